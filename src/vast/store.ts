@@ -1,0 +1,140 @@
+/**
+ * The store contract: where fragments, indexes and manifests live.
+ *
+ * A {@link Storage} is one endpoint (an S3 service, a directory, memory). It holds LSUs. An LSU is
+ * opened as an {@link ObjectStore}: a flat map from keys to immutable byte strings. Stores know no
+ * images, chunks or stages. Every store passes the suite in test/vast/store-conformance.ts.
+ *
+ * Errors are {@link EngineError}s with these classes: `not-found` (no such LSU, key or upload),
+ * `exists`, `access`, `credentials`, `capacity` (no space, quota), `integrity` (a digest the
+ * store or we checked does not match), `retryable` (worth trying again), `aborted`, `usage`.
+ */
+
+/** Bytes in memory, in order. Retries send the same memory again, so it must not change meanwhile. */
+export type Body = readonly Uint8Array[];
+
+export interface StoreLimits {
+  /** Smallest part except the last of an upload, bytes (S3: 5 MiB; a directory: 1). */
+  readonly minPartBytes: number;
+  /** Largest part, bytes. */
+  readonly maxPartBytes: number;
+  /** Most parts of one upload. */
+  readonly maxParts: number;
+  /** Largest object, bytes. */
+  readonly maxObjectBytes: number;
+}
+
+export interface StoreCapabilities {
+  /** `copy` moves no bytes through this process (CopyObject, reflink, copy_file_range). */
+  readonly serverSideCopy: boolean;
+}
+
+export interface ObjectInfo {
+  readonly key: string;
+  readonly size: number;
+  /** Last modification, milliseconds since the epoch, by the store's clock. */
+  readonly modified: number;
+  /** Opaque change marker of the store (S3 ETag without quotes), '' when it has none. */
+  readonly etag: string;
+}
+
+export interface PartInfo {
+  /** 1-based. */
+  readonly number: number;
+  readonly size: number;
+  readonly etag: string;
+}
+
+/** A part about to be sent. */
+export interface PartBody {
+  /** 1-based; parts may be sent in any order and at the same time. */
+  readonly number: number;
+  /** Where this part begins in the object, bytes. A directory store writes there. */
+  readonly offset: number;
+  readonly body: Body;
+  /** Sum of the body's lengths. */
+  readonly size: number;
+}
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ListOptions extends RequestOptions {
+  /** Only keys that start with this. Default ''. */
+  readonly prefix?: string;
+  /** Only keys greater than this. */
+  readonly startAfter?: string;
+}
+
+/** One multipart upload. Nothing is visible under the key until {@link Upload.complete} answered. */
+export interface Upload {
+  readonly key: string;
+  readonly id: string;
+  /** Store one part; an acknowledged part survives our own death. Sending a number again replaces it. */
+  putPart(part: PartBody, options?: RequestOptions): Promise<PartInfo>;
+  /** Parts stored so far, in order of their numbers. `not-found` once completed or aborted. */
+  listParts(options?: RequestOptions): Promise<PartInfo[]>;
+  /**
+   * Publish the object: durable when this answers. `parts` must name every part, ascending.
+   * The store verifies that the object's size is the sum of the parts' sizes.
+   */
+  complete(parts: readonly PartInfo[], options?: RequestOptions): Promise<ObjectInfo>;
+  /** Drop everything. Idempotent; an upload that is gone already is no error. */
+  abort(options?: RequestOptions): Promise<void>;
+}
+
+export interface UploadInfo {
+  readonly key: string;
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly initiated: number;
+}
+
+/** One LSU: keys to immutable objects. Keys: segments of `[A-Za-z0-9._=-]` joined by single `/`, never `.` or `..`. */
+export interface ObjectStore {
+  readonly lsu: string;
+  readonly limits: StoreLimits;
+  readonly capabilities: StoreCapabilities;
+  /** Store a whole object at once, replacing an older one atomically; durable when this answers. */
+  put(key: string, body: Body, options?: RequestOptions): Promise<ObjectInfo>;
+  /** Store an object of unknown size from a stream, atomically and durably; for objects that need no resumption (indexes). */
+  putStream(key: string, source: AsyncIterable<Uint8Array>, options?: RequestOptions): Promise<ObjectInfo>;
+  /**
+   * Fill `into` with the object's bytes from `offset` on. A read that reaches beyond the end of the
+   * object is a `not-found` error with code VOST_SHORT_READ, so success always means `into` is full.
+   */
+  read(key: string, offset: number, into: Uint8Array, options?: RequestOptions): Promise<void>;
+  /** Size and marker, or undefined when there is no such key. */
+  head(key: string, options?: RequestOptions): Promise<ObjectInfo | undefined>;
+  /** Keys in ascending byte order, paged by the store. */
+  list(options?: ListOptions): AsyncIterable<ObjectInfo>;
+  /** Distinct next path segments under `prefix` (which ends in '/' or is ''), ascending, without the trailing '/'. Only "folders", not keys. */
+  listFolders(prefix: string, options?: RequestOptions): AsyncIterable<string>;
+  /** Delete keys; a key that is not there is no error. */
+  delete(keys: readonly string[], options?: RequestOptions): Promise<void>;
+  createUpload(key: string, options?: RequestOptions): Promise<Upload>;
+  /** Take up an upload made earlier, by this process or another. Does not talk to the store. */
+  resumeUpload(key: string, id: string): Upload;
+  /** Uploads neither completed nor aborted, under `prefix`. */
+  listUploads(prefix: string, options?: RequestOptions): AsyncIterable<UploadInfo>;
+  /** Copy an object inside this storage; `from.lsu` names the source LSU. Uses the server side where it can. */
+  copy(
+    from: { readonly lsu: string; readonly key: string },
+    key: string,
+    options?: RequestOptions,
+  ): Promise<ObjectInfo>;
+}
+
+/** One endpoint. Owns its connections; close it when done. */
+export interface Storage {
+  /** For people: `s3:http://127.0.0.1:9000`, `file:/backup`. Holds no secrets. */
+  readonly name: string;
+  /** Names of the LSUs, ascending. */
+  lsus(options?: RequestOptions): Promise<string[]>;
+  /** Make an LSU; `exists` when there is one. Explicit only: nothing else ever creates one. */
+  createLsu(lsu: string, options?: RequestOptions): Promise<void>;
+  /** Open an LSU; `not-found` when there is none. */
+  open(lsu: string, options?: RequestOptions): Promise<ObjectStore>;
+  close(): Promise<void>;
+}
