@@ -1,0 +1,64 @@
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { EngineError } from '../errors.ts';
+
+/** Where restored bytes go, in order. */
+export interface Target {
+  readonly name: string;
+  write(data: Uint8Array): Promise<void>;
+  /** Everything has been written: make it durable and give it its name. */
+  finish(): Promise<void>;
+  /** Drop what was written. */
+  discard(): Promise<void>;
+}
+
+/** A file (under a temporary name until complete), a device or pipe, or standard output for `-`. */
+export async function openTarget(path: string): Promise<Target> {
+  if (path === '-') return standardOutput();
+  const existing = await stat(path).catch(() => undefined);
+  if (existing?.isDirectory()) throw new EngineError('VOST_NO_OUTPUT', 'usage', `${path} is a directory`);
+  const special = existing !== undefined && !existing.isFile();
+  const partial = special ? path : `${path}.partial`;
+  let handle: FileHandle;
+  try {
+    handle = await open(partial, 'w', 0o600);
+  } catch (cause) {
+    throw new EngineError('VOST_NO_OUTPUT', 'usage', `cannot write ${partial}: ${(cause as Error).message}`, { cause });
+  }
+  return {
+    name: path,
+    write: async (data) => {
+      for (let done = 0; done < data.byteLength; ) {
+        const { bytesWritten } = await handle.write(data, done);
+        done += bytesWritten;
+      }
+    },
+    finish: async () => {
+      if (!special) await handle.sync();
+      await handle.close();
+      if (special) return;
+      await rename(partial, path);
+      const folder = await open(dirname(path), 'r');
+      await folder.sync().finally(() => folder.close());
+    },
+    discard: async () => {
+      await handle.close();
+      if (!special) await rm(partial, { force: true });
+    },
+  };
+}
+
+function standardOutput(): Target {
+  return {
+    name: 'standard output',
+    write: (data) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(data, (error) => {
+          if (error) reject(new EngineError('VOST_OUTPUT_CLOSED', 'aborted', 'standard output was closed', { cause: error }));
+          else resolve();
+        });
+      }),
+    finish: async () => undefined,
+    discard: async () => undefined,
+  };
+}

@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { EngineError } from '../errors.ts';
+import type { IniEntry } from './ini.ts';
+
+const MIB = 1024 * 1024;
+const Count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const Flag = z.enum(['true', 'false', 'yes', 'no', '1', '0']).transform((text) => ['true', 'yes', '1'].includes(text));
+const Megabytes = (min: number, max: number) => Count(min, max).transform((mebibytes) => mebibytes * MIB);
+
+/**
+ * Every setting, by section and key of the configuration file. Values arrive as text. The same schema checks
+ * command-line options, which override the file. Documented in docs/cli.md.
+ */
+export const settingsSchema = {
+  general: {
+    /** `file:DIR` or `s3:http(s)://host:port`. */
+    store: z.string().min(1).optional(),
+    /** Directory store on a mounted export; the same as `store = file:DIR`. */
+    nfs_mount_point: z.string().min(1).optional(),
+    s3_region: z.string().min(1).default('us-east-1'),
+    /** PEM file with the authorities to trust, instead of the system's. */
+    s3_ca_file: z.string().min(1).optional(),
+  },
+  performance: {
+    /** Parts in flight per image. */
+    parallel_streams: Count(1, 64).default(4),
+    chunk_size_mb: Megabytes(1, 1024).default(64 * MIB),
+    part_size_mb: Megabytes(1, 4096).default(64 * MIB),
+    /** Bound on payload memory of the process. */
+    memory_budget_mb: Megabytes(64, 1024 * 1024).default(512 * MIB),
+    /** Chunks fetched ahead on restore. */
+    read_ahead: Count(1, 64).default(4),
+    /** How far ahead of the first missing byte a write may reach. */
+    reorder_window_mb: Megabytes(0, 65536).default(128 * MIB),
+    compression: z.enum(['none', 'lz4']).default('none'),
+    use_direct_io: Flag.default(true),
+    /** How often one request is tried again. */
+    retry_count: Count(0, 1000).default(10),
+    /** How long one request is tried again, seconds. */
+    retry_seconds: Count(0, 86_400).default(300),
+    wire_integrity: z.enum(['auto', 'sha256', 'md5', 'none']).default('auto'),
+  },
+  logging: {
+    log_level: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+    /** Append JSON lines here; no log when absent. */
+    log_file: z.string().min(1).optional(),
+  },
+} as const;
+
+type Schema = typeof settingsSchema;
+export type Settings = { readonly [S in keyof Schema]: { readonly [K in keyof Schema[S]]: z.output<Schema[S][K] & z.ZodType> } };
+
+/**
+ * Check entries, later ones overriding earlier ones, and complete them with defaults. Unknown sections and keys and bad
+ * values are errors of class `usage` that name the file and line, or the option, they came from.
+ */
+export function buildSettings(entries: readonly IniEntry[]): Settings {
+  const given = new Map<string, IniEntry>();
+  for (const entry of entries) {
+    const section = settingsSchema[entry.section as keyof Schema] as Record<string, z.ZodType> | undefined;
+    if (section === undefined) {
+      throw new EngineError('VOST_CONFIG', 'usage', `${entry.origin}: there is no section [${entry.section}]`, {
+        advice: `sections: ${Object.keys(settingsSchema).join(', ')}`,
+      });
+    }
+    if (!Object.hasOwn(section, entry.key)) {
+      throw new EngineError('VOST_CONFIG', 'usage', `${entry.origin}: [${entry.section}] has no key ${entry.key}`, {
+        advice: `keys of [${entry.section}]: ${Object.keys(section).join(', ')}`,
+      });
+    }
+    given.set(`${entry.section}.${entry.key}`, entry);
+  }
+  const settings: Record<string, Record<string, unknown>> = {};
+  for (const [section, keys] of Object.entries(settingsSchema)) {
+    const values: Record<string, unknown> = {};
+    settings[section] = values;
+    for (const [key, schema] of Object.entries(keys as Record<string, z.ZodType>)) {
+      const entry = given.get(`${section}.${key}`);
+      const parsed = schema.safeParse(entry?.value);
+      if (!parsed.success) {
+        throw new EngineError('VOST_CONFIG', 'usage', `${entry?.origin}: ${key} = ${entry?.value}: ${parsed.error.issues[0]?.message}`);
+      }
+      values[key] = parsed.data;
+    }
+  }
+  return checkTogether(settings as unknown as Settings);
+}
+
+/** What no key can check alone. */
+function checkTogether(settings: Settings): Settings {
+  const { chunk_size_mb, memory_budget_mb, reorder_window_mb, compression } = settings.performance;
+  // Compression needs room for a chunk's frame, twice, beside the chunk.
+  const perChunk = compression === 'none' ? 1 : 3;
+  const needed = chunk_size_mb * (perChunk + 1) + Math.min(reorder_window_mb, chunk_size_mb);
+  if (memory_budget_mb < needed) {
+    throw new EngineError('VOST_CONFIG', 'usage', `a memory budget of ${memory_budget_mb / MIB} MiB is too small for chunks of ${chunk_size_mb / MIB} MiB`, {
+      advice: `give at least ${Math.ceil(needed / MIB)} MiB, or make chunks smaller`,
+    });
+  }
+  return settings;
+}
+

@@ -1,0 +1,123 @@
+import type { ObjectInfo, ObjectStore } from '../vast/store.ts';
+import { deleteImage } from './delete-image.ts';
+import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
+import { IMAGES_PREFIX, INDEX, imagePrefix, MANIFEST, PENDING, parseKey } from './names.ts';
+import { decodePending, MAX_PENDING_BYTES } from './pending.ts';
+import { readObject } from './read-object.ts';
+import { type ImageFolder, scanFolders } from './scan.ts';
+
+export interface GarbageOptions {
+  /** Only what is older than this is garbage: a younger orphan may be a backup that is just beginning or ending. Milliseconds. */
+  readonly olderThanMs: number;
+  /** Also drop pending images whose newest object is older than this. Absent: pending images are only reported. Milliseconds. */
+  readonly pendingOlderThanMs?: number | undefined;
+  /** Report only. */
+  readonly dryRun: boolean;
+  /** Milliseconds since the epoch. Default: now. */
+  readonly now?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@link collectGarbage} found. */
+export interface Garbage {
+  readonly kind: 'orphan-upload' | 'orphan-object' | 'leftover' | 'pending-image';
+  readonly key: string;
+  /** Upload id, for uploads. */
+  readonly upload?: string;
+  readonly bytes: number;
+  readonly ageMs: number;
+  readonly removed: boolean;
+}
+
+/**
+ * Find, and unless `dryRun` remove, what no image needs: uploads that no pending record names, objects of folders that
+ * have neither manifest nor pending record, and objects beside a manifest that the manifest does not name.
+ * Complete images are never touched, nor are keys that are not of our grammar.
+ */
+export async function* collectGarbage(store: ObjectStore, options: GarbageOptions): AsyncGenerator<Garbage> {
+  const { signal, dryRun } = options;
+  const now = options.now ?? Date.now();
+  /** Uploads that pending records name, per image. */
+  const named = new Map<string, Set<string>>();
+
+  for await (const folder of scanFolders(store, '', signal)) {
+    if (folder.pending) {
+      named.set(folder.imageId, await uploadsOf(store, folder, signal));
+      yield* stalePending(folder);
+    } else {
+      for (const { kind, info } of await surplus(folder)) {
+        const ageMs = now - info.modified;
+        if (ageMs < options.olderThanMs) continue;
+        if (!dryRun) await store.delete([info.key], { signal });
+        yield { kind, key: info.key, bytes: info.size, ageMs, removed: !dryRun };
+      }
+    }
+  }
+  for await (const { key, id, initiated } of store.listUploads(IMAGES_PREFIX, { signal })) {
+    const imageId = parseKey(key)?.imageId;
+    const ageMs = now - initiated;
+    if (imageId === undefined || ageMs < options.olderThanMs || named.get(imageId)?.has(id)) continue;
+    const upload = store.resumeUpload(key, id);
+    const bytes = (await upload.listParts({ signal }).catch(() => [])).reduce((sum, { size }) => sum + size, 0);
+    if (!dryRun) await upload.abort({ signal });
+    yield { kind: 'orphan-upload', key, upload: id, bytes, ageMs, removed: !dryRun };
+  }
+
+  async function* stalePending(folder: ImageFolder): AsyncGenerator<Garbage> {
+    const infos = [...folder.objects.values()];
+    const ageMs = now - Math.max(...infos.map(({ modified }) => modified));
+    if (ageMs < options.olderThanMs) return;
+    const removed = !dryRun && options.pendingOlderThanMs !== undefined && ageMs >= options.pendingOlderThanMs;
+    if (removed) await deleteImage(store, folder.imageId, signal);
+    const bytes = infos.reduce((sum, { size }) => sum + size, 0);
+    yield { kind: 'pending-image', key: imagePrefix(folder.imageId), bytes, ageMs, removed };
+  }
+
+  async function surplus(folder: ImageFolder): Promise<{ kind: 'orphan-object' | 'leftover'; info: ObjectInfo }[]> {
+    if (!folder.complete) {
+      // A backup may be writing here: as long as anything is young, everything is.
+      const newest = Math.max(...[...folder.objects.values()].map(({ modified }) => modified));
+      if (now - newest < options.olderThanMs) return [];
+      return [...folder.objects.values()].map((info) => ({ kind: 'orphan-object', info }));
+    }
+    const manifest = await manifestOf(store, folder, signal);
+    if (manifest === undefined) return [];
+    const needed = new Set([MANIFEST, INDEX, ...manifest.fragments.map(({ name }) => name)]);
+    return [...folder.objects].flatMap(([name, info]) => (needed.has(name) ? [] : [{ kind: 'leftover', info }]));
+  }
+}
+
+/** Undefined when the manifest cannot be read: then nothing beside it is called garbage. */
+async function manifestOf(
+  store: ObjectStore,
+  folder: ImageFolder,
+  signal: AbortSignal | undefined,
+): Promise<Manifest | undefined> {
+  const key = `${imagePrefix(folder.imageId)}${MANIFEST}`;
+  try {
+    return decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), key);
+  } catch {
+    return undefined;
+  }
+}
+
+async function uploadsOf(
+  store: ObjectStore,
+  folder: ImageFolder,
+  signal: AbortSignal | undefined,
+): Promise<Set<string>> {
+  const key = `${imagePrefix(folder.imageId)}${PENDING}`;
+  try {
+    const { uploads } = decodePending(await readObject(store, key, MAX_PENDING_BYTES, signal), key);
+    return new Set(uploads.map(({ id }) => id));
+  } catch {
+    // A record that cannot be read protects every upload of its image.
+    return new EveryUpload();
+  }
+}
+
+class EveryUpload extends Set<string> {
+  override has(): boolean {
+    return true;
+  }
+}

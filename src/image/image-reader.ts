@@ -1,0 +1,165 @@
+import { Readable } from 'node:stream';
+import { DIGEST_BYTES, LEAF_BYTES } from '../bridge/bridge.ts';
+import { EngineError } from '../errors.ts';
+import { Chain } from '../pipeline/chain.ts';
+import type { Run } from '../pipeline/chunk.ts';
+import { LeaseScope } from '../pipeline/lease.ts';
+import { ParallelSink } from '../pipeline/parallel-sink.ts';
+import type { Resources } from '../pipeline/resources.ts';
+import { runStage } from '../pipeline/run-stage.ts';
+import type { StageEnv } from '../pipeline/stage.ts';
+import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
+import { createFetcher } from '../stages/fetcher.ts';
+import type { StoredChunk } from '../stages/packer.ts';
+import { createSlicer } from '../stages/slicer.ts';
+import type { ObjectStore } from '../vast/store.ts';
+import { ImageIndex } from './image-index.ts';
+import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
+import { fragmentName, imagePrefix, MANIFEST } from './names.ts';
+import { readObject } from './read-object.ts';
+
+export interface ReadOptions {
+  /** First byte wanted. Default 0. */
+  readonly offset?: number | undefined;
+  /** Bytes wanted. Default: to the end. */
+  readonly length?: number | undefined;
+  /** Fetches in flight at the same time. */
+  readonly readAhead: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Takes verified bytes in order; their memory may be reused when the promise resolves. */
+export type Consume = (data: Uint8Array, offset: number) => Promise<void>;
+
+/** Reads a complete image. Every byte it hands out has been verified against its leaf's digest. */
+export class ImageReader {
+  readonly imageId: string;
+  readonly manifest: Manifest;
+  readonly #store: ObjectStore;
+  readonly #resources: Resources;
+  readonly #prefix: string;
+  readonly #stages: readonly ConfiguredStage[];
+  readonly #index: ImageIndex;
+
+  private constructor(store: ObjectStore, resources: Resources, imageId: string, manifest: Manifest) {
+    this.imageId = imageId;
+    this.manifest = manifest;
+    this.#store = store;
+    this.#resources = resources;
+    this.#prefix = imagePrefix(imageId);
+    this.#stages = manifest.chain.map((record) => resources.stages.resolve(record));
+    const bound = (length: number): number => this.#stages.reduce((size, stage) => stage.bound(size), length);
+    this.#index = new ImageIndex(store, this.#prefix, manifest, bound);
+  }
+
+  /** Open an image. Throws `not-found`, `unsupported` (a stage or format we do not have), `integrity`. */
+  static async open(
+    store: ObjectStore,
+    resources: Resources,
+    imageId: string,
+    signal?: AbortSignal,
+  ): Promise<ImageReader> {
+    const key = `${imagePrefix(imageId)}${MANIFEST}`;
+    const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
+    for (const [at, { name }] of manifest.fragments.entries()) {
+      if (name !== fragmentName(at + 1)) {
+        throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names fragment ${at + 1} ${name}`);
+      }
+    }
+    return new ImageReader(store, resources, imageId, manifest);
+  }
+
+  /** Read a range in order. A range that reaches beyond the image is a `usage` error. */
+  async read(options: ReadOptions, consume: Consume): Promise<void> {
+    const start = options.offset ?? 0;
+    const end = options.length === undefined ? this.manifest.size : start + options.length;
+    if (!(start >= 0 && end >= start && end <= this.manifest.size)) {
+      throw new EngineError(
+        'VOST_RANGE',
+        'usage',
+        `bytes ${start} to ${end} reach beyond the image, which has ${this.manifest.size} bytes`,
+      );
+    }
+    await this.readChunks(this.#requests(start, end, options.signal), start, end, options, consume);
+  }
+
+  /** All chunks of the image, for verification of some or all of them. */
+  chunks(signal?: AbortSignal): AsyncGenerator<StoredChunk> {
+    return this.#index.chunks(0, this.manifest.size, signal);
+  }
+
+  /** Fetch, decode and verify the given chunks, and hand on what of them lies in [start, end). */
+  async readChunks(
+    chunks: AsyncIterable<StoredChunk>,
+    start: number,
+    end: number,
+    options: Pick<ReadOptions, 'readAhead' | 'signal'>,
+    consume: Consume,
+  ): Promise<void> {
+    const { budget, slabs, bridge } = this.#resources;
+    const scope = new LeaseScope();
+    const env: StageEnv = { budget, scope, bridge };
+    const sink = new ParallelSink<Run>({
+      name: 'consumer',
+      concurrency: () => 1,
+      consume: async ({ data, offset, lease }) => {
+        await consume(data, offset);
+        lease.release();
+      },
+    });
+    const chain = new Chain<never>(
+      [
+        Readable.from(chunks, { highWaterMark: 1 }),
+        createFetcher({
+          pool: slabs,
+          scope,
+          concurrency: options.readAhead,
+          read: (fragment, offset, into, signal) =>
+            this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, offset, into, { signal }),
+        }),
+        ...this.#stages.toReversed().map((stage) => runStage(`${stage.record.name}-inverse`, stage.inverse(env))),
+        createSlicer(start, end),
+        sink,
+      ],
+      { signal: options.signal, onClosed: () => scope.releaseAll() },
+    );
+    try {
+      await chain.done;
+    } catch (error) {
+      throw this.#named(error);
+    }
+  }
+
+  /** Corruption is reported with the image's name; the stages do not know it. */
+  #named(error: unknown): unknown {
+    if (!(error instanceof EngineError) || error.failure !== 'integrity') return error;
+    const { advice, cause, details } = error;
+    return new EngineError(error.code, 'integrity', `image ${this.#store.lsu}/${this.imageId}: ${error.message}`, {
+      cause,
+      ...(advice ? { advice } : {}),
+      details: { ...details, lsu: this.#store.lsu, image: this.imageId },
+    });
+  }
+
+  /** What to fetch for a range: whole chunks, or only the leaves concerned when the stored bytes are the image's own. */
+  async *#requests(start: number, end: number, signal: AbortSignal | undefined): AsyncGenerator<StoredChunk> {
+    const whole = this.#stages.some(({ transforms }) => transforms);
+    for await (const chunk of this.#index.chunks(start, end, signal)) yield whole ? chunk : narrow(chunk, start, end);
+  }
+}
+
+/** The leaves of an untransformed chunk that hold bytes of [start, end), as a chunk of their own. */
+function narrow(chunk: StoredChunk, start: number, end: number): StoredChunk {
+  const first = Math.max(0, Math.floor((start - chunk.offset) / LEAF_BYTES));
+  const last = Math.ceil((Math.min(end, chunk.offset + chunk.length) - chunk.offset) / LEAF_BYTES);
+  const skipped = first * LEAF_BYTES;
+  const length = Math.min(last * LEAF_BYTES, chunk.length) - skipped;
+  return {
+    ...chunk,
+    offset: chunk.offset + skipped,
+    length,
+    storedOffset: chunk.storedOffset + skipped,
+    storedLength: length,
+    leaves: chunk.leaves.subarray(first * DIGEST_BYTES, last * DIGEST_BYTES),
+  };
+}

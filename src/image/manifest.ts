@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { LEAF_BYTES } from '../bridge/bridge.ts';
+import { EngineError } from '../errors.ts';
+import { ImageIdentitySchema } from './identity.ts';
+
+/** Largest manifest that a reader accepts, bytes. */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** Largest chunk of the format, bytes. */
+export const MAX_CHUNK_BYTES = 1024 * 1024 * 1024;
+
+const Size = z.int().min(0);
+const Hex256 = z.string().regex(/^[0-9a-f]{64}$/);
+const Time = z.iso.datetime();
+const Text = z.string().max(1024);
+
+export const ChunkBytes = z.int().min(LEAF_BYTES).max(MAX_CHUNK_BYTES).multipleOf(LEAF_BYTES);
+
+export const StageRecordSchema = z.strictObject({
+  name: z.string().regex(/^(@[a-z0-9._-]+\/)?[a-z][a-z0-9-]{0,63}$/),
+  version: z.string().regex(/^[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}$/),
+  options: z.record(z.string().max(64), z.json()),
+});
+
+export const NetBackupMetadataSchema = z.strictObject({ policy: Text, schedule: Text, client: Text });
+export type NetBackupMetadata = z.output<typeof NetBackupMetadataSchema>;
+
+/** `image.meta`, version 1. Field by field in docs/image-format.md. */
+export const ManifestSchema = z.strictObject({
+  format: z.literal('vast-ost-image'),
+  version: z.literal(1),
+  image_name: Text,
+  creation_date: Time,
+  /** Logical bytes. */
+  size: Size,
+  fragments: z.array(z.strictObject({ name: z.string().regex(/^fragment-[0-9]{6,9}$/), size: Size })).max(100_000),
+  /** Tree hash over all leaves. */
+  checksum: z.string().regex(/^sha256-tree:[0-9a-f]{64}$/),
+  /** Plain SHA-256 of the image, when it was asked for. */
+  sha256: Hex256.optional(),
+  netbackup_metadata: NetBackupMetadataSchema,
+  identity: ImageIdentitySchema,
+  chain: z.array(StageRecordSchema).max(32),
+  chunk_size: ChunkBytes,
+  leaf_size: z.literal(LEAF_BYTES),
+  index: z.strictObject({
+    size: Size,
+    /** Bytes at the end of the index that hold its footer. */
+    footer: z.int().min(0),
+    /** SHA-256 of the footer, and through it of every page and leaf. */
+    sha256: Hex256,
+  }),
+  committed: Time,
+  written_by: Text,
+});
+export type Manifest = z.output<typeof ManifestSchema>;
+
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  return Buffer.from(`${JSON.stringify(ManifestSchema.parse(manifest), null, 2)}\n`, 'utf8');
+}
+
+/** Read a manifest. It is hostile input: class `unsupported` for a format we do not know, `integrity` for anything malformed. */
+export function decodeManifest(bytes: Uint8Array, where: string): Manifest {
+  return decodeJson(ManifestSchema, bytes, where, 'vast-ost-image');
+}
+
+/** Parse and check one of our JSON records. */
+export function decodeJson<T>(schema: z.ZodType<T>, bytes: Uint8Array, where: string, format: string): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new EngineError('VOST_BAD_RECORD', 'integrity', `${where} is not valid JSON`, { cause });
+  }
+  const { format: found, version } = (json ?? {}) as { format?: unknown; version?: unknown };
+  if (found === format && typeof version === 'number' && version !== 1) {
+    throw new EngineError(
+      'VOST_FORMAT_VERSION',
+      'unsupported',
+      `${where} has format version ${version}; this engine reads version 1`,
+      {
+        advice: 'use the release that wrote it, or a later one',
+      },
+    );
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new EngineError(
+    'VOST_BAD_RECORD',
+    'integrity',
+    `${where} is malformed at ${issue?.path.join('.') || 'its top'}: ${issue?.message}`,
+  );
+}

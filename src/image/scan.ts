@@ -1,0 +1,39 @@
+import type { ObjectInfo, ObjectStore } from '../vast/store.ts';
+import { IMAGES_PREFIX, MANIFEST, PENDING, parseKey } from './names.ts';
+
+/** All objects of one image folder. */
+export interface ImageFolder {
+  readonly imageId: string;
+  /** By object name. */
+  readonly objects: ReadonlyMap<string, ObjectInfo>;
+  /** The image exists: it has a manifest. */
+  readonly complete: boolean;
+  /** It has a pending record and no manifest. */
+  readonly pending: boolean;
+}
+
+/** Every image folder of an LSU, or those whose id begins with `idPrefix`, in the order of their ids. Foreign keys are passed over. */
+export async function* scanFolders(
+  store: ObjectStore,
+  idPrefix = '',
+  signal?: AbortSignal,
+): AsyncGenerator<ImageFolder> {
+  let imageId: string | undefined;
+  let objects = new Map<string, ObjectInfo>();
+  for await (const info of store.list({ prefix: `${IMAGES_PREFIX}${idPrefix}`, signal })) {
+    const key = parseKey(info.key);
+    if (key === undefined) continue;
+    if (key.imageId !== imageId) {
+      if (imageId !== undefined) yield folder(imageId, objects);
+      imageId = key.imageId;
+      objects = new Map();
+    }
+    objects.set(key.name, info);
+  }
+  if (imageId !== undefined) yield folder(imageId, objects);
+}
+
+function folder(imageId: string, objects: Map<string, ObjectInfo>): ImageFolder {
+  const complete = objects.has(MANIFEST);
+  return { imageId, objects, complete, pending: !complete && objects.has(PENDING) };
+}

@@ -1,0 +1,114 @@
+import { Duplex } from 'node:stream';
+
+export interface OrderedTransformOptions<In, Out> {
+  /** For error messages and metrics. */
+  readonly name: string;
+  /** Items worked on at the same time, at least 1. */
+  readonly concurrency: number;
+  /** Finished items that may wait for the next stage, and items that may wait to be started. Default 1. */
+  readonly highWaterMark?: number;
+  /** The work. It usually runs off the main thread; the signal fires when the pipeline is torn down. */
+  readonly transform: (item: In, signal: AbortSignal) => Promise<Out> | Out;
+  /** Called once after the last item, before the end is passed on. */
+  readonly flush?: () => Promise<void>;
+  /** Free what the stage itself holds (a worker); called exactly once, whatever happened. */
+  readonly close?: () => Promise<void>;
+}
+
+/**
+ * A stage that works on several items at once and passes the results on in the order of the inputs.
+ *
+ * At most `concurrency` items are inside (being worked on, or finished and waiting for an earlier one or for
+ * the reader) plus `highWaterMark` on either side. A finished item is pushed only while the reader
+ * wants more, so a slow reader stops the stage instead of filling memory.
+ */
+export class OrderedTransform<In, Out> extends Duplex {
+  readonly name: string;
+  readonly #options: OrderedTransformOptions<In, Out>;
+  readonly #abort = new AbortController();
+  /** Results in input order; undefined marks work still running. */
+  readonly #inside: { result: Out | undefined; done: boolean }[] = [];
+  #running = 0;
+  #wanted = false;
+  #ending: ((error?: Error | null) => void) | undefined;
+  #blocked: (() => void) | undefined;
+  #idle: (() => void) | undefined;
+
+  constructor(options: OrderedTransformOptions<In, Out>) {
+    const highWaterMark = options.highWaterMark ?? 1;
+    super({ objectMode: true, readableHighWaterMark: highWaterMark, writableHighWaterMark: highWaterMark });
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  override _write(item: In, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    const slot: { result: Out | undefined; done: boolean } = { result: undefined, done: false };
+    this.#inside.push(slot);
+    void this.#work(item, slot);
+    if (this.#inside.length < this.#options.concurrency) callback();
+    else this.#blocked = () => callback();
+  }
+
+  async #work(item: In, slot: { result: Out | undefined; done: boolean }): Promise<void> {
+    this.#running += 1;
+    try {
+      slot.result = await this.#options.transform(item, this.#abort.signal);
+      slot.done = true;
+      this.#drain();
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#running -= 1;
+      if (this.#running === 0) this.#idle?.();
+    }
+  }
+
+  #drain(): void {
+    if (this.destroyed) return;
+    while (this.#wanted && this.#inside[0]?.done) {
+      const slot = this.#inside.shift();
+      this.#wanted = this.push(slot?.result);
+    }
+    if (this.#inside.length < this.#options.concurrency && this.#blocked) {
+      const unblock = this.#blocked;
+      this.#blocked = undefined;
+      unblock();
+    }
+    if (this.#ending && this.#inside.length === 0) {
+      const end = this.#ending;
+      this.#ending = undefined;
+      const flush = this.#options.flush?.() ?? Promise.resolve();
+      flush.then(
+        () => {
+          this.push(null);
+          end();
+        },
+        (error: unknown) => end(error instanceof Error ? error : new Error(String(error))),
+      );
+    }
+  }
+
+  override _read(): void {
+    this.#wanted = true;
+    this.#drain();
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    this.#ending = callback;
+    this.#drain();
+  }
+
+  /** Closes only when no work is running any more, so that memory can be freed after 'close'. */
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    if (!this.#abort.signal.aborted) this.#abort.abort(error ?? undefined);
+    this.#blocked = undefined;
+    const finish = (): void => {
+      (this.#options.close?.() ?? Promise.resolve()).then(
+        () => callback(error),
+        (closeError: unknown) => callback(error ?? (closeError as Error)),
+      );
+    };
+    if (this.#running === 0) finish();
+    else this.#idle = finish;
+  }
+}

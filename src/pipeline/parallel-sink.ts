@@ -1,0 +1,63 @@
+import { Writable } from 'node:stream';
+
+export interface ParallelSinkOptions<In> {
+  readonly name: string;
+  /** Items being consumed at the same time; read afresh for every item, so it may change while running. */
+  readonly concurrency: () => number;
+  readonly consume: (item: In, signal: AbortSignal) => Promise<void>;
+}
+
+/** The end of a chain: consumes several items at once, in any order of completion; 'finish' means all are consumed. */
+export class ParallelSink<In> extends Writable {
+  readonly name: string;
+  readonly #options: ParallelSinkOptions<In>;
+  readonly #abort = new AbortController();
+  #running = 0;
+  #blocked: (() => void) | undefined;
+  #settled: (() => void) | undefined;
+
+  constructor(options: ParallelSinkOptions<In>) {
+    super({ objectMode: true, highWaterMark: 1 });
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  /** Items being consumed now. */
+  get running(): number {
+    return this.#running;
+  }
+
+  override _write(item: In, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    this.#running += 1;
+    this.#options.consume(item, this.#abort.signal).then(
+      () => this.#done(),
+      (error: unknown) => {
+        this.destroy(error instanceof Error ? error : new Error(String(error)));
+        this.#done();
+      },
+    );
+    if (this.#running < this.#options.concurrency()) callback();
+    else this.#blocked = () => callback();
+  }
+
+  #done(): void {
+    this.#running -= 1;
+    const unblock = this.#blocked;
+    if (unblock && !this.destroyed && this.#running < this.#options.concurrency()) {
+      this.#blocked = undefined;
+      unblock();
+    }
+    if (this.#running === 0) this.#settled?.();
+  }
+
+  override _final(callback: (error?: Error | null) => void): void {
+    if (this.#running === 0) callback();
+    else this.#settled = () => callback();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#abort.abort(error ?? undefined);
+    if (this.#running === 0) callback(error);
+    else this.#settled = () => callback(error);
+  }
+}

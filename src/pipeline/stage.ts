@@ -1,0 +1,57 @@
+import type { z } from 'zod';
+import type { Bridge } from '../bridge/bridge.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { Chunk } from './chunk.ts';
+import type { LeaseScope } from './lease.ts';
+
+/** What the engine lends to a stage for one image. */
+export interface StageEnv {
+  /** Take a ticket before holding new payload memory. */
+  readonly budget: ByteBudget;
+  /** Register what is held, so that teardown can free it. */
+  readonly scope: LeaseScope;
+  readonly bridge: Pick<Bridge, 'leafDigests' | 'xxh32'>;
+}
+
+/** A stage at work on one image, in one direction. */
+export interface StageInstance {
+  /** Chunks it may be given at the same time. Results leave in the order of the inputs whatever this is. */
+  readonly concurrency: number;
+  /**
+   * Work on one chunk. The result takes over: a stage that replaces `pieces` releases the old lease. The
+   * signal fires at teardown; leases left behind are freed by the scope.
+   */
+  apply(chunk: Chunk, signal: AbortSignal): Promise<Chunk> | Chunk;
+  /** After the last chunk. */
+  flush?(): Promise<void>;
+  /** Free what the instance holds; called exactly once, whatever happened. */
+  close?(): Promise<void>;
+}
+
+/**
+ * One step of the chain and its inverse. What a stage did to an image is recorded in the manifest as
+ * a {@link StageRecord}, and a restore builds the inverse from it.
+ */
+export interface Stage<Options> {
+  /** `[a-z][a-z0-9-]*`, recorded in manifests for ever. */
+  readonly name: string;
+  /** Semantic version. A reader accepts records of the same major version that are not newer than itself. */
+  readonly version: string;
+  /** Checks and completes options, on write and, because manifests are input, on restore. */
+  readonly options: z.ZodType<Options>;
+  /** True when the stage changes the payload's bytes; a reader may then not fetch parts of a chunk. */
+  readonly transforms: boolean;
+  /** The most bytes that `forward` makes of `length` bytes. A reader refuses larger stored chunks. */
+  bound(length: number, options: Options): number;
+  /** On the way to storage. */
+  forward(options: Options, env: StageEnv): StageInstance;
+  /** On the way back. */
+  inverse(options: Options, env: StageEnv): StageInstance;
+}
+
+/** A stage as a manifest names it. Options never hold secrets. */
+export interface StageRecord {
+  readonly name: string;
+  readonly version: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,100 @@
+import { EngineError } from '../../errors.ts';
+
+/**
+ * The LZ4 frame format, as far as we build and inspect frames ourselves
+ * (github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md): magic, FLG, BD, HC, blocks of u32 length (top bit: stored) and
+ * data, end mark, content checksum.
+ */
+const MAGIC = 0x184d2204;
+const STORED = 0x80000000;
+const FLAG_BLOCK_CHECKSUM = 0x10;
+const FLAG_CONTENT_SIZE = 0x08;
+const FLAG_CONTENT_CHECKSUM = 0x04;
+const FLAG_DICTIONARY = 0x01;
+/** xxHash-32 of the descriptor `64 70`, second byte, as the format asks; checked in the tests. */
+const STORED_HEADER = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x64, 0x70, 0xb9);
+
+/** Block size of the frames that we build. A multiple of the leaf size, so that each block can be verified alone. */
+export const STORED_BLOCK_BYTES = 4 * 1024 * 1024;
+
+/** Length of {@link storedFrame} for `length` bytes. */
+export function storedFrameBytes(length: number): number {
+  return STORED_HEADER.byteLength + 4 * Math.ceil(length / STORED_BLOCK_BYTES) + length + 8;
+}
+
+/**
+ * A frame that holds the bytes as they are, in stored blocks, with content checksum. The pieces refer to
+ * `data`: nothing is copied.
+ *
+ * @param checksum xxHash-32 of `data`.
+ */
+export function storedFrame(data: Uint8Array, checksum: number): Uint8Array[] {
+  const pieces: Uint8Array[] = [STORED_HEADER];
+  for (let at = 0; at < data.byteLength; at += STORED_BLOCK_BYTES) {
+    const block = data.subarray(at, at + STORED_BLOCK_BYTES);
+    pieces.push(u32((STORED | block.byteLength) >>> 0), block);
+  }
+  const end = new Uint8Array(8);
+  new DataView(end.buffer).setUint32(4, checksum, true);
+  pieces.push(end);
+  return pieces;
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}
+
+/** What {@link inspectFrame} found. */
+export interface FrameShape {
+  /** The stored blocks in order when the frame has nothing else, else undefined. Views of the frame. */
+  readonly stored: readonly Uint8Array[] | undefined;
+  /** xxHash-32 of the content as the frame states it, if it does. */
+  readonly checksum: number | undefined;
+}
+
+/**
+ * Walk through exactly one frame and check that decoding it cannot give more than `limit` bytes by more than one
+ * block, before any decoder allocates memory for it. Throws class `integrity` when the bytes are not such a frame.
+ */
+export function inspectFrame(frame: Uint8Array, limit: number): FrameShape {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+  const flags = frame[4] ?? 0;
+  const blockBytes = BLOCK_BYTES[((frame[5] ?? 0) >> 4) & 7];
+  if (frame.byteLength < 15 || view.getUint32(0, true) !== MAGIC || flags >> 6 !== 1 || blockBytes === undefined)
+    throw bad('no LZ4 frame');
+  if (flags & FLAG_DICTIONARY) throw bad('an LZ4 frame with a dictionary');
+  let at = 7 + (flags & FLAG_CONTENT_SIZE ? 8 : 0);
+  const afterBlock = flags & FLAG_BLOCK_CHECKSUM ? 4 : 0;
+  const stored: Uint8Array[] = [];
+  let onlyStored = true;
+  for (let budget = limit; ; budget -= blockBytes) {
+    if (at + 4 > frame.byteLength) throw bad('an LZ4 frame that ends early');
+    const header = view.getUint32(at, true);
+    at += 4;
+    if (header === 0) break;
+    if (budget <= 0) throw bad(`an LZ4 frame that decodes to more than ${limit} bytes`);
+    const size = (header & ~STORED) >>> 0;
+    if (size > blockBytes || at + size + afterBlock > frame.byteLength)
+      throw bad('an LZ4 frame with a block beyond its end');
+    if (header & STORED) stored.push(frame.subarray(at, at + size));
+    else onlyStored = false;
+    at += size + afterBlock;
+  }
+  const hasChecksum = (flags & FLAG_CONTENT_CHECKSUM) !== 0;
+  if (at + (hasChecksum ? 4 : 0) !== frame.byteLength) throw bad('bytes after the end of an LZ4 frame');
+  return { stored: onlyStored ? stored : undefined, checksum: hasChecksum ? view.getUint32(at, true) : undefined };
+}
+
+/** Block size by the BD byte's code. */
+const BLOCK_BYTES: Readonly<Record<number, number>> = {
+  4: 64 * 1024,
+  5: 256 * 1024,
+  6: 1024 * 1024,
+  7: STORED_BLOCK_BYTES,
+};
+
+function bad(found: string): EngineError {
+  return new EngineError('VOST_CORRUPT_FRAME', 'integrity', `a stored chunk is ${found}`);
+}

@@ -1,0 +1,24 @@
+import { ParallelSink } from '../pipeline/parallel-sink.ts';
+import type { Part } from './packer.ts';
+
+export interface PartUploaderOptions {
+  /** Parts in flight at the same time. */
+  readonly concurrency: () => number;
+  /** Store one part; resolves when storage has acknowledged it. */
+  readonly store: (part: Part, signal: AbortSignal) => Promise<void>;
+  /** Called with every acknowledged part, in order of acknowledgement, before its memory is released. */
+  readonly onStored: (part: Part) => void | Promise<void>;
+}
+
+/** Sends several parts at once. The memory of a part is released only after storage has acknowledged it. */
+export function createPartUploader(options: PartUploaderOptions): ParallelSink<Part> {
+  return new ParallelSink<Part>({
+    name: 'part-uploader',
+    concurrency: options.concurrency,
+    consume: async (part, signal) => {
+      await options.store(part, signal);
+      await options.onStored(part);
+      for (const lease of part.leases) lease.release();
+    },
+  });
+}
