@@ -60,11 +60,13 @@ export class ProgressLine {
     const { bytes, partsInFlight, retries } = sample();
     const now = this.#now();
     this.#recent.push({ at: now, bytes });
-    while (this.#recent.length > 2 && now - (this.#recent[1] as { at: number }).at > RATE_WINDOW_MS) this.#recent.shift();
+    while (this.#recent.length > 2 && now - (this.#recent[1] as { at: number }).at > RATE_WINDOW_MS)
+      this.#recent.shift();
     const [oldest] = this.#recent as [{ at: number; bytes: number }];
     const current = rate(bytes - oldest.bytes, now - oldest.at);
     const mean = rate(bytes, now - this.#started);
-    const done = total === undefined ? formatSize(bytes) : `${formatSize(bytes)} of ${formatSize(total)}${share(bytes, total)}`;
+    const done =
+      total === undefined ? formatSize(bytes) : `${formatSize(bytes)} of ${formatSize(total)}${share(bytes, total)}`;
     const left = total === undefined || mean === 0 ? 'ETA unknown' : `ETA ${formatDuration((total - bytes) / mean)}`;
     return `${verb} ${done}  ${formatSize(Math.round(current))}/s (mean ${formatSize(Math.round(mean))}/s)  ${partsInFlight} in flight  ${retries} retries  ${left}`;
   }

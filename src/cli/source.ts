@@ -17,13 +17,17 @@ export interface Source {
 /** Open a file, or standard input for `-`. */
 export async function openSource(path: string): Promise<Source> {
   if (path === '-' && process.stdin.isTTY) {
-    throw new EngineError('VOST_NO_INPUT', 'usage', 'standard input is a terminal', { advice: 'pipe the data in, or name a file' });
+    throw new EngineError('VOST_NO_INPUT', 'usage', 'standard input is a terminal', {
+      advice: 'pipe the data in, or name a file',
+    });
   }
   const handle = await openFile(path === '-' ? '/dev/stdin' : path);
   const info = await handle.stat();
   if (info.isDirectory()) {
     await handle.close();
-    throw new EngineError('VOST_NO_INPUT', 'usage', `${path} is a directory`, { advice: `tar -cf - ${path} | vast-ost backup LSU IMAGE -` });
+    throw new EngineError('VOST_NO_INPUT', 'usage', `${path} is a directory`, {
+      advice: `tar -cf - ${path} | vast-ost backup LSU IMAGE -`,
+    });
   }
   return {
     name: path === '-' ? 'standard input' : path,

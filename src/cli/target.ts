@@ -54,7 +54,8 @@ function standardOutput(): Target {
     write: (data) =>
       new Promise((resolve, reject) => {
         process.stdout.write(data, (error) => {
-          if (error) reject(new EngineError('VOST_OUTPUT_CLOSED', 'aborted', 'standard output was closed', { cause: error }));
+          if (error)
+            reject(new EngineError('VOST_OUTPUT_CLOSED', 'aborted', 'standard output was closed', { cause: error }));
           else resolve();
         });
       }),

@@ -48,7 +48,9 @@ export const settingsSchema = {
 } as const;
 
 type Schema = typeof settingsSchema;
-export type Settings = { readonly [S in keyof Schema]: { readonly [K in keyof Schema[S]]: z.output<Schema[S][K] & z.ZodType> } };
+export type Settings = {
+  readonly [S in keyof Schema]: { readonly [K in keyof Schema[S]]: z.output<Schema[S][K] & z.ZodType> };
+};
 
 /**
  * Check entries, later ones overriding earlier ones, and complete them with defaults. Unknown sections and keys and bad
@@ -78,7 +80,11 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
       const entry = given.get(`${section}.${key}`);
       const parsed = schema.safeParse(entry?.value);
       if (!parsed.success) {
-        throw new EngineError('VOST_CONFIG', 'usage', `${entry?.origin}: ${key} = ${entry?.value}: ${parsed.error.issues[0]?.message}`);
+        throw new EngineError(
+          'VOST_CONFIG',
+          'usage',
+          `${entry?.origin}: ${key} = ${entry?.value}: ${parsed.error.issues[0]?.message}`,
+        );
       }
       values[key] = parsed.data;
     }
@@ -93,10 +99,14 @@ function checkTogether(settings: Settings): Settings {
   const perChunk = compression === 'none' ? 1 : 3;
   const needed = chunk_size_mb * (perChunk + 1) + Math.min(reorder_window_mb, chunk_size_mb);
   if (memory_budget_mb < needed) {
-    throw new EngineError('VOST_CONFIG', 'usage', `a memory budget of ${memory_budget_mb / MIB} MiB is too small for chunks of ${chunk_size_mb / MIB} MiB`, {
-      advice: `give at least ${Math.ceil(needed / MIB)} MiB, or make chunks smaller`,
-    });
+    throw new EngineError(
+      'VOST_CONFIG',
+      'usage',
+      `a memory budget of ${memory_budget_mb / MIB} MiB is too small for chunks of ${chunk_size_mb / MIB} MiB`,
+      {
+        advice: `give at least ${Math.ceil(needed / MIB)} MiB, or make chunks smaller`,
+      },
+    );
   }
   return settings;
 }
-

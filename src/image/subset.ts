@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { parseSize } from '../units.ts';
 import { EngineError } from '../errors.ts';
 import type { StoredChunk } from '../stages/packer.ts';
+import { parseSize } from '../units.ts';
 
 /** Chooses chunks of an image for verification. */
 export type Subset = (chunk: StoredChunk) => boolean;

@@ -1,0 +1,23 @@
+import { InvalidArgumentError } from 'commander';
+import { parseDuration, parseSize } from '../units.ts';
+
+/** `64M` in bytes, for commander. */
+export function sizeArgument(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined) throw new InvalidArgumentError('Give a size such as 4096, 64M or 1.5G.');
+  return bytes;
+}
+
+/** `24h` in milliseconds, for commander. */
+export function durationArgument(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds === undefined) throw new InvalidArgumentError('Give a duration such as 30m, 24h or 7d.');
+  return milliseconds;
+}
+
+/** A TCP port, for commander. */
+export function portArgument(text: string): number {
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw new InvalidArgumentError('Give a port from 0 to 65535.');
+  return port;
+}

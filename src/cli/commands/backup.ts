@@ -1,0 +1,112 @@
+import { EngineError } from '../../errors.ts';
+import { ImageWriter } from '../../image/image-writer.ts';
+import type { Manifest } from '../../image/manifest.ts';
+import { formatDuration, formatSize } from '../../units.ts';
+import { type Context, openLsu } from '../context.ts';
+import { printJson } from '../output.ts';
+import { ProgressLine } from '../progress.ts';
+import { openSource, type Source } from '../source.ts';
+
+export interface BackupOptions {
+  readonly createLsu?: boolean;
+  readonly date?: string;
+  readonly policy?: string;
+  readonly schedule?: string;
+  readonly client?: string;
+  readonly sha256?: boolean;
+}
+
+/** `vast-ost backup LSU IMAGE [FILE|-]` */
+export async function backup(
+  context: Context,
+  lsu: string,
+  image: string,
+  path: string,
+  options: BackupOptions,
+): Promise<void> {
+  const started = performance.now();
+  const store = await openLsu(context, lsu, options.createLsu);
+  const { performance: tuning } = context.settings;
+  const source = await openSource(path);
+  try {
+    const writer = await ImageWriter.create(store, context.resources, {
+      identity: {
+        basename: image,
+        date: options.date ?? String(Math.floor(Date.now() / 1000)),
+        full_name: options.policy ?? '',
+        qualifiers: [],
+      },
+      metadata: { policy: options.policy ?? '', schedule: options.schedule ?? '', client: options.client ?? '' },
+      stages: tuning.compression === 'none' ? [] : [context.resources.stages.configure(tuning.compression, {})],
+      chunkBytes: tuning.chunk_size_mb,
+      partBytes: tuning.part_size_mb,
+      parallelParts: tuning.parallel_streams,
+      window: tuning.reorder_window_mb,
+      flatDigest: options.sha256 === true,
+      signal: context.signal,
+    });
+    const manifest = await copy(context, source, writer);
+    report(context, lsu, manifest, writer, (performance.now() - started) / 1000);
+  } finally {
+    await source.close();
+  }
+}
+
+async function copy(context: Context, source: Source, writer: ImageWriter): Promise<Manifest> {
+  const progress = new ProgressLine({
+    verb: 'backup',
+    total: source.size,
+    output: process.stderr,
+    sample: () => {
+      const { accepted, partsInFlight } = writer.progress;
+      return { bytes: accepted, partsInFlight, retries: context.retries() };
+    },
+  });
+  try {
+    let offset = 0;
+    for await (const block of source.blocks()) {
+      await writer.write(offset, block);
+      offset += block.byteLength;
+    }
+    if (source.size !== undefined && offset < source.size) {
+      throw new EngineError(
+        'VOST_SOURCE_SHRANK',
+        'usage',
+        `${source.name} ended after ${offset} of ${source.size} bytes`,
+      );
+    }
+    return await writer.commit();
+  } catch (error) {
+    const left = await writer.abort(error as Error);
+    for (const cause of left)
+      context.log.warn({ err: cause, image: writer.imageId }, 'could not clean up; gc will name what is left');
+    throw error;
+  } finally {
+    progress.stop();
+  }
+}
+
+function report(context: Context, lsu: string, manifest: Manifest, writer: ImageWriter, seconds: number): void {
+  const { stored } = writer.progress;
+  const result = {
+    image: manifest.image_name,
+    date: manifest.identity.date,
+    image_id: writer.imageId,
+    lsu,
+    size: manifest.size,
+    stored,
+    fragments: manifest.fragments.length,
+    checksum: manifest.checksum,
+    ...(manifest.sha256 ? { sha256: manifest.sha256 } : {}),
+    seconds: Number(seconds.toFixed(3)),
+    retries: context.retries(),
+    peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
+  };
+  context.log.info(result, 'image complete');
+  if (context.json) return printJson(result);
+  const rate = formatSize(Math.round(manifest.size / seconds));
+  process.stderr.write(
+    `${manifest.image_name}:${manifest.identity.date} is complete in ${lsu}: ${formatSize(manifest.size)}, ${formatSize(stored)} stored, ` +
+      `${formatDuration(seconds)} (${rate}/s), ${result.retries} retries, peak memory ${formatSize(result.peak_rss_bytes)}\n`,
+  );
+}

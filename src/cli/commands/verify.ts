@@ -1,0 +1,92 @@
+import { EngineError } from '../../errors.ts';
+import { findImage, listImages } from '../../image/catalog.ts';
+import { ImageReader } from '../../image/image-reader.ts';
+import { parseSubset } from '../../image/subset.ts';
+import { verifyImage } from '../../image/verify-image.ts';
+import { formatSize } from '../../units.ts';
+import type { ObjectStore } from '../../vast/store.ts';
+import { type Context, openLsu } from '../context.ts';
+import { printJson } from '../output.ts';
+import { ProgressLine } from '../progress.ts';
+
+/** `vast-ost verify LSU [IMAGE] [--subset S]`: one image, or every complete image of the LSU. */
+export async function verify(
+  context: Context,
+  lsu: string,
+  image: string | undefined,
+  subset: string | undefined,
+): Promise<void> {
+  const store = await openLsu(context, lsu);
+  const failed: EngineError[] = [];
+  for (const imageId of await chosen(context, store, image)) {
+    try {
+      await verifyOne(context, store, imageId, subset);
+    } catch (error) {
+      // Damage in one image must not hide that in the next.
+      if (!(error instanceof EngineError) || (error.failure !== 'integrity' && error.failure !== 'not-found'))
+        throw error;
+      if (context.json)
+        printJson({
+          image_id: imageId,
+          result: 'damaged',
+          code: error.code,
+          message: error.message,
+          details: error.details,
+        });
+      else process.stdout.write(`${imageId}  DAMAGED  ${error.message}\n`);
+      failed.push(error);
+    }
+  }
+  const [first] = failed;
+  if (first !== undefined) {
+    throw new EngineError(
+      first.code,
+      'integrity',
+      `${failed.length} image(s) in ${lsu} failed verification; the first: ${first.message}`,
+      { cause: first },
+    );
+  }
+}
+
+async function chosen(context: Context, store: ObjectStore, image: string | undefined): Promise<string[]> {
+  if (image !== undefined) return [(await findImage(store, image, context.signal)).imageId];
+  const ids: string[] = [];
+  for await (const entry of listImages(store, '', context.signal))
+    if (entry.state !== 'pending') ids.push(entry.imageId);
+  return ids;
+}
+
+async function verifyOne(
+  context: Context,
+  store: ObjectStore,
+  imageId: string,
+  subset: string | undefined,
+): Promise<void> {
+  const { signal, resources, settings } = context;
+  const reader = await ImageReader.open(store, resources, imageId, signal);
+  let verified = 0;
+  const progress = new ProgressLine({
+    verb: 'verify',
+    total: subset === undefined ? reader.manifest.size : undefined,
+    output: process.stderr,
+    sample: () => ({ bytes: verified, partsInFlight: settings.performance.read_ahead, retries: context.retries() }),
+  });
+  try {
+    const result = await verifyImage(reader, {
+      readAhead: settings.performance.read_ahead,
+      signal,
+      subset: subset === undefined ? undefined : parseSubset(subset, reader.manifest.size),
+      onProgress: (bytes) => {
+        verified = bytes;
+      },
+    });
+    progress.stop();
+    if (context.json) printJson({ image_id: imageId, result: 'ok', ...result, size: reader.manifest.size });
+    else
+      process.stdout.write(
+        `${imageId}  ok  ${formatSize(result.bytes)} of ${formatSize(reader.manifest.size)} in ${result.chunks} chunks\n`,
+      );
+  } finally {
+    progress.stop();
+  }
+}

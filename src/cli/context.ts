@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { type Logger, pino } from 'pino';
+import { bridge } from '../bridge/bridge.ts';
+import type { IniEntry } from '../config/ini.ts';
+import { parseIni } from '../config/ini.ts';
+import { buildSettings, type Settings, settingsSchema } from '../config/settings.ts';
+import { EngineError } from '../errors.ts';
+import { createResources, type Resources } from '../pipeline/resources.ts';
+import { builtInStages } from '../stages/built-in.ts';
+import { openStorage } from '../vast/open-storage.ts';
+import type { ObjectStore, Storage } from '../vast/store.ts';
+
+/** Read when it exists and no other file is named. */
+const DEFAULT_CONFIG = '/etc/vast-ost/vast-ost.conf';
+
+/** Options that every command takes. Further ones carry the name of a setting. */
+export interface GlobalOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly [setting: string]: unknown;
+}
+
+/** What a command works with. */
+export interface Context {
+  readonly settings: Settings;
+  readonly storage: Storage;
+  readonly resources: Resources;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly json: boolean;
+  /** Requests that were repeated so far. */
+  readonly retries: () => number;
+}
+
+/** Settings from the file and the command line, the latter winning. */
+export async function loadSettings(options: GlobalOptions): Promise<Settings> {
+  const file = options.config ?? process.env['VAST_OST_CONFIG'];
+  const text = await readFile(file ?? DEFAULT_CONFIG, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (file === undefined && cause.code === 'ENOENT') return '';
+    throw new EngineError(
+      'VOST_CONFIG',
+      'usage',
+      `cannot read the configuration ${file ?? DEFAULT_CONFIG}: ${cause.message}`,
+      { cause },
+    );
+  });
+  return buildSettings([...parseIni(text, file ?? DEFAULT_CONFIG), ...commandLineEntries(options)]);
+}
+
+function commandLineEntries(options: GlobalOptions): IniEntry[] {
+  return Object.entries(settingsSchema).flatMap(([section, keys]) =>
+    Object.keys(keys).flatMap((key) => {
+      const value = options[camelCase(key)];
+      if (value === undefined) return [];
+      return { section, key, value: String(value), origin: `--${key.replaceAll('_', '-')}` };
+    }),
+  );
+}
+
+function camelCase(key: string): string {
+  return key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Run a command with everything it needs, and close it all afterwards. */
+export async function withContext(
+  options: GlobalOptions,
+  signal: AbortSignal,
+  run: (context: Context) => Promise<void>,
+): Promise<void> {
+  const settings = await loadSettings(options);
+  const { general, performance, logging } = settings;
+  const url = general.store ?? (general.nfs_mount_point === undefined ? undefined : `file:${general.nfs_mount_point}`);
+  if (url === undefined) {
+    throw new EngineError('VOST_NO_STORE', 'usage', 'no store was named', {
+      advice: 'give --store file:DIR or --store s3:http://host:port, or set store in the configuration file',
+    });
+  }
+  const log = logging.log_file === undefined ? pino({ level: 'silent' }) : openLog(logging.log_level, logging.log_file);
+  let retries = 0;
+  const storage = openStorage(url, {
+    region: general.s3_region,
+    caFile: general.s3_ca_file,
+    wireIntegrity: performance.wire_integrity,
+    connections: performance.parallel_streams,
+    directIo: performance.use_direct_io,
+    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
+    onRetry: ({ operation, attempt, delayMs, error }) => {
+      retries += 1;
+      log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
+    },
+  });
+  const resources = createResources(bridge, performance.memory_budget_mb, builtInStages());
+  try {
+    await run({ settings, storage, resources, log, signal, json: options.json === true, retries: () => retries });
+  } catch (error) {
+    log.error({ err: error }, 'command failed');
+    throw error;
+  } finally {
+    resources.slabs.close();
+    await storage.close();
+  }
+}
+
+function openLog(level: string, file: string): Logger {
+  return pino(
+    { level, name: 'vast-ost' },
+    pino.destination({ dest: file, append: true, mkdir: false, sync: true, mode: 0o600 }),
+  );
+}
+
+/** Open an LSU, or make it first when the command was told to. */
+export async function openLsu(context: Context, lsu: string, create = false): Promise<ObjectStore> {
+  const { storage, signal } = context;
+  try {
+    return await storage.open(lsu, { signal });
+  } catch (error) {
+    if (!(error instanceof EngineError) || error.failure !== 'not-found') throw error;
+    if (!create) {
+      throw new EngineError(error.code, 'not-found', `${storage.name} has no LSU ${lsu}`, {
+        cause: error,
+        advice: 'vast-ost list shows the LSUs; backup --create-lsu makes a new one',
+      });
+    }
+    await storage.createLsu(lsu, { signal });
+    return storage.open(lsu, { signal });
+  }
+}

@@ -1,0 +1,129 @@
+import { Command, Option } from 'commander';
+import { VERSION } from '../version.ts';
+import { durationArgument, portArgument, sizeArgument } from './arguments.ts';
+import { type BackupOptions, backup } from './commands/backup.ts';
+import { type GcOptions, gc } from './commands/gc.ts';
+import { list } from './commands/list.ts';
+import { remove } from './commands/remove.ts';
+import { type RestoreOptions, restore } from './commands/restore.ts';
+import { show } from './commands/show.ts';
+import { type SimOptions, sim } from './commands/sim.ts';
+import { verify } from './commands/verify.ts';
+import { type Context, type GlobalOptions, withContext } from './context.ts';
+
+/** The command line of `vast-ost`. Options whose names are settings override the configuration file. */
+export function buildProgram(signal: AbortSignal): Command {
+  const program = new Command('vast-ost')
+    .description('Carries backup images into VAST Data storage and back, verified byte by byte.')
+    .version(VERSION)
+    .option('--store <url>', 'file:DIR, s3:http://host:port or s3:https://host:port')
+    .option('--config <file>', 'configuration file (default: /etc/vast-ost/vast-ost.conf, if there is one)')
+    .option('--s3-region <name>', 'region to sign requests for (default: us-east-1)')
+    .option('--s3-ca-file <file>', 'PEM file with the authorities to trust')
+    .option('--wire-integrity <mode>', 'auto, sha256, md5 or none: how bodies are protected on the wire')
+    .option('--memory-budget-mb <n>', 'bound on payload memory (default: 512)')
+    .option('--retry-count <n>', 'how often a request is tried again (default: 10)')
+    .option('--retry-seconds <n>', 'how long a request is tried again (default: 300)')
+    .option('--use-direct-io <bool>', 'bypass the page cache in a directory store (default: true)')
+    .option('--log-level <level>', 'fatal, error, warn, info, debug or trace (default: info)')
+    .option('--log-file <file>', 'append a log in JSON lines')
+    .option('--json', 'results as JSON lines on standard output')
+    .showHelpAfterError('(vast-ost --help shows all commands)')
+    .exitOverride();
+
+  /** Run with settings, storage and memory set up. */
+  const run = async (work: (context: Context) => Promise<void>, local: object = {}): Promise<void> => {
+    const options: GlobalOptions = { ...program.opts(), ...local };
+    await withContext(options, signal, work);
+  };
+
+  program
+    .command('backup')
+    .description('back up a file, or standard input, as an image')
+    .argument('<lsu>')
+    .argument('<image>', 'name of the new image')
+    .argument('[file]', 'what to back up; - is standard input', '-')
+    .option('--create-lsu', 'make the LSU when there is none')
+    .option('--date <text>', 'date of the image (default: now, in seconds since 1970)')
+    .option('--policy <name>', 'backup policy, recorded with the image')
+    .option('--schedule <name>', 'schedule, recorded with the image')
+    .option('--client <name>', 'client, recorded with the image')
+    .option('--sha256', 'also compute the plain SHA-256 of the image')
+    .option('--compression <name>', 'none or lz4 (default: none)')
+    .option('--chunk-size-mb <n>', 'length of a chunk (default: 64)')
+    .option('--part-size-mb <n>', 'size of the first parts (default: 64)')
+    .option('--parallel-streams <n>', 'parts in flight (default: 4)')
+    .action((lsu: string, image: string, file: string, options: BackupOptions) =>
+      run((context) => backup(context, lsu, image, file, options), options),
+    );
+
+  program
+    .command('restore')
+    .description('restore an image, or a range of it, verified, to a file or standard output')
+    .argument('<lsu>')
+    .argument('<image>', 'NAME, NAME:DATE or an image id')
+    .argument('[file]', 'where to; - is standard output', '-')
+    .option('--offset <size>', 'first byte wanted', sizeArgument)
+    .option('--length <size>', 'bytes wanted', sizeArgument)
+    .option('--read-ahead <n>', 'chunks fetched at the same time (default: 4)')
+    .action((lsu: string, image: string, file: string, options: RestoreOptions) =>
+      run((context) => restore(context, lsu, image, file, options), options),
+    );
+
+  program
+    .command('list')
+    .description('list the LSUs, or the images of one')
+    .argument('[lsu]')
+    .action((lsu: string | undefined) => run((context) => list(context, lsu)));
+
+  program
+    .command('show')
+    .description('show all that is recorded about an image')
+    .argument('<lsu>')
+    .argument('<image>', 'NAME, NAME:DATE or an image id')
+    .action((lsu: string, image: string) => run((context) => show(context, lsu, image)));
+
+  program
+    .command('verify')
+    .description('read images back and compare every byte with its digest')
+    .argument('<lsu>')
+    .argument('[image]', 'NAME, NAME:DATE or an image id; all images when absent')
+    .option('--subset <s>', 'n/t, x% or a size: read only that much')
+    .option('--read-ahead <n>', 'chunks fetched at the same time (default: 4)')
+    .action((lsu: string, image: string | undefined, options: { subset?: string }) =>
+      run((context) => verify(context, lsu, image, options.subset), options),
+    );
+
+  program
+    .command('delete')
+    .description('delete an image, complete or unfinished')
+    .argument('<lsu>')
+    .argument('<image>', 'NAME, NAME:DATE or an image id')
+    .action((lsu: string, image: string) => run((context) => remove(context, lsu, image)));
+
+  program
+    .command('gc')
+    .description('name and remove what no image needs')
+    .argument('<lsu>')
+    .option('--older-than <duration>', 'spare what is younger', durationArgument, 86_400_000)
+    .option('--pending-older-than <duration>', 'also remove unfinished images older than this', durationArgument)
+    .option('--dry-run', 'name only')
+    .action((lsu: string, options: GcOptions) => run((context) => gc(context, lsu, options)));
+
+  program
+    .command('sim')
+    .description(
+      'run the embedded S3 endpoint until interrupted; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    )
+    .requiredOption('--dir <dir>', 'where its data lives')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <n>', 'port to listen on; 0 takes a free one', portArgument, 9000)
+    .addOption(
+      new Option('--checksums <mode>', 'what to do with x-amz-checksum headers')
+        .choices(['reject', 'ignore', 'full'])
+        .default('ignore'),
+    )
+    .action((options: SimOptions) => sim({ ...options, json: program.opts()['json'] === true }, signal));
+
+  return program;
+}
