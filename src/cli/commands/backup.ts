@@ -103,7 +103,10 @@ function report(context: Context, lsu: string, manifest: Manifest, writer: Image
     peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
   };
   context.log.info(result, 'image complete');
-  if (context.json) return printJson(result);
+  if (context.json) {
+    printJson(result);
+    return;
+  }
   const rate = formatSize(Math.round(manifest.size / seconds));
   process.stderr.write(
     `${manifest.image_name}:${manifest.identity.date} is complete in ${lsu}: ${formatSize(manifest.size)}, ${formatSize(stored)} stored, ` +

@@ -58,7 +58,7 @@ function report(context: Context, lsu: string, image: string, target: string, by
   const peak = process.resourceUsage().maxRSS * 1024;
   context.log.info({ image, lsu, bytes, seconds }, 'restored');
   if (context.json && target !== 'standard output') {
-    return printJson({
+    printJson({
       image,
       lsu,
       bytes,
@@ -67,6 +67,7 @@ function report(context: Context, lsu: string, image: string, target: string, by
       retries: context.retries(),
       peak_rss_bytes: peak,
     });
+    return;
   }
   const rate = formatSize(Math.round(bytes / seconds));
   process.stderr.write(

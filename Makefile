@@ -1,0 +1,52 @@
+# vast-ost. Every target installs and builds what it needs, given git, make, a C compiler, python3 and npm.
+#   make          build everything              make demo   a backup and restore, end to end
+#   make test     all tests                     make bench  measure (minutes)
+#   make lint     formatter, linter, types      make clean  remove what was built
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+# The Node release that package.json pins; the machine's own is used for nothing but npm.
+NODE_DIR := $(CURDIR)/node_modules/node/bin
+export PATH := $(NODE_DIR):$(CURDIR)/node_modules/.bin:$(PATH)
+
+SOURCES := $(shell find src -name '*.ts')
+JOBS ?= 2
+
+.PHONY: all build test lint demo bench clean
+all: build
+build: build/.node_modules build/bridge.node build/.dist
+
+build/.node_modules: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	mkdir -p build && touch $@
+
+include addon/bridge/bridge.mk
+build/bridge.node: | build/.node_modules
+
+build/.dist: build/.node_modules tsconfig.json $(SOURCES)
+	rm -rf dist
+	tsc -p .
+	touch $@
+
+# Tests run our TypeScript as it is: Node strips the types, so tap's own compiler stays out.
+build/.tap: build/.node_modules .taprc
+	tap build >/dev/null
+	touch $@
+
+test: build build/.tap addon-test
+	./test/run $(JOBS)
+
+lint: build/.node_modules
+	biome ci .
+	tsc -p . --noEmit
+	tsc -p test --noEmit
+
+demo: build
+	./test/demo/run
+
+bench: build
+	./bench/run
+
+clean:
+	rm -rf build dist .tap
