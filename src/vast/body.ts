@@ -22,6 +22,65 @@ export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);
 }
 
+/** Wraps what a source threw, so that it can be told from a failure of the store. */
+export class SourceFailure {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** Rejects as soon as the signal is aborted, whatever the promise does. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  checkSignal(signal);
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(abortError(signal));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/**
+ * The source's pieces; ends at once when the signal is aborted, even while the source is waiting.
+ * What the source throws comes as {@link SourceFailure}.
+ */
+export async function* watchSource(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, undefined> {
+  const iterator = source[Symbol.asyncIterator]();
+  let ended = false;
+  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    try {
+      return await iterator.next();
+    } catch (error) {
+      ended = true;
+      throw new SourceFailure(error);
+    }
+  };
+  try {
+    for (;;) {
+      const result = await orAborted(next(), signal);
+      ended ||= result.done === true;
+      if (result.done) return;
+      yield result.value;
+    }
+  } finally {
+    // Not awaited: a source that never answers cannot be waited for.
+    if (!ended) void iterator.return?.().catch(() => undefined);
+  }
+}
+
+/** The error to show for a failed putStream: the source's own, unchanged, or the store's. */
+export function unwrapSource(error: unknown): unknown {
+  return error instanceof SourceFailure ? error.error : error;
+}
+
 function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,6 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises';
-import { checkObjectBytes, checkOffset, checkSignal } from '../body.ts';
-import { checkFolderPrefix, checkKey, checkPrefix } from '../names.ts';
+import { checkObjectBytes, checkOffset, checkSignal, unwrapSource, watchSource } from '../body.ts';
+import { checkFolderPrefix, checkKey, checkLsu, checkPrefix, isDirectoryLsu } from '../names.ts';
 import type {
   Body,
   ListOptions,
@@ -67,11 +67,14 @@ export class MemoryStore implements ObjectStore {
     checkSignal(options.signal);
     const pieces: Uint8Array[] = [];
     let bytes = 0;
-    for await (const piece of source) {
-      checkSignal(options.signal);
-      bytes += piece.byteLength;
-      checkObjectBytes(bytes, this.limits);
-      pieces.push(piece.slice());
+    try {
+      for await (const piece of watchSource(source, options.signal)) {
+        bytes += piece.byteLength;
+        checkObjectBytes(bytes, this.limits);
+        pieces.push(new Uint8Array(piece));
+      }
+    } catch (error) {
+      throw unwrapSource(error);
     }
     return this.put(key, pieces, options);
   }
@@ -151,6 +154,7 @@ export class MemoryStore implements ObjectStore {
     key: string,
     options: RequestOptions = {},
   ): Promise<ObjectInfo> {
+    checkLsu(from.lsu, isDirectoryLsu);
     checkKey(from.key);
     checkKey(key);
     checkSignal(options.signal);

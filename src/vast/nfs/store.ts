@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, lstat } from 'node:fs/promises';
-import { bodyBytes, checkObjectBytes, checkOffset, checkSignal } from '../body.ts';
+import { bodyBytes, checkObjectBytes, checkOffset, checkSignal, SourceFailure, watchSource } from '../body.ts';
 import { checkFolderPrefix, checkKey, checkLsu, checkPrefix, isDirectoryLsu } from '../names.ts';
 import type { Retrier } from '../retry.ts';
 import type {
@@ -65,7 +65,7 @@ export class FileStore implements ObjectStore, FileUploadHost {
     try {
       return await work();
     } catch (error) {
-      throw fileError(error, what);
+      throw error instanceof SourceFailure ? error.error : fileError(error, what);
     }
   }
 
@@ -118,8 +118,7 @@ export class FileStore implements ObjectStore, FileUploadHost {
     return this.#once(`put ${this.lsu}/${key}`, options, () =>
       this.#replace(key, options, async (file) => {
         let at = 0;
-        for await (const piece of source) {
-          checkSignal(options.signal);
+        for await (const piece of watchSource(source, options.signal)) {
           checkObjectBytes(at + piece.byteLength, this.limits);
           at = await writeBody(file, [piece], at, options.signal);
         }
