@@ -23,6 +23,8 @@ export interface RetryEvent {
 export interface RetryPolicy {
   /** No new attempt begins later than this after the first one began, milliseconds. */
   readonly budgetMs: number;
+  /** How often a request is tried again at most, whatever the time. */
+  readonly retries: number;
   /** Upper bound of the first pause, milliseconds; doubles with every attempt. */
   readonly baseMs: number;
   /** Upper bound of every pause, milliseconds. */
@@ -31,7 +33,13 @@ export interface RetryPolicy {
   readonly integrityRetries: number;
 }
 
-export const DEFAULT_RETRY: RetryPolicy = { budgetMs: 120_000, baseMs: 200, capMs: 20_000, integrityRetries: 2 };
+export const DEFAULT_RETRY: RetryPolicy = {
+  budgetMs: 120_000,
+  retries: 100,
+  baseMs: 200,
+  capMs: 20_000,
+  integrityRetries: 2,
+};
 
 /** Time and chance, replaceable in tests. */
 export interface RetryClock {
@@ -94,7 +102,7 @@ export class Retrier {
         if (signal?.aborted) throw abortError(signal);
         const bound = Math.min(this.#policy.capMs, this.#policy.baseMs * 2 ** (number - 1));
         const delayMs = Math.round(this.#clock.random() * bound);
-        const late = this.#clock.now() - started + delayMs > this.#policy.budgetMs;
+        const late = number > this.#policy.retries || this.#clock.now() - started + delayMs > this.#policy.budgetMs;
         if (!(error instanceof EngineError) || late || !(await this.#again(error, spent))) {
           throw afterAttempts(error, number);
         }

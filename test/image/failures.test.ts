@@ -4,12 +4,28 @@ import { listImages } from '../../src/image/catalog.ts';
 import { collectGarbage } from '../../src/image/collect-garbage.ts';
 import { ImageWriter } from '../../src/image/image-writer.ts';
 import type { ObjectStore, Upload } from '../../src/vast/store.ts';
+import { refusal } from '../support/refusal.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 import { keysOf, MIB, memoryLsu, randomBytes, readImage, testResources, writeImage, writerOptions } from './support.ts';
 
-type Step = 'head' | 'createUpload' | 'put pending' | 'putPart' | 'complete' | 'put index' | 'put image.meta' | 'put fragment' | 'delete' | 'abort';
+type Step =
+  | 'head'
+  | 'createUpload'
+  | 'put pending'
+  | 'putPart'
+  | 'complete'
+  | 'put index'
+  | 'put image.meta'
+  | 'put fragment'
+  | 'delete'
+  | 'abort';
 
 /** A store whose n-th call of one step fails with an error of its own. */
-function failing(store: ObjectStore, step: Step, nth: number): { store: ObjectStore; hits: () => number; fault: EngineError } {
+function failing(
+  store: ObjectStore,
+  step: Step,
+  nth: number,
+): { store: ObjectStore; hits: () => number; fault: EngineError } {
   const fault = new EngineError('VOST_TEST_FAULT', 'access', `${step} ${nth} fails`);
   let calls = 0;
   const check = (now: string): void => {
@@ -53,8 +69,7 @@ function failing(store: ObjectStore, step: Step, nth: number): { store: ObjectSt
     },
     resumeUpload: (key, id) => upload(store.resumeUpload(key, id)),
   };
-  const wrapped = Object.create(store, Object.fromEntries(Object.entries(faulty).map(([name, value]) => [name, { value }])));
-  return { store: wrapped as ObjectStore, hits: () => calls, fault };
+  return { store: wrapStore(store, faulty), hits: () => calls, fault };
 }
 
 /** What gc names, oldest possible age. */
@@ -83,26 +98,32 @@ const steps: [Step, number, size: number][] = [
 ];
 
 for (const [step, nth, size] of steps) {
-  t.test(`a failure at ${step} (call ${nth}, ${size} bytes) leaves no image and nothing that gc does not name`, async (t) => {
-    const resources = testResources(t);
-    const inner = await memoryLsu({ minPartBytes: 1 });
-    const { store, hits, fault } = failing(inner, step, nth);
-    await t.rejects(writeImage(store, resources, writerOptions(resources, 'x', { compress: nth === 5 }), randomBytes(size)), fault);
-    t.ok(hits() >= nth, 'the planned fault was met');
-    t.equal(resources.budget.used, 0, 'no memory is held');
-    const complete = [];
-    for await (const entry of listImages(inner)) if (entry.state !== 'pending') complete.push(entry);
-    t.same(complete, [], 'no visible image');
-    await garbage(inner, false);
-    t.same(await keysOf(inner), [], 'gc removed every object');
-    const uploads = [];
-    for await (const upload of inner.listUploads('')) uploads.push(upload);
-    t.same(uploads, [], 'and every upload');
-    if (step !== 'put image.meta' && step !== 'head') t.same(await garbage(inner, true), []);
-    // The same image can be written again.
-    const { imageId } = await writeImage(inner, resources, writerOptions(resources, 'x'), randomBytes(size));
-    t.ok((await readImage(inner, resources, imageId)).equals(randomBytes(size)));
-  });
+  t.test(
+    `a failure at ${step} (call ${nth}, ${size} bytes) leaves no image and nothing that gc does not name`,
+    async (t) => {
+      const resources = testResources(t);
+      const inner = await memoryLsu({ minPartBytes: 1 });
+      const { store, hits, fault } = failing(inner, step, nth);
+      await t.rejects(
+        writeImage(store, resources, writerOptions(resources, 'x', { compress: nth === 5 }), randomBytes(size)),
+        fault,
+      );
+      t.ok(hits() >= nth, 'the planned fault was met');
+      t.equal(resources.budget.used, 0, 'no memory is held');
+      const complete = [];
+      for await (const entry of listImages(inner)) if (entry.state !== 'pending') complete.push(entry);
+      t.same(complete, [], 'no visible image');
+      await garbage(inner, false);
+      t.same(await keysOf(inner), [], 'gc removed every object');
+      const uploads = [];
+      for await (const upload of inner.listUploads('')) uploads.push(upload);
+      t.same(uploads, [], 'and every upload');
+      if (step !== 'put image.meta' && step !== 'head') t.same(await garbage(inner, true), []);
+      // The same image can be written again.
+      const { imageId } = await writeImage(inner, resources, writerOptions(resources, 'x'), randomBytes(size));
+      t.ok((await readImage(inner, resources, imageId)).equals(randomBytes(size)));
+    },
+  );
 }
 
 t.test('when cleaning up fails too, the first error is the one reported and gc finds the rest', async (t) => {
@@ -126,10 +147,14 @@ t.test('an abort by signal stops the writer, cleans up and is told apart from a 
   const resources = testResources(t);
   const store = await memoryLsu();
   const controller = new AbortController();
-  const writer = await ImageWriter.create(store, resources, writerOptions(resources, 'x', { signal: controller.signal }));
+  const writer = await ImageWriter.create(
+    store,
+    resources,
+    writerOptions(resources, 'x', { signal: controller.signal }),
+  );
   await writer.write(0, randomBytes(3 * MIB));
   controller.abort(new EngineError('VOST_INTERRUPTED', 'aborted', 'stopped'));
-  await t.rejects(writer.write(3 * MIB, randomBytes(MIB)), { failure: 'aborted', code: 'VOST_INTERRUPTED' });
+  await t.rejects(writer.write(3 * MIB, randomBytes(MIB)), refusal('aborted', { code: 'VOST_INTERRUPTED' }));
   t.same(await writer.abort(new Error('stopped')), []);
   t.same(await keysOf(store), []);
 });
@@ -143,9 +168,12 @@ t.test('two writers of one image: the second to publish gives way and harms noth
     const { imageId } = await writeImage(store, resources, options, randomBytes(size, 'winner'));
     await slow.write(0, randomBytes(2 * MIB + 5, 'loser'));
     const error = await slow.commit().catch((caught: unknown) => caught);
-    t.match(error, { failure: 'exists' });
+    t.match(error, refusal('exists'));
     await slow.abort(error as Error);
-    t.ok((await readImage(store, resources, imageId)).equals(randomBytes(size, 'winner')), `the winner's ${size} bytes are whole`);
+    t.ok(
+      (await readImage(store, resources, imageId)).equals(randomBytes(size, 'winner')),
+      `the winner's ${size} bytes are whole`,
+    );
   }
 });
 
@@ -156,6 +184,6 @@ t.test('an unfinished image of another writer is not taken over', async (t) => {
   const first = await ImageWriter.create(store, resources, options);
   await first.write(0, randomBytes(2 * MIB));
   while (first.progress.acknowledged === 0) await new Promise(setImmediate);
-  await t.rejects(ImageWriter.create(store, resources, options), { failure: 'busy', code: 'VOST_IMAGE_PENDING' });
+  await t.rejects(ImageWriter.create(store, resources, options), refusal('busy', { code: 'VOST_IMAGE_PENDING' }));
   await first.commit();
 });

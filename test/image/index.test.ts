@@ -5,6 +5,7 @@ import { IndexWriter } from '../../src/image/index-writer.ts';
 import type { Manifest } from '../../src/image/manifest.ts';
 import type { StoredChunk } from '../../src/stages/packer.ts';
 import { TreeHash } from '../../src/stages/tree-hash.ts';
+import { refusal } from '../support/refusal.ts';
 import { keysOf, MIB, memoryLsu, objectBytes } from './support.ts';
 
 const CHUNK = 64 * MIB;
@@ -13,9 +14,19 @@ const PREFIX = 'netbackup/x/';
 /** Chunks of a large image that exists only in its index. */
 function chunk(index: number, length = CHUNK): StoredChunk {
   const leaves = Buffer.concat(
-    Array.from({ length: Math.ceil(length / MIB) }, (_, leaf) => createHash('sha256').update(`${index}:${leaf}`).digest()),
+    Array.from({ length: Math.ceil(length / MIB) }, (_, leaf) =>
+      createHash('sha256').update(`${index}:${leaf}`).digest(),
+    ),
   );
-  return { index, offset: index * CHUNK, length, fragment: 1 + Math.floor(index / 1000), storedOffset: (index % 1000) * CHUNK, storedLength: length, leaves };
+  return {
+    index,
+    offset: index * CHUNK,
+    length,
+    fragment: 1 + Math.floor(index / 1000),
+    storedOffset: (index % 1000) * CHUNK,
+    storedLength: length,
+    leaves,
+  };
 }
 
 t.test('an index of many pages needs bounded memory, survives disorder, and finds every range', async (t) => {
@@ -27,7 +38,8 @@ t.test('an index of many pages needs bounded memory, survives disorder, and find
     const group = [3, 1, 0, 2].map((nth) => chunk(index + nth, index + nth === count - 1 ? 5 * MIB + 3 : CHUNK));
     for (const one of group) await writer.add([one]);
   }
-  for (let index = 0; index < count; index += 1) tree.push(chunk(index, index === count - 1 ? 5 * MIB + 3 : CHUNK).leaves);
+  for (let index = 0; index < count; index += 1)
+    tree.push(chunk(index, index === count - 1 ? 5 * MIB + 3 : CHUNK).leaves);
   t.equal(writer.chunks, count);
   const size = (count - 1) * CHUNK + 5 * MIB + 3;
   t.equal(writer.size, size);
@@ -58,19 +70,26 @@ t.test('an index that lies about places or sizes is refused', async (t) => {
   const writer = new IndexWriter(store, PREFIX);
   await writer.add([chunk(0), chunk(1)]);
   const index = await writer.write();
-  const good = { size: 2 * CHUNK, fragments: [{ name: 'fragment-000001', size: 2 * CHUNK }], index } as unknown as Manifest;
+  const good = {
+    size: 2 * CHUNK,
+    fragments: [{ name: 'fragment-000001', size: 2 * CHUNK }],
+    index,
+  } as unknown as Manifest;
   const read = async (manifest: Manifest, bound = (length: number) => length): Promise<void> => {
     for await (const _ of new ImageIndex(store, PREFIX, manifest, bound).chunks(0, manifest.size)) {
       // Reading is the test.
     }
   };
   await read(good);
-  await t.rejects(read({ ...good, size: 3 * CHUNK }), { failure: 'integrity' });
-  await t.rejects(read({ ...good, fragments: [] }), { failure: 'integrity' });
-  await t.rejects(read({ ...good, fragments: [{ name: 'fragment-000001', size: CHUNK }] }), { failure: 'integrity' });
-  await t.rejects(read(good, (length) => length - 1), { failure: 'integrity' });
-  await t.rejects(read({ ...good, index: { ...index, footer: index.size + 1 } }), { failure: 'integrity' });
-  await t.rejects(read({ ...good, index: { ...index, sha256: '0'.repeat(64) } }), { failure: 'integrity' });
+  await t.rejects(read({ ...good, size: 3 * CHUNK }), refusal('integrity'));
+  await t.rejects(read({ ...good, fragments: [] }), refusal('integrity'));
+  await t.rejects(read({ ...good, fragments: [{ name: 'fragment-000001', size: CHUNK }] }), refusal('integrity'));
+  await t.rejects(
+    read(good, (length) => length - 1),
+    refusal('integrity'),
+  );
+  await t.rejects(read({ ...good, index: { ...index, footer: index.size + 1 } }), refusal('integrity'));
+  await t.rejects(read({ ...good, index: { ...index, sha256: '0'.repeat(64) } }), refusal('integrity'));
 });
 
 t.test('a journal page that changes in storage is noticed before the index is published', async (t) => {
@@ -81,7 +100,7 @@ t.test('a journal page that changes in storage is noticed before the index is pu
   const page = await objectBytes(store, `${PREFIX}${name}`);
   page[100] = (page[100] ?? 0) ^ 1;
   await store.put(`${PREFIX}${name}`, [page]);
-  await t.rejects(writer.write(), { failure: 'integrity' });
+  await t.rejects(writer.write(), refusal('integrity'));
   t.notOk((await keysOf(store)).includes(`${PREFIX}index`));
 });
 

@@ -9,6 +9,7 @@ import { createResources, type Resources } from '../../src/pipeline/resources.ts
 import { builtInStages } from '../../src/stages/built-in.ts';
 import { MemoryStorage } from '../../src/vast/memory/storage.ts';
 import type { ObjectStore, StoreLimits } from '../../src/vast/store.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 
 export const MIB = 1024 * 1024;
 
@@ -17,7 +18,8 @@ export function testResources(t: Test, memoryBudget = 32 * MIB): Resources {
   const resources = createResources(bridge, memoryBudget, builtInStages());
   t.teardown(() => {
     resources.slabs.close();
-    if (resources.budget.used !== 0) throw new Error(`${resources.budget.used} bytes of the budget were never given back`);
+    if (resources.budget.used !== 0)
+      throw new Error(`${resources.budget.used} bytes of the budget were never given back`);
   });
   return resources;
 }
@@ -26,14 +28,17 @@ export async function memoryLsu(limits: Partial<StoreLimits> = {}): Promise<Obje
   const storage = new MemoryStorage();
   await storage.createLsu('lsu');
   const store = await storage.open('lsu');
-  return Object.create(store, { limits: { value: { ...store.limits, ...limits } } }) as ObjectStore;
+  return wrapStore(store, { limits: { ...store.limits, ...limits } });
 }
 
 /** Reproducible bytes that do not compress. */
 export function randomBytes(length: number, seed = 'seed'): Buffer {
   const out = Buffer.alloc(length);
   for (let at = 0, block = 0; at < length; block += 1) {
-    at += createHash('shake256', { outputLength: 1 << 16 }).update(`${seed}:${block}`).digest().copy(out, at);
+    at += createHash('shake256', { outputLength: 1 << 16 })
+      .update(`${seed}:${block}`)
+      .digest()
+      .copy(out, at);
   }
   return out;
 }
@@ -52,7 +57,11 @@ export const identity = (basename: string, more: Partial<ImageIdentity> = {}): I
   ...more,
 });
 
-export function writerOptions(resources: Resources, name: string, more: Partial<ImageWriterOptions> & { compress?: boolean } = {}): ImageWriterOptions {
+export function writerOptions(
+  resources: Resources,
+  name: string,
+  more: Partial<ImageWriterOptions> & { compress?: boolean } = {},
+): ImageWriterOptions {
   const { compress, ...rest } = more;
   return {
     identity: identity(name),
