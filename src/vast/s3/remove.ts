@@ -19,7 +19,8 @@ interface Exchange {
 
 /**
  * The SDK protects DeleteObjects with x-amz-checksum-crc32, which VAST and older servers refuse or
- * ignore; Content-MD5 is understood everywhere. Runs just before the signer.
+ * ignore; Content-MD5 is understood everywhere. Runs last in the build step: after the SDK's checksum,
+ * before the signer.
  */
 function protectByMd5(command: DeleteObjectsCommand, digests: Digests): DeleteObjectsCommand {
   const middleware =
@@ -33,7 +34,7 @@ function protectByMd5(command: DeleteObjectsCommand, digests: Digests): DeleteOb
       headers['content-md5'] = (await digests.md5([bytes])).toString('base64');
       return next(exchange);
     };
-  const options = { step: 'finalizeRequest', priority: 'high', name: 'vostContentMd5' } as const;
+  const options = { step: 'build', priority: 'low', name: 'vostContentMd5' } as const;
   command.middlewareStack.add(middleware as never, options);
   return command;
 }
