@@ -39,7 +39,8 @@ export function authenticate(request: SignedRequest, keys: Keys): Payload {
   if (authorization !== undefined && presigned) {
     throw s3Error('InvalidArgument', 'Only one auth mechanism allowed.');
   }
-  const claim = authorization === undefined ? queryClaim(query) : headerClaim(authorization, signingDate(request));
+  const claim =
+    authorization === undefined ? queryClaim(query) : headerClaim(authorization, () => signingDate(request));
   const secret = keys.secretOf(claim.accessKey);
   if (secret === undefined) throw s3Error('InvalidAccessKeyId');
   checkTime(claim, keys.now);

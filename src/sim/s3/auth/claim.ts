@@ -20,14 +20,14 @@ const HEADER = /^AWS4-HMAC-SHA256\s+Credential=([^,\s]+)\s*,\s*SignedHeaders=([^
 /** A week, the longest that AWS allows. */
 const MAX_EXPIRES_SECONDS = 604_800;
 
-/** The claim in the Authorization header. */
-export function headerClaim(authorization: string, date: string | undefined): Claim {
+/** The claim in the Authorization header; `date` is asked for once the header itself is sound. */
+export function headerClaim(authorization: string, date: () => string | undefined): Claim {
   if (!authorization.startsWith(ALGORITHM)) {
     throw s3Error('InvalidRequest', `The authorization mechanism is not supported. Please use ${ALGORITHM}.`);
   }
   const [, credential = '', headers = '', signature = ''] = HEADER.exec(authorization) ?? [];
   if (signature === '') throw s3Error('AuthorizationHeaderMalformed');
-  const claim = claimOf({ credential, amzDate: date, headers, signature, expires: undefined });
+  const claim = claimOf({ credential, amzDate: date(), headers, signature, expires: undefined });
   if (claim === undefined) throw s3Error('AuthorizationHeaderMalformed');
   return claim;
 }

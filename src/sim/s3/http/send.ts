@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Reply } from '../call.ts';
 import type { S3Error } from '../s3-error.ts';
 import type { BlobStore } from '../state/blob-store.ts';
+import type { Segment } from '../state/records.ts';
 import { xmlDocument } from '../xml/xml-writer.ts';
 
 const READ_BYTES = 1024 * 1024;
@@ -18,15 +19,18 @@ export async function sendReply(response: ServerResponse, reply: Reply, blobs: B
   const length: Record<string, string> =
     status === 204 || status === 304 || 'Content-Length' in headers ? {} : { 'Content-Length': '0' };
   response.writeHead(status, { ...headers, ...length });
-  for (const { blob, offset, length } of content) {
-    const file = createReadStream(blobs.path(blob), {
+  if (content.length === 0) response.end();
+  else await pipeline(readSegments(content, blobs), response);
+}
+
+async function* readSegments(segments: readonly Segment[], blobs: BlobStore): AsyncGenerator<Uint8Array> {
+  for (const { blob, offset, length } of segments) {
+    yield* createReadStream(blobs.path(blob), {
       start: offset,
       end: offset + length - 1,
       highWaterMark: READ_BYTES,
-    });
-    await pipeline(file, response, { end: false });
+    }) as AsyncIterable<Uint8Array>;
   }
-  response.end();
 }
 
 /** Send an error document; node leaves its body out for HEAD. */

@@ -44,12 +44,12 @@ function partChecksumHeader(checksum: Checksum | undefined): Record<string, stri
   return checksum === undefined ? {} : { [checksumHeader(checksum.algorithm)]: checksum.value };
 }
 
-/** A part's checksum must be of the kind that its upload was made for. */
+/** A part's checksum must be of the kind that its upload was made for; an upload made for none takes any. */
 function checkAlgorithm(call: Call, { upload }: OpenUpload): void {
   if (call.settings.checksumMode !== 'full') return;
   const claim = checksumClaim(call.header);
-  if (claim === undefined || claim.algorithm === upload.checksum?.algorithm) return;
-  const expected = upload.checksum?.algorithm.toLowerCase() ?? 'null';
+  if (claim === undefined || upload.checksum === undefined || claim.algorithm === upload.checksum.algorithm) return;
+  const expected = upload.checksum.algorithm.toLowerCase();
   throw s3Error(
     'InvalidRequest',
     `Checksum Type mismatch occurred, expected checksum Type: ${expected}, actual checksum Type: ${claim.algorithm.toLowerCase()}`,
