@@ -1,0 +1,7 @@
+#include "implementations.h"
+
+const struct implementation *const implementations[] = {
+    &sha256_openssl,
+    &md5_openssl,
+    NULL,
+};
