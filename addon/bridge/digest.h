@@ -11,8 +11,13 @@
 #define MAX_LANES 16u
 #define SHA256_BYTES 32u
 #define MD5_BYTES 16u
+#define XXH32_BYTES 4u
+#define MAX_DIGEST_BYTES SHA256_BYTES
 
-enum algorithm { ALGORITHM_SHA256, ALGORITHM_MD5, ALGORITHM_COUNT };
+enum algorithm { ALGORITHM_SHA256, ALGORITHM_MD5, ALGORITHM_XXH32, ALGORITHM_COUNT };
+
+/* Length of an algorithm's digest. */
+unsigned digest_bytes(enum algorithm algorithm);
 
 /* Bytes in memory that somebody else owns. */
 struct piece {
@@ -22,7 +27,7 @@ struct piece {
 
 /*
  * Advances `lanes` independent states by `blocks` whole blocks each: lane i reads blocks * 64 bytes
- * from data[i] (any alignment) into state[i] (8 words for SHA-256, 4 for MD5).
+ * from data[i] (any alignment) into state[i] (8 words for SHA-256, 4 for the others).
  */
 typedef void compress_fn(uint32_t *const state[], const uint8_t *const data[], size_t blocks);
 
@@ -46,7 +51,7 @@ struct message {
     uint64_t total; /* read so far of the message */
     uint8_t tail[2 * BLOCK_BYTES];
     unsigned tail_bytes;
-    bool padded; /* the tail holds the last blocks */
+    bool padded; /* the tail holds the last blocks, or for XXH32 the last bytes */
     enum algorithm algorithm;
 };
 
@@ -59,7 +64,10 @@ size_t message_next(struct message *message, const uint8_t **data);
 /* The first `blocks` blocks of what message_next answered went into the state. */
 void message_consume(struct message *message, size_t blocks);
 
-/* Writes 32 (SHA-256) or 16 (MD5) bytes. Only after message_next answered 0. */
+/* Writes digest_bytes() bytes. Only after message_next answered 0. */
 void message_digest(const struct message *message, uint8_t *digest);
+
+/* The end of XXH32: its last `bytes` (fewer than a block) are not padded but taken as they are. */
+uint32_t xxh32_finish(const uint32_t state[4], const uint8_t *tail, unsigned bytes, uint64_t total);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "digest.h"
 
-extern const struct implementation sha256_openssl, md5_openssl;
+extern const struct implementation sha256_openssl, md5_openssl, xxh32_portable;
 #if defined(__x86_64__)
 extern const struct implementation sha256_shani, sha256_shani2, sha256_avx2, sha256_avx512, md5_avx2, md5_avx512;
 

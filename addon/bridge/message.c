@@ -8,7 +8,14 @@ static const uint32_t initial_state[ALGORITHM_COUNT][8] = {
                           0x5be0cd19},
     /* RFC 1321, 3.3 */
     [ALGORITHM_MD5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0, 0, 0, 0},
+    /* Seed 0: the sum of the first two primes, the second one, 0, minus the first one. */
+    [ALGORITHM_XXH32] = {0x24234428, 0x85ebca77, 0, 0x61c8864f, 0, 0, 0, 0},
 };
+
+unsigned digest_bytes(enum algorithm algorithm) {
+    static const unsigned bytes[ALGORITHM_COUNT] = {SHA256_BYTES, MD5_BYTES, XXH32_BYTES};
+    return bytes[algorithm];
+}
 
 void message_init(struct message *message, enum algorithm algorithm, const struct piece *pieces, size_t count) {
     memset(message, 0, sizeof *message);
@@ -20,6 +27,8 @@ void message_init(struct message *message, enum algorithm algorithm, const struc
 
 /* SHA-256 counts its bits big-endian, MD5 little-endian; the rest of the padding is the same. */
 static void pad(struct message *message) {
+    message->padded = true;
+    if (message->algorithm == ALGORITHM_XXH32) return;
     unsigned used = message->tail_bytes;
     unsigned size = used + 9 <= BLOCK_BYTES ? BLOCK_BYTES : 2 * BLOCK_BYTES;
     uint64_t bits = message->total * 8;
@@ -30,7 +39,6 @@ static void pad(struct message *message) {
         message->tail[size - 8 + i] = (uint8_t)(bits >> shift);
     }
     message->tail_bytes = size;
-    message->padded = true;
 }
 
 static void advance(struct message *message, size_t bytes) {
@@ -77,9 +85,13 @@ void message_consume(struct message *message, size_t blocks) {
 
 void message_digest(const struct message *message, uint8_t *digest) {
     bool big_endian = message->algorithm == ALGORITHM_SHA256;
-    unsigned bytes = big_endian ? SHA256_BYTES : MD5_BYTES;
+    unsigned bytes = digest_bytes(message->algorithm);
+    uint32_t words[8];
+    memcpy(words, message->state, sizeof words);
+    if (message->algorithm == ALGORITHM_XXH32)
+        words[0] = xxh32_finish(message->state, message->tail, message->tail_bytes, message->total);
     for (unsigned i = 0; i < bytes; i++) {
         unsigned shift = 8 * (big_endian ? 3 - i % 4 : i % 4);
-        digest[i] = (uint8_t)(message->state[i / 4] >> shift);
+        digest[i] = (uint8_t)(words[i / 4] >> shift);
     }
 }

@@ -76,6 +76,8 @@ static void configure(void) {
                  name == NULL ? "auto" : name, fault);
     else if ((fault = select_init(ALGORITHM_MD5, NULL)) != NULL)
         snprintf(problem, sizeof problem, "MD5 %s", fault);
+    else if ((fault = select_init(ALGORITHM_XXH32, NULL)) != NULL)
+        snprintf(problem, sizeof problem, "XXH32 %s", fault);
     else
         configure_threads();
 }
@@ -109,6 +111,7 @@ NAPI_MODULE_INIT() {
         {"leafDigests", NULL, leaf_digests, NULL, NULL, NULL, visible, NULL},
         {"sha256", NULL, sha256, NULL, NULL, NULL, visible, NULL},
         {"md5", NULL, md5, NULL, NULL, NULL, visible, NULL},
+        {"xxh32", NULL, xxh32, NULL, NULL, NULL, visible, NULL},
         {"implementation", NULL, NULL, get_implementation, NULL, NULL, visible, NULL},
     };
     if (!environment_open(env)) return NULL;

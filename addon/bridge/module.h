@@ -15,6 +15,7 @@ napi_value trim_slab(napi_env env, napi_callback_info info);
 napi_value leaf_digests(napi_env env, napi_callback_info info);
 napi_value sha256(napi_env env, napi_callback_info info);
 napi_value md5(napi_env env, napi_callback_info info);
+napi_value xxh32(napi_env env, napi_callback_info info);
 
 
 /* The first argument, or undefined. */

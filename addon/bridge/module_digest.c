@@ -1,4 +1,4 @@
-/* leafDigests, sha256 and md5: arguments in, promises out. */
+/* leafDigests, sha256, md5 and xxh32: arguments in, promises out. */
 #include <stdio.h>
 
 #include "environment.h"
@@ -39,10 +39,10 @@ static bool read_piece(napi_env env, const char *function, napi_value value, str
 }
 
 /* Consumes the request. `kept` holds the inputs from element 1 on; element 0 becomes the result. */
-static napi_value start(napi_env env, struct request *request, napi_value kept, size_t digest_bytes) {
+static napi_value start(napi_env env, struct request *request, napi_value kept, size_t bytes) {
     napi_value result, promise;
     void *digests = NULL;
-    if (napi_create_buffer(env, digest_bytes, &digests, &result) != napi_ok ||
+    if (napi_create_buffer(env, bytes, &digests, &result) != napi_ok ||
         napi_set_element(env, kept, 0, result) != napi_ok ||
         napi_create_reference(env, kept, 1, &request->kept) != napi_ok) {
         request_free(request);
@@ -54,7 +54,7 @@ static napi_value start(napi_env env, struct request *request, napi_value kept, 
         request_free(request);
         return throw_status(env);
     }
-    if (request->job.leaves && digest_bytes == 0) {
+    if (request->job.leaves && bytes == 0) {
         napi_resolve_deferred(env, request->deferred, result);
         napi_delete_reference(env, request->kept);
         request_free(request);
@@ -123,7 +123,7 @@ static napi_value flat(napi_env env, napi_callback_info info, const char *functi
         return ok ? NULL : throw_status(env);
     }
     request->job.algorithm = algorithm;
-    return start(env, request, kept, algorithm == ALGORITHM_SHA256 ? SHA256_BYTES : MD5_BYTES);
+    return start(env, request, kept, digest_bytes(algorithm));
 }
 
 napi_value sha256(napi_env env, napi_callback_info info) {
@@ -132,4 +132,9 @@ napi_value sha256(napi_env env, napi_callback_info info) {
 
 napi_value md5(napi_env env, napi_callback_info info) {
     return flat(env, info, "md5", ALGORITHM_MD5);
+}
+
+/* Resolves to 4 bytes, little-endian, like every digest here to bytes. */
+napi_value xxh32(napi_env env, napi_callback_info info) {
+    return flat(env, info, "xxh32", ALGORITHM_XXH32);
 }
