@@ -26,6 +26,14 @@ t.test('every system error has its class', async (t) => {
   }
 });
 
+t.test('numbers that libuv has no name for', async (t) => {
+  const unknown = (errno: number): Error =>
+    Object.assign(new Error('words'), { code: `Unknown system error ${errno}`, errno });
+  t.match(fileError(unknown(-116), 'x'), { failure: 'retryable', details: { errno: 'ESTALE' } });
+  t.match(fileError(unknown(-122), 'x'), { failure: 'capacity', details: { errno: 'EDQUOT' } });
+  t.match(fileError(unknown(-9999), 'x'), { failure: 'internal' });
+});
+
 t.test('other errors', async (t) => {
   const own = new EngineError('VOST_TEST', 'busy', 'mine');
   t.equal(fileError(own, 'x'), own);

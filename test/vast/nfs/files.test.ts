@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { listObjects } from '../../../src/vast/nfs/list.ts';
 import { FileStorage } from '../../../src/vast/nfs/storage.ts';
+import { Retrier } from '../../../src/vast/retry.ts';
 import { keysOf, pattern } from '../conformance/support.ts';
 
 async function prepare(t: typeof import('tap').t) {
@@ -61,10 +62,11 @@ t.test('large directories are read window by window', async (t) => {
   const keys = Array.from({ length: 23 }, (_, index) => (index % 5 === 0 ? `d${index}/x` : `f${index}`));
   for (const key of keys) await store.put(key, []);
   const place = { root, lsu: 'lsu' };
+  const retrier = new Retrier();
   for (const window of [1, 2, 3, 22, 23, 24]) {
-    const found = (await Array.fromAsync(listObjects(place, '', '', { window }))).map((info) => info.key);
+    const found = (await Array.fromAsync(listObjects(place, '', '', { window, retrier }))).map((info) => info.key);
     t.same(found, [...keys].sort(), `windows of ${window}`);
-    const rest = await Array.fromAsync(listObjects(place, '', 'f13', { window }));
+    const rest = await Array.fromAsync(listObjects(place, '', 'f13', { window, retrier }));
     t.same(
       rest.map((info) => info.key),
       keys.filter((key) => key > 'f13').sort(),
