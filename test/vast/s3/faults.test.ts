@@ -63,15 +63,17 @@ t.test('stored, but the answer is lost', async (t) => {
 });
 
 t.test('a server that reads slowly but moves is waited for', async (t) => {
-  const idleTimeoutMs = 1_000;
+  const idleTimeoutMs = 1_500;
+  // More than the kernels can hold, as one buffer and as a stream.
+  const large = Buffer.alloc(24 * MIB);
   let took = 0;
-  for (const body of [[SENT], PIECES]) {
+  for (const body of [[large], [large.subarray(0, 1), large.subarray(1)]]) {
     const server = await faultServer(t, async (request, response) => {
       const begun = performance.now();
       let room = 0;
       for await (const chunk of request) {
         room += (chunk as Buffer).length;
-        if (room < 128 * 1024) continue;
+        if (room < MIB / 2) continue;
         room = 0;
         await delay(50);
       }
@@ -80,7 +82,7 @@ t.test('a server that reads slowly but moves is waited for', async (t) => {
     });
     const { store, retries } = await faultStore(t, server.url, { idleTimeoutMs });
     t.match(await store.put('k', body), { etag: 'slow' });
-    t.same(retries, []);
+    t.same(retries, [], 'in one attempt');
     t.ok(took > idleTimeoutMs, 'although it took longer than the idle time');
   }
 });
@@ -92,7 +94,7 @@ t.test('a server that never answers is left', async (t) => {
   });
   const { store, retries } = await faultStore(t, server.url, { idleTimeoutMs: 100 });
   await store.put('k', [Buffer.from('small')]);
-  t.match(retries, [{ error: { failure: 'retryable', message: /no byte moved for 100 ms/ } }]);
+  t.match(retries[0], { error: { failure: 'retryable', message: /no byte moved for 100 ms/ } });
 });
 
 t.test('a server that stops reading is left', async (t) => {
@@ -105,7 +107,7 @@ t.test('a server that stops reading is left', async (t) => {
     retries.length = 0;
     server.seen.length = 0;
     t.match(await store.put('k', body), { etag: String(large.length) });
-    t.match(retries, [{ error: { message: /no byte moved/ } }]);
+    t.match(retries[0], { error: { message: /no byte moved/ } });
   }
 });
 
@@ -119,7 +121,7 @@ t.test('an answer that stops is left', async (t) => {
   const into = Buffer.alloc(10);
   await store.read('k', 0, into);
   t.equal(into.toString(), '0123456789');
-  t.equal(retries.length, 1);
+  t.match(retries[0], { operation: 'read', error: { failure: 'retryable' } });
 });
 
 t.test('a truncated GET is read again', async (t) => {
