@@ -46,7 +46,7 @@ export async function startServer(t: Test, checksumMode: ChecksumMode): Promise<
     const caFile = process.env['VOST_TEST_S3_CA'];
     return { url: origin, accessKey, secretKey, ...(caFile ? { caFile } : {}), close: async () => undefined };
   }
-  const path = '../../../src/sim/s3/index.ts';
+  const path = '../../../src/sim/s3/s3-sim.ts';
   const { startS3Sim } = (await import(path)) as Simulator;
   const keys = { accessKey: 'conformance', secretKey: 'conformance-secret' };
   const sim = await startS3Sim({ dir: t.testdir({}), checksumMode, ...keys });
