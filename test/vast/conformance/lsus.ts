@@ -30,12 +30,14 @@ export async function lsuConformance(t: Test, { storage, features, fresh }: Subj
   });
 
   await t.test('bad names', async (t) => {
-    const before = await storage.lsus();
-    for (const name of ['', '.', '..', 'a/b', '../x', '.hidden', 'with space', 'nul\0', 'ü', 'x'.repeat(64)]) {
+    const bad = ['', '.', '..', 'a/b', '../x', '.hidden', 'with space', 'nul\0', 'ü', 'x'.repeat(64)];
+    for (const name of bad) {
       await t.rejects(storage.createLsu(name), { failure: 'usage', code: 'VOST_BAD_LSU' }, JSON.stringify(name));
       await t.rejects(storage.open(name), { failure: 'usage', code: 'VOST_BAD_LSU' }, JSON.stringify(name));
     }
-    t.same(await storage.lsus(), before);
+    // Not compared with the list before: others may use the same server.
+    const names = await storage.lsus();
+    t.notOk(bad.some((name) => names.includes(name)));
   });
 
   await t.test('LSUs are apart', async (t) => {

@@ -21,6 +21,7 @@ const BAD_KEYS = [
   '*',
   '.vost-tmp-1',
   'a/.vost-x/b',
+  '.nfs0001',
   'x'.repeat(256),
   `${'x/'.repeat(600)}y`,
 ];
