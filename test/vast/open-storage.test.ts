@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { openStorage } from '../../src/vast/open-storage.ts';
+import { refusal } from '../support/refusal.ts';
 
 t.test('URLs', async (t) => {
   const dir = t.testdir({ lsu: {} });
@@ -26,9 +27,9 @@ t.test('URLs', async (t) => {
     's3:http://key:topsecret@host',
   ];
   for (const url of bad) {
-    t.throws(() => openStorage(url, { s3 }), { failure: 'usage', code: 'VOST_BAD_STORAGE_URL' }, url);
+    t.throws(() => openStorage(url, { s3 }), refusal('usage', { code: 'VOST_BAD_STORAGE_URL' }), url);
     t.throws(() => openStorage(url), { message: /^(?!.*topsecret)/ });
   }
   const caFile = '/nonexistent/ca.pem';
-  t.throws(() => openStorage('s3:https://x', { s3: { ...s3, caFile } }), { failure: 'usage', code: 'VOST_CA_FILE' });
+  t.throws(() => openStorage('s3:https://x', { s3: { ...s3, caFile } }), refusal('usage', { code: 'VOST_CA_FILE' }));
 });

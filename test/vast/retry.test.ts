@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { EngineError, type FailureClass } from '../../src/errors.ts';
 import { Retrier, type RetryClock, type RetryEvent } from '../../src/vast/retry.ts';
+import { refusal } from '../support/refusal.ts';
 
 const failure = (kind: FailureClass): EngineError => new EngineError('VOST_TEST', kind, 'on purpose');
 
@@ -47,7 +48,7 @@ t.test('final failures do not', async (t) => {
   const finals = ['access', 'not-found', 'exists', 'busy', 'capacity', 'usage', 'unsupported', 'internal'] as const;
   for (const kind of finals) {
     const clock = fakeClock();
-    await t.rejects(new Retrier({ clock }).run({ operation: 'x' }, failing(kind)), { failure: kind });
+    await t.rejects(new Retrier({ clock }).run({ operation: 'x' }, failing(kind)), refusal(kind));
     t.same(clock.slept, [], kind);
   }
   const bug = new TypeError('bug');
@@ -66,15 +67,15 @@ t.test('integrity is tried twice more, credentials once', async (t) => {
   const retrier = new Retrier({ clock, refresh });
   t.equal(await retrier.run({ operation: 'x' }, failing('integrity', 'integrity')), 'attempt 3');
   const thrice = failing('integrity', 'integrity', 'integrity');
-  await t.rejects(retrier.run({ operation: 'x' }, thrice), { failure: 'integrity', details: { attempts: 3 } });
+  await t.rejects(retrier.run({ operation: 'x' }, thrice), refusal('integrity', { details: { attempts: 3 } }));
   t.equal(await retrier.run({ operation: 'x' }, failing('credentials')), 'attempt 2');
   t.equal(refreshed, 1);
-  await t.rejects(retrier.run({ operation: 'x' }, failing('credentials', 'credentials')), { failure: 'credentials' });
+  await t.rejects(retrier.run({ operation: 'x' }, failing('credentials', 'credentials')), refusal('credentials'));
   t.equal(refreshed, 2);
   const without = new Retrier({ clock });
-  await t.rejects(without.run({ operation: 'x' }, failing('credentials')), { failure: 'credentials' });
+  await t.rejects(without.run({ operation: 'x' }, failing('credentials')), refusal('credentials'));
   const broken = new Retrier({ clock, refresh: () => Promise.reject(new Error('no metadata service')) });
-  await t.rejects(broken.run({ operation: 'x' }, failing('credentials')), { failure: 'credentials' });
+  await t.rejects(broken.run({ operation: 'x' }, failing('credentials')), refusal('credentials'));
 });
 
 t.test('the budget', async (t) => {
@@ -117,12 +118,12 @@ t.test('abort', async (t) => {
     stop.abort();
     throw failure('retryable');
   });
-  await t.rejects(run, { failure: 'aborted' });
+  await t.rejects(run, refusal('aborted'));
   t.equal(attempts, 1);
   const never = new Retrier().run({ operation: 'x', signal: stop.signal }, async () => {
     attempts += 1;
   });
-  await t.rejects(never, { failure: 'aborted' });
+  await t.rejects(never, refusal('aborted'));
   t.equal(attempts, 1, 'not even once');
   const sleeping = new AbortController();
   const real = new Retrier({
@@ -131,7 +132,7 @@ t.test('abort', async (t) => {
   });
   await t.rejects(
     real.run({ operation: 'x', signal: sleeping.signal }, () => Promise.reject(failure('retryable'))),
-    { failure: 'aborted' },
+    refusal('aborted'),
     'also in a long pause',
   );
 });

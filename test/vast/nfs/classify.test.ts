@@ -1,6 +1,7 @@
 import t from 'tap';
 import { EngineError } from '../../../src/errors.ts';
 import { errnoOf, fileError } from '../../../src/vast/nfs/classify.ts';
+import { refusal } from '../../support/refusal.ts';
 
 const system = (code: string): Error =>
   Object.assign(new Error(`${code}: words`), { code, syscall: 'write', path: '/backup/x' });
@@ -29,15 +30,15 @@ t.test('every system error has its class', async (t) => {
 t.test('numbers that libuv has no name for', async (t) => {
   const unknown = (errno: number): Error =>
     Object.assign(new Error('words'), { code: `Unknown system error ${errno}`, errno });
-  t.match(fileError(unknown(-116), 'x'), { failure: 'retryable', details: { errno: 'ESTALE' } });
-  t.match(fileError(unknown(-122), 'x'), { failure: 'capacity', details: { errno: 'EDQUOT' } });
-  t.match(fileError(unknown(-9999), 'x'), { failure: 'internal' });
+  t.match(fileError(unknown(-116), 'x'), refusal('retryable', { details: { errno: 'ESTALE' } }));
+  t.match(fileError(unknown(-122), 'x'), refusal('capacity', { details: { errno: 'EDQUOT' } }));
+  t.match(fileError(unknown(-9999), 'x'), refusal('internal'));
 });
 
 t.test('other errors', async (t) => {
   const own = new EngineError('VOST_TEST', 'busy', 'mine');
   t.equal(fileError(own, 'x'), own);
-  t.match(fileError(new TypeError('bug'), 'x'), { failure: 'internal', code: 'VOST_IO' });
-  t.match(fileError('text', 'x'), { failure: 'internal' });
+  t.match(fileError(new TypeError('bug'), 'x'), refusal('internal', { code: 'VOST_IO' }));
+  t.match(fileError('text', 'x'), refusal('internal'));
   t.equal(errnoOf(undefined), '');
 });

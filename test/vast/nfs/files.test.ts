@@ -2,13 +2,14 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { listObjects } from '../../../src/vast/nfs/list.ts';
 import { FileStorage } from '../../../src/vast/nfs/storage.ts';
 import { Retrier } from '../../../src/vast/retry.ts';
+import { refusal } from '../../support/refusal.ts';
 import { keysOf, pattern } from '../conformance/support.ts';
 
-async function prepare(t: typeof import('tap').t) {
+async function prepare(t: Test) {
   const root = t.testdir({ lsu: {} });
   const storage = new FileStorage(root);
   return { root, lsu: join(root, 'lsu'), storage, store: await storage.open('lsu') };
@@ -28,7 +29,7 @@ t.test('keys are paths', async (t) => {
 
 t.test('an object and a folder cannot share a name', async (t) => {
   const { store, lsu } = await prepare(t);
-  const conflict = { failure: 'usage', code: 'VOST_KEY_CONFLICT' };
+  const conflict = refusal('usage', { code: 'VOST_KEY_CONFLICT' });
   await store.put('a/b', []);
   await t.rejects(store.put('a/b/c', []), conflict);
   await t.rejects(store.put('a', []), conflict);
@@ -116,16 +117,16 @@ t.test('temporary files of dead writers', async (t) => {
 
 t.test('a storage that is not there', async (t) => {
   const storage = new FileStorage('/nonexistent/vost', { policy: { budgetMs: 0 } });
-  await t.rejects(storage.lsus(), { failure: 'not-found', details: { errno: 'ENOENT', path: '/nonexistent/vost' } });
-  await t.rejects(storage.createLsu('x'), { failure: 'not-found' });
-  await t.rejects(storage.open('x'), { failure: 'not-found' });
+  await t.rejects(storage.lsus(), refusal('not-found', { details: { errno: 'ENOENT', path: '/nonexistent/vost' } }));
+  await t.rejects(storage.createLsu('x'), refusal('not-found'));
+  await t.rejects(storage.open('x'), refusal('not-found'));
 });
 
 t.test('an LSU that goes away', async (t) => {
   const { store, lsu } = await prepare(t);
   const { rm } = await import('node:fs/promises');
   await rm(lsu, { recursive: true });
-  const gone = { failure: 'not-found', code: 'VOST_NO_SUCH_LSU' };
+  const gone = refusal('not-found', { code: 'VOST_NO_SUCH_LSU' });
   await t.rejects(store.put('a/b', []), gone, 'is not made again by a write');
   await t.rejects(store.head('a'), gone);
   await t.rejects(keysOf(store), gone);

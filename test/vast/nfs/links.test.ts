@@ -1,12 +1,13 @@
 import { mkdir, mkdtemp, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { FileStorage } from '../../../src/vast/nfs/storage.ts';
+import { refusal } from '../../support/refusal.ts';
 import { keysOf } from '../conformance/support.ts';
 
 /** An LSU with links that lead out of it. */
-async function prepare(t: typeof import('tap').t) {
+async function prepare(t: Test) {
   const base = t.testdir({
     outside: { secret: 'outside', dir: { inner: 'outside' } },
     root: { lsu: { real: { key: 'inside' } } },
@@ -21,13 +22,13 @@ async function prepare(t: typeof import('tap').t) {
   return { outside, lsu, storage, store: await storage.open('lsu') };
 }
 
-const LINK = { failure: 'access', code: 'VOST_SYMLINK' };
+const LINK = refusal('access', { code: 'VOST_SYMLINK' });
 
 t.test('LSUs that are links', async (t) => {
   const { storage } = await prepare(t);
   t.same(await storage.lsus(), ['lsu'], 'are not listed');
   await t.rejects(storage.open('linked'), LINK, 'not opened');
-  await t.rejects(storage.createLsu('linked'), { failure: 'exists' });
+  await t.rejects(storage.createLsu('linked'), refusal('exists'));
 });
 
 t.test('links below an LSU', async (t) => {

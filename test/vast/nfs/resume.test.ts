@@ -9,6 +9,7 @@ import t from 'tap';
 import { headerRecord, type PartRecord, parseSidecar, partRecord, voidRecord } from '../../../src/vast/nfs/sidecar.ts';
 import { FileStorage } from '../../../src/vast/nfs/storage.ts';
 import type { PartInfo } from '../../../src/vast/store.ts';
+import { refusal } from '../../support/refusal.ts';
 import { fetch, pattern } from '../conformance/support.ts';
 
 t.test('kill -9 loses no acknowledged part', async (t) => {
@@ -95,10 +96,10 @@ t.test('parts that do not join', async (t) => {
   const body = [Buffer.from('0123456789')];
   const one = await upload.putPart({ number: 1, offset: 0, body, size: 10 });
   const gap = await upload.putPart({ number: 2, offset: 20, body, size: 10 });
-  await t.rejects(upload.complete([one, gap]), { failure: 'usage', code: 'VOST_BAD_PARTS' }, 'a gap');
+  await t.rejects(upload.complete([one, gap]), refusal('usage', { code: 'VOST_BAD_PARTS' }), 'a gap');
   const over = await upload.putPart({ number: 2, offset: 5, body, size: 10 });
   t.same(await upload.listParts(), [over], 'a part that overwrote another one makes that void');
-  await t.rejects(upload.complete([one, over]), { failure: 'usage' });
+  await t.rejects(upload.complete([one, over]), refusal('usage'));
   const fixed = [
     await upload.putPart({ number: 2, offset: 10, body, size: 10 }),
     await upload.putPart({ number: 1, offset: 0, body, size: 10 }),
@@ -113,7 +114,7 @@ t.test('a data file that was cut', async (t) => {
   const upload = await store.createUpload('f');
   const part = await upload.putPart({ number: 1, offset: 0, body: [pattern(100)], size: 100 });
   await writeFile(join(root, 'lsu', `.vost-tmp-${upload.id}`), 'short');
-  await t.rejects(upload.complete([part]), { failure: 'integrity', code: 'VOST_WRONG_SIZE' });
+  await t.rejects(upload.complete([part]), refusal('integrity', { code: 'VOST_WRONG_SIZE' }));
   t.equal(await store.head('f'), undefined);
 });
 

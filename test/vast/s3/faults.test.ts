@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
+import { refusal } from '../../support/refusal.ts';
 import { pattern } from '../conformance/support.ts';
 import { bodyOf, fail, faultServer, faultStore, ok } from './fault-server.ts';
 
@@ -24,7 +25,7 @@ t.test('503, then well', async (t) => {
     'the same bytes were sent each time',
   );
   t.match(retries, [
-    { operation: 'put', attempt: 1, bytes: SENT.length, delayMs: 100, error: { failure: 'retryable' } },
+    { operation: 'put', attempt: 1, bytes: SENT.length, delayMs: 100, error: refusal('retryable') },
     { operation: 'put', attempt: 2, bytes: SENT.length, delayMs: 200 },
   ]);
 });
@@ -94,7 +95,7 @@ t.test('a server that never answers is left', async (t) => {
   });
   const { store, retries } = await faultStore(t, server.url, { idleTimeoutMs: 100 });
   await store.put('k', [Buffer.from('small')]);
-  t.match(retries[0], { error: { failure: 'retryable', message: /no byte moved for 100 ms/ } });
+  t.match(retries[0], { error: refusal('retryable', { message: /no byte moved for 100 ms/ }) });
 });
 
 t.test('a server that stops reading is left', async (t) => {
@@ -121,7 +122,7 @@ t.test('an answer that stops is left', async (t) => {
   const into = Buffer.alloc(10);
   await store.read('k', 0, into);
   t.equal(into.toString(), '0123456789');
-  t.match(retries[0], { operation: 'read', error: { failure: 'retryable' } });
+  t.match(retries[0], { operation: 'read', error: refusal('retryable') });
 });
 
 t.test('a truncated GET is read again', async (t) => {
@@ -150,7 +151,7 @@ t.test('a GET of another range is refused', async (t) => {
       response.writeHead(206, headers).end(Buffer.alloc(Number(headers['content-length'])));
     });
     const { store } = await faultStore(t, server.url, { policy: { budgetMs: 0 } });
-    await t.rejects(store.read('k', 5, Buffer.alloc(10)), { failure: 'retryable' }, JSON.stringify(headers));
+    await t.rejects(store.read('k', 5, Buffer.alloc(10)), refusal('retryable'), JSON.stringify(headers));
   }
 });
 
@@ -160,7 +161,7 @@ t.test('a server without ranges', async (t) => {
   const into = Buffer.alloc(10);
   await store.read('k', 0, into);
   t.equal(into.toString(), '0123456789', 'is good enough for whole objects');
-  await t.rejects(store.read('k', 1, Buffer.alloc(5)), { failure: 'retryable' });
+  await t.rejects(store.read('k', 1, Buffer.alloc(5)), refusal('retryable'));
 });
 
 t.test('nobody listens', async (t) => {
@@ -173,7 +174,7 @@ t.test('nobody listens', async (t) => {
     onRetry: (event) => retries.push(event),
   });
   t.teardown(() => storage.close());
-  const refused = { failure: 'retryable', details: { socketCode: 'ECONNREFUSED', attempts: 4 } };
+  const refused = refusal('retryable', { details: { socketCode: 'ECONNREFUSED', attempts: 4 } });
   await t.rejects(storage.lsus(), refused, 'the budget ends it');
   t.equal(retries.length, 3);
 });
@@ -191,7 +192,7 @@ t.test('an abort during the pause', async (t) => {
       },
     },
   });
-  await t.rejects(store.put('k', [], { signal: stop.signal }), { failure: 'aborted' });
+  await t.rejects(store.put('k', [], { signal: stop.signal }), refusal('aborted'));
   t.equal(server.seen.length, 1);
 });
 
@@ -199,7 +200,7 @@ t.test('an abort while the server is silent', async (t) => {
   const stop = new AbortController();
   const server = await faultServer(t, (request) => request.once('data', () => stop.abort()));
   const { store } = await faultStore(t, server.url);
-  await t.rejects(store.put('k', PIECES, { signal: stop.signal }), { failure: 'aborted' });
+  await t.rejects(store.put('k', PIECES, { signal: stop.signal }), refusal('aborted'));
 });
 
 t.test('close while the server is silent', async (t) => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import t from 'tap';
 import type { PartInfo } from '../../../src/vast/store.ts';
+import { refusal } from '../../support/refusal.ts';
 import { bodyOf, fail, faultServer, faultStore, ok, type Script, xml } from './fault-server.ts';
 
 const SIZE = 5 * 2 ** 20;
@@ -46,7 +47,7 @@ t.test('complete: an error inside 200, then well', async (t) => {
   );
   const { store, retries } = await faultStore(t, server.url);
   t.match(await store.resumeUpload('k', 'id').complete(PARTS), { size: SIZE + 10, etag: JOINED });
-  t.match(retries, [{ operation: 'complete', error: { failure: 'retryable' } }]);
+  t.match(retries, [{ operation: 'complete', error: refusal('retryable') }]);
 });
 
 t.test('complete: always an error inside 200', async (t) => {
@@ -55,10 +56,10 @@ t.test('complete: always an error inside 200', async (t) => {
     completing(JOINED, (_request, response) => fail(response, 200, 'InternalError')),
   );
   const { store } = await faultStore(t, server.url, { policy: { budgetMs: 0 } });
-  await t.rejects(store.resumeUpload('k', 'id').complete(PARTS), {
-    failure: 'retryable',
-    details: { s3Code: 'InternalError' },
-  });
+  await t.rejects(
+    store.resumeUpload('k', 'id').complete(PARTS),
+    refusal('retryable', { details: { s3Code: 'InternalError' } }),
+  );
 });
 
 t.test('complete: no ETag in the answer', async (t) => {
@@ -76,7 +77,7 @@ t.test('complete: an object of another size', async (t) => {
     completing(JOINED, (_request, response) => completed(response, '"x"'), SIZE),
   );
   const { store } = await faultStore(t, server.url);
-  await t.rejects(store.resumeUpload('k', 'id').complete(PARTS), { failure: 'integrity', code: 'VOST_WRONG_SIZE' });
+  await t.rejects(store.resumeUpload('k', 'id').complete(PARTS), refusal('integrity', { code: 'VOST_WRONG_SIZE' }));
 });
 
 t.test('complete: the answer is lost', async (t) => {
@@ -84,7 +85,7 @@ t.test('complete: the answer is lost', async (t) => {
     if (number === 1) request.socket.destroy();
     else fail(response, 404, 'NoSuchUpload');
   };
-  const gone = { failure: 'not-found', code: 'VOST_NO_SUCH_UPLOAD' };
+  const gone = refusal('not-found', { code: 'VOST_NO_SUCH_UPLOAD' });
   const cases = [
     { what: 'our object is there', etag: JOINED, size: SIZE + 10, well: true },
     { what: 'an ETag that cannot be compared', etag: 'opaque', size: SIZE + 10, well: true },
@@ -139,7 +140,7 @@ t.test('a part: a wrong ETag shows with md5', async (t) => {
     const part = { number: 1, offset: 0, body: [Buffer.from('x')], size: 1 };
     const put = store.resumeUpload('k', 'id').putPart(part);
     if (well) t.match(await put, { etag: right });
-    else await t.rejects(put, { failure: 'integrity', code: 'VOST_BODY_DAMAGED' });
+    else await t.rejects(put, refusal('integrity', { code: 'VOST_BODY_DAMAGED' }));
     t.equal(server.seen[0]?.headers['content-md5'], md5('x').toString('base64'));
   }
 });
@@ -160,7 +161,7 @@ t.test('abort: parts that linger', async (t) => {
     const { store } = await faultStore(t, server.url);
     const abort = store.resumeUpload('k', 'id').abort();
     if (well) await abort;
-    else await t.rejects(abort, { failure: 'busy', code: 'VOST_UPLOAD_LINGERS' });
+    else await t.rejects(abort, refusal('busy', { code: 'VOST_UPLOAD_LINGERS' }));
     t.equal(aborts, Math.min(rounds, 3));
   }
 });
@@ -181,6 +182,6 @@ t.test('a stream whose part fails leaves no upload', async (t) => {
   async function* source(): AsyncGenerator<Uint8Array, undefined> {
     yield Buffer.alloc(25);
   }
-  await t.rejects(store.putStream('k', source()), { failure: 'access' });
+  await t.rejects(store.putStream('k', source()), refusal('access'));
   t.same(calls, ['POST uploads', 'PUT partNumber,uploadId', 'DELETE uploadId', 'GET max-parts,uploadId']);
 });

@@ -1,5 +1,6 @@
 import { Hash } from 'node:crypto';
 import t from 'tap';
+import { refusal } from '../../support/refusal.ts';
 import { pattern } from '../conformance/support.ts';
 import { bodyOf, fail, faultServer, faultStore, ok, xml } from './fault-server.ts';
 import { nodeDigests } from './support.ts';
@@ -12,7 +13,7 @@ t.test('what a body is sent with', async (t) => {
   const md5 = (await nodeDigests.md5([body])).toString('base64');
   const etag = (await nodeDigests.md5([body])).toString('hex');
   const digests = { sha256: async () => Buffer.from(sha256, 'hex'), md5: async () => Buffer.from(md5, 'base64') };
-  let received = Buffer.alloc(0);
+  let received: Buffer = Buffer.alloc(0);
   const server = await faultServer(t, async (request, response) => {
     received = await bodyOf(request);
     ok(response, { etag: `"${etag}"` });
@@ -21,7 +22,7 @@ t.test('what a body is sent with', async (t) => {
   let hashed = 0;
   Hash.prototype.update = function (data: string | NodeJS.ArrayBufferView, ...rest: []) {
     hashed += typeof data === 'string' ? data.length : data.byteLength;
-    return update.call(this, data as string, ...rest);
+    return (update as (this: Hash, data: unknown, ...rest: unknown[]) => Hash).call(this, data, ...rest);
   };
   t.teardown(() => {
     Hash.prototype.update = update;
@@ -96,7 +97,7 @@ t.test('errors of single keys', async (t) => {
     xml(response, code === 'SlowDown' && number > 2 ? '<DeleteResult/>' : error(code));
   });
   const { store, retries } = await faultStore(t, server.url);
-  await t.rejects(store.delete(['k']), { failure: 'access', details: { key: 'k' } });
+  await t.rejects(store.delete(['k']), refusal('access', { details: { key: 'k' } }));
   code = 'SlowDown';
   await store.delete(['k']);
   t.equal(retries.length, 1, 'sent again');
@@ -121,11 +122,11 @@ t.test('credentials are refreshed once', async (t) => {
   const { store, retries } = await faultStore(t, server.url, { credentials });
   await store.put('k', []);
   t.same(keys, ['OLD', 'NEW']);
-  t.match(retries, [{ error: { failure: 'credentials' } }]);
+  t.match(retries, [{ error: refusal('credentials') }]);
   const never = async () => ({ accessKeyId: 'BAD', secretAccessKey: 'topsecretvalue' });
   const { store: other } = await faultStore(t, server.url, { credentials: never });
   keys.length = 0;
-  await t.rejects(other.put('k', []), { failure: 'credentials' });
+  await t.rejects(other.put('k', []), refusal('credentials'));
   t.same(keys, ['BAD', 'BAD'], 'and only once');
 });
 
@@ -135,8 +136,8 @@ t.test('a HEAD is refused without words', async (t) => {
     else response.writeHead(403).end();
   });
   const { store, retries } = await faultStore(t, server.url);
-  await t.rejects(store.head('k'), { failure: 'access' });
-  t.match(retries, [{ error: { failure: 'credentials' } }], 'a bare 400 may be an expired token');
+  await t.rejects(store.head('k'), refusal('access'));
+  t.match(retries, [{ error: refusal('credentials') }], 'a bare 400 may be an expired token');
 });
 
 t.test('errors tell no secrets', async (t) => {
@@ -149,7 +150,7 @@ t.test('errors tell no secrets', async (t) => {
   const { store } = await faultStore(t, server.url);
   const error: unknown = await store.put('k', [Buffer.from('x')]).catch((caught: unknown) => caught);
   const { inspect } = await import('node:util');
-  t.match(error, { failure: 'credentials', details: { s3Code: 'SignatureDoesNotMatch', lsu: 'lsu', key: 'k' } });
+  t.match(error, refusal('credentials', { details: { s3Code: 'SignatureDoesNotMatch', lsu: 'lsu', key: 'k' } }));
   t.notMatch(inspect(error, { depth: 20, showHidden: true }), /topsecretvalue/);
 });
 
@@ -165,7 +166,7 @@ t.test('hostile listings', async (t) => {
   const keys = (await Array.fromAsync(store.list())).map((info) => info.key);
   t.same(keys, ['ok', 'z/ok'], 'keys outside our grammar are not shown');
   page = `<Contents><Key>${'x'.repeat(33 * MIB)}</Key></Contents>`;
-  await t.rejects(Array.fromAsync(store.list()), { failure: 'internal' }, 'an answer without end');
+  await t.rejects(Array.fromAsync(store.list()), refusal('internal'), 'an answer without end');
   page = '<IsTruncated';
-  await t.rejects(Array.fromAsync(store.list()), { failure: 'retryable' }, 'no XML at all');
+  await t.rejects(Array.fromAsync(store.list()), refusal('retryable'), 'no XML at all');
 });
