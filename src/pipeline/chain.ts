@@ -14,7 +14,7 @@ export interface ChainOptions {
  * has closed, and surfaces once, with its cause, through {@link done}.
  *
  * Only streams with an explicit highWaterMark go in, never async functions: the items that a chain can hold, from being produced to
- * being consumed, are at most the sum over its streams of highWaterMark (readable side) plus concurrency (1 unless the
+ * being consumed, are at most the sum over its streams of their marks (of both sides) and concurrency (1 unless the
  * stage says otherwise), whatever the stages do (test/pipeline/chain.test.ts).
  */
 export class Chain<In> {
