@@ -78,11 +78,11 @@ export async function withContext(
   const log = logging.log_file === undefined ? pino({ level: 'silent' }) : openLog(logging.log_level, logging.log_file);
   let retries = 0;
   const storage = openStorage(url, {
-    region: general.s3_region,
-    caFile: general.s3_ca_file,
-    wireIntegrity: performance.wire_integrity,
-    connections: performance.parallel_streams,
-    directIo: performance.use_direct_io,
+    s3: {
+      region: general.s3_region,
+      wireIntegrity: performance.wire_integrity,
+      ...(general.s3_ca_file === undefined ? {} : { caFile: general.s3_ca_file }),
+    },
     policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
     onRetry: ({ operation, attempt, delayMs, error }) => {
       retries += 1;

@@ -1,7 +1,7 @@
 import { EngineError } from '../errors.ts';
 import type { StoredChunk } from '../stages/packer.ts';
 import type { ObjectStore } from '../vast/store.ts';
-import { decodeFooter, type Footer, MAX_FOOTER_BYTES, type PageRef } from './index-file.ts';
+import { decodeFooter, type Footer, INDEX_HEADER, MAX_FOOTER_BYTES, type PageRef } from './index-file.ts';
 import { decodePage } from './index-page.ts';
 import type { Manifest } from './manifest.ts';
 import { INDEX } from './names.ts';
@@ -79,8 +79,13 @@ export class ImageIndex {
   }
 
   async #readPage(ref: PageRef, signal: AbortSignal | undefined): Promise<StoredChunk[]> {
-    const bytes = new Uint8Array(ref.length);
-    await this.#store.read(this.#key, ref.position, bytes, { signal });
+    // The first page is read together with the header before it, which so gets checked at no cost.
+    const header = ref.firstIndex === 0 ? INDEX_HEADER.byteLength : 0;
+    const read = new Uint8Array(header + ref.length);
+    await this.#store.read(this.#key, ref.position - header, read, { signal });
+    if (Buffer.compare(read.subarray(0, header), INDEX_HEADER.subarray(0, header)) !== 0)
+      throw this.#bad('no index header');
+    const bytes = read.subarray(header);
     const chunks = decodePage(bytes, this.#key);
     if (Buffer.compare(bytes.subarray(-ref.digest.byteLength), ref.digest) !== 0)
       throw this.#bad('a page that is not the one the footer names');

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
-import { startS3Sim } from '../../sim/s3/server.ts';
+import { startS3Sim } from '../../sim/s3/s3-sim.ts';
 import { printJson } from '../output.ts';
 
 export interface SimOptions {

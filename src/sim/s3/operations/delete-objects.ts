@@ -1,0 +1,51 @@
+import { receiveXml } from '../body/receive.ts';
+import type { Call, Reply } from '../call.ts';
+import { keyFromText, MAX_KEY_BYTES } from '../keys.ts';
+import { s3Error } from '../s3-error.ts';
+import { MAX_PAGE } from '../settings.ts';
+import { childText, type XmlElement } from '../xml/xml-parser.ts';
+import { type XmlChildren, xmlDocument } from '../xml/xml-writer.ts';
+
+export async function deleteObject(call: Call): Promise<Reply> {
+  call.state.bucket(call.bucket).deleteObject(call.key);
+  return { status: 204 };
+}
+
+/** Up to 1000 keys in one request; keys that are not there count as deleted. */
+export async function deleteObjects(call: Call): Promise<Reply> {
+  const bucket = call.state.bucket(call.bucket);
+  const root = await receiveXml(call);
+  if (root?.name !== 'Delete') throw s3Error('MalformedXML');
+  const items = root.children.filter((child) => child.name === 'Object');
+  if (items.length === 0 || items.length > MAX_PAGE) throw s3Error('MalformedXML');
+  const quiet = childText(root, 'Quiet') === 'true';
+  const keys = items.map(requestedKey);
+  const results = keys.flatMap(({ text, versioned }): XmlChildren => {
+    const error = versioned
+      ? s3Error('NotImplemented', 'Versions are not implemented.')
+      : Buffer.byteLength(text) > MAX_KEY_BYTES
+        ? s3Error('KeyTooLongError')
+        : undefined;
+    if (error !== undefined) {
+      return [
+        [
+          'Error',
+          [
+            ['Key', text],
+            ['Code', error.code],
+            ['Message', error.message],
+          ],
+        ],
+      ];
+    }
+    bucket.deleteObject(keyFromText(text));
+    return quiet ? [] : [['Deleted', [['Key', text]]]];
+  });
+  return { status: 200, xml: xmlDocument('DeleteResult', results) };
+}
+
+function requestedKey(item: XmlElement): { text: string; versioned: boolean } {
+  const text = childText(item, 'Key');
+  if (text === undefined || text === '') throw s3Error('MalformedXML');
+  return { text, versioned: childText(item, 'VersionId') !== undefined };
+}

@@ -1,0 +1,184 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { s3Error } from '../s3-error.ts';
+import type { BlobStore } from './blob-store.ts';
+import { Journal } from './journal.ts';
+import { KeyIndex } from './key-index.ts';
+import type { JournalRecord, StoredObject, StoredPart, StoredUpload } from './records.ts';
+
+/** An upload and the parts stored so far, by number. */
+export interface OpenUpload {
+  readonly upload: StoredUpload;
+  readonly parts: Map<number, StoredPart>;
+}
+
+const JOURNAL = 'journal';
+
+/**
+ * One bucket: objects and open uploads in memory, its journal on disk. Every change is synchronous
+ * and writes its record first, so memory never says what the disk does not. Segments handed in are
+ * retained here; the caller keeps, and later releases, its own reference.
+ */
+export class Bucket {
+  readonly name: string;
+  readonly #blobs: BlobStore;
+  readonly #objects = new KeyIndex<StoredObject>();
+  readonly #uploads = new Map<string, OpenUpload>();
+  #partCount = 0;
+  #created = 0;
+  #location = '';
+  #journal: Journal | undefined;
+
+  private constructor(name: string, blobs: BlobStore) {
+    this.name = name;
+    this.#blobs = blobs;
+  }
+
+  /** Write an empty bucket into a new folder. */
+  static make(dir: string, created: number, location: string): void {
+    mkdirSync(dir);
+    Journal.create(join(dir, JOURNAL), [{ type: 'bucket', version: 1, created, location }]).close();
+  }
+
+  static open(name: string, dir: string, blobs: BlobStore): Bucket {
+    const bucket = new Bucket(name, blobs);
+    bucket.#journal = Journal.open(join(dir, JOURNAL), (record) => bucket.#apply(record));
+    return bucket;
+  }
+
+  /** Milliseconds since the epoch. */
+  get created(): number {
+    return this.#created;
+  }
+
+  get location(): string {
+    return this.#location;
+  }
+
+  get objects(): Pick<KeyIndex<StoredObject>, 'get' | 'next' | 'size'> {
+    return this.#objects;
+  }
+
+  get uploads(): ReadonlyMap<string, OpenUpload> {
+    return this.#uploads;
+  }
+
+  /** The open upload of that id for that key; NoSuchUpload when there is none. */
+  upload(id: string, key: string): OpenUpload {
+    const open = this.#uploads.get(id);
+    if (open === undefined || open.upload.key !== key) throw s3Error('NoSuchUpload');
+    return open;
+  }
+
+  putObject(object: StoredObject): void {
+    this.#commit({ type: 'object', object });
+  }
+
+  /** Deleting what is not there does nothing. */
+  deleteObject(key: string): void {
+    if (this.#objects.get(key) !== undefined) this.#commit({ type: 'delete', key });
+  }
+
+  createUpload(upload: StoredUpload): void {
+    this.#commit({ type: 'upload', upload });
+  }
+
+  putPart(id: string, key: string, part: StoredPart): void {
+    this.upload(id, key);
+    this.#commit({ type: 'part', id, part });
+  }
+
+  abortUpload(id: string, key: string): void {
+    this.upload(id, key);
+    this.#commit({ type: 'abort', id });
+  }
+
+  completeUpload(id: string, object: StoredObject): void {
+    this.upload(id, object.key);
+    this.#commit({ type: 'complete', id, object });
+  }
+
+  /** Stop; later changes are NoSuchBucket. */
+  close(): void {
+    this.#journal?.close();
+    this.#journal = undefined;
+  }
+
+  /** Stop, and give up every blob: the bucket's folder is gone. */
+  drop(): void {
+    this.close();
+    for (const object of this.#objects.values()) this.#blobs.release(object.segments);
+    for (const id of [...this.#uploads.keys()]) this.#endUpload(id);
+  }
+
+  #commit(record: JournalRecord): void {
+    if (this.#journal === undefined) throw s3Error('NoSuchBucket');
+    this.#journal.append(record);
+    this.#apply(record);
+    const live = 1 + this.#objects.size + this.#uploads.size + this.#partCount;
+    if (this.#journal.isWorthRewriting(live)) this.#journal.rewrite(this.#records());
+  }
+
+  #apply(record: JournalRecord): void {
+    switch (record.type) {
+      case 'bucket':
+        this.#created = record.created;
+        this.#location = record.location;
+        return;
+      case 'object':
+        this.#setObject(record.object);
+        return;
+      case 'delete':
+        this.#blobs.release(this.#objects.get(record.key)?.segments ?? []);
+        this.#objects.delete(record.key);
+        return;
+      case 'upload':
+        this.#uploads.set(record.upload.id, { upload: record.upload, parts: new Map() });
+        return;
+      case 'part':
+        this.#setPart(record.id, record.part);
+        return;
+      case 'abort':
+        this.#endUpload(record.id);
+        return;
+      case 'complete':
+        this.#setObject(record.object);
+        this.#endUpload(record.id);
+        return;
+    }
+  }
+
+  #setObject(object: StoredObject): void {
+    // Retain first: the new object may share blobs with the one that it replaces.
+    this.#blobs.retain(object.segments);
+    this.#blobs.release(this.#objects.get(object.key)?.segments ?? []);
+    this.#objects.set(object.key, object);
+  }
+
+  #setPart(id: string, part: StoredPart): void {
+    const parts = this.#uploads.get(id)?.parts;
+    if (parts === undefined) return;
+    this.#blobs.retain(part.segments);
+    const older = parts.get(part.number);
+    if (older === undefined) this.#partCount += 1;
+    else this.#blobs.release(older.segments);
+    parts.set(part.number, part);
+  }
+
+  #endUpload(id: string): void {
+    for (const part of this.#uploads.get(id)?.parts.values() ?? []) {
+      this.#blobs.release(part.segments);
+      this.#partCount -= 1;
+    }
+    this.#uploads.delete(id);
+  }
+
+  *#records(): Iterable<JournalRecord> {
+    yield { type: 'bucket', version: 1, created: this.#created, location: this.#location };
+    for (const object of this.#objects.values()) yield { type: 'object', object };
+    for (const { upload, parts } of this.#uploads.values()) {
+      yield { type: 'upload', upload };
+      for (const part of parts.values()) yield { type: 'part', id: upload.id, part };
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import { checkSignal } from '../body.ts';
+import { checkLsu, isDirectoryLsu } from '../names.ts';
+import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
+import { lsuExists, noSuchLsu, storageClosed } from '../store-errors.ts';
+import type { MemoryState } from './state.ts';
+import { MemoryStore } from './store.ts';
+
+/** A storage in memory, for tests. Storages made with the same state see the same objects. */
+export class MemoryStorage implements Storage {
+  readonly name = 'memory:';
+  readonly #state: MemoryState;
+  readonly #closed = new AbortController();
+
+  constructor(state: MemoryState = new Map()) {
+    this.#state = state;
+  }
+
+  #check(options: RequestOptions): void {
+    if (this.#closed.signal.aborted) throw storageClosed(this.name);
+    checkSignal(options.signal);
+  }
+
+  async lsus(options: RequestOptions = {}): Promise<string[]> {
+    this.#check(options);
+    return [...this.#state.keys()].sort();
+  }
+
+  async createLsu(lsu: string, options: RequestOptions = {}): Promise<void> {
+    checkLsu(lsu, isDirectoryLsu);
+    this.#check(options);
+    if (this.#state.has(lsu)) throw lsuExists(lsu);
+    this.#state.set(lsu, { objects: new Map(), uploads: new Map() });
+  }
+
+  async open(lsu: string, options: RequestOptions = {}): Promise<ObjectStore> {
+    checkLsu(lsu, isDirectoryLsu);
+    this.#check(options);
+    if (!this.#state.has(lsu)) throw noSuchLsu(lsu);
+    return new MemoryStore(this.#state, lsu, this.#closed.signal);
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+  }
+}

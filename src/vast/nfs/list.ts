@@ -1,0 +1,207 @@
+/**
+ * Listing a directory tree in key order with bounded memory and without holding descriptors between
+ * two keys. A folder `a` sorts as `a/`, so that `a-b` comes before `a/x`, as in S3.
+ */
+import type { BigIntStats } from 'node:fs';
+import { lstat, opendir } from 'node:fs/promises';
+import { checkSignal } from '../body.ts';
+import { isKey, RESERVED_PREFIX } from '../names.ts';
+import type { ObjectInfo, UploadInfo } from '../store.ts';
+import { idOfSidecar, readHeader } from './sidecar.ts';
+import { infoOf } from './temporary.ts';
+import { entryPath, findFolder, type LsuPlace } from './walk.ts';
+
+/** Names kept of one directory at a time; a larger directory is read in several passes. */
+const WINDOW = 65_536;
+/** Files looked at (lstat) at the same time. */
+const BATCH = 32;
+
+/** A name as it sorts: folders end in '/'. */
+type Entry = string;
+
+interface Window {
+  readonly entries: Entry[];
+  /** True when the directory has names behind the last entry. */
+  readonly more: boolean;
+}
+
+interface Kind {
+  readonly name: string;
+  isFile(): boolean;
+  isDirectory(): boolean;
+}
+
+/** Read the `size` smallest entries greater than `after`. */
+async function readWindow(
+  place: LsuPlace,
+  folder: readonly string[],
+  after: Entry,
+  entryOf: (kind: Kind) => Entry | undefined,
+  size: number,
+): Promise<Window> {
+  const found = await findFolder(place, folder);
+  if (found === undefined) return { entries: [], more: false };
+  await using dir = found;
+  let entries: Entry[] = [];
+  let more = false;
+  for await (const kind of await opendir(entryPath(dir, '.'), { bufferSize: 1024 })) {
+    const entry = entryOf(kind);
+    if (entry === undefined || entry <= after) continue;
+    entries.push(entry);
+    if (entries.length < 2 * size) continue;
+    entries = entries.sort().slice(0, size);
+    more = true;
+  }
+  entries.sort();
+  return entries.length > size ? { entries: entries.slice(0, size), more: true } : { entries, more };
+}
+
+async function* readEntries(
+  place: LsuPlace,
+  folder: readonly string[],
+  entryOf: (kind: Kind) => Entry | undefined,
+  options: WalkOptions,
+): AsyncGenerator<Entry[], undefined> {
+  const { window = WINDOW, signal } = options;
+  for (let after = ''; ; ) {
+    checkSignal(signal);
+    const { entries, more } = await readWindow(place, folder, after, entryOf, window);
+    for (let at = 0; at < entries.length; at += BATCH) yield entries.slice(at, at + BATCH);
+    const last = entries.at(-1);
+    if (!more || last === undefined) return;
+    after = last;
+  }
+}
+
+export interface WalkOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Names kept at a time; smaller in tests. */
+  readonly window?: number | undefined;
+}
+
+function objectOrFolder(kind: Kind): Entry | undefined {
+  if (kind.name.startsWith(RESERVED_PREFIX)) return undefined;
+  if (kind.isDirectory()) return `${kind.name}/`;
+  return kind.isFile() ? kind.name : undefined;
+}
+
+/** lstat of several files of one folder; undefined for those that are gone. */
+async function statAll(
+  place: LsuPlace,
+  folder: readonly string[],
+  names: readonly string[],
+): Promise<(BigIntStats | undefined)[]> {
+  const found = names.length === 0 ? undefined : await findFolder(place, folder);
+  if (found === undefined) return names.map(() => undefined);
+  await using dir = found;
+  return await Promise.all(names.map((name) => lstat(entryPath(dir, name), { bigint: true }).catch(() => undefined)));
+}
+
+/** Objects below `prefix`, keys greater than `startAfter`, ascending. */
+export async function* listObjects(
+  place: LsuPlace,
+  prefix: string,
+  startAfter: string,
+  options: WalkOptions,
+): AsyncGenerator<ObjectInfo, undefined> {
+  const folder = prefix.split('/').slice(0, -1);
+  yield* listFolder(place, folder, prefix, startAfter, options);
+}
+
+async function* listFolder(
+  place: LsuPlace,
+  folder: readonly string[],
+  prefix: string,
+  startAfter: string,
+  options: WalkOptions,
+): AsyncGenerator<ObjectInfo, undefined> {
+  const base = folder.map((name) => `${name}/`).join('');
+  /** A folder whose keys all sort before startAfter is not entered. */
+  const wanted = (kind: Kind): Entry | undefined => {
+    const entry = objectOrFolder(kind);
+    if (entry === undefined) return undefined;
+    const path = base + entry;
+    const inPrefix = path.startsWith(prefix) || (entry.endsWith('/') && prefix.startsWith(path));
+    const later = path > startAfter || (entry.endsWith('/') && startAfter.startsWith(path));
+    return inPrefix && later && isKey(entry.endsWith('/') ? path.slice(0, -1) : path) ? entry : undefined;
+  };
+  for await (const batch of readEntries(place, folder, wanted, options)) {
+    const files = batch.filter((entry) => !entry.endsWith('/'));
+    const stats = await statAll(place, folder, files);
+    const infos = new Map(files.map((name, index) => [name, stats[index]]));
+    for (const entry of batch) {
+      checkSignal(options.signal);
+      const stat = infos.get(entry);
+      if (stat?.isFile()) yield infoOf(base + entry, stat);
+      if (entry.endsWith('/')) yield* listFolder(place, [...folder, entry.slice(0, -1)], prefix, startAfter, options);
+    }
+  }
+}
+
+/** True when at least one object lies below the folder. */
+async function hasObject(place: LsuPlace, folder: readonly string[], options: WalkOptions): Promise<boolean> {
+  const prefix = folder.map((name) => `${name}/`).join('');
+  for await (const _ of listObjects(place, prefix, '', options)) return true;
+  return false;
+}
+
+/** Folders directly below `prefix` that hold an object at any depth, ascending as `name/`. */
+export async function* listFolderNames(
+  place: LsuPlace,
+  prefix: string,
+  options: WalkOptions,
+): AsyncGenerator<string, undefined> {
+  const folder = prefix.split('/').slice(0, -1);
+  const folders = (kind: Kind): Entry | undefined => {
+    const entry = objectOrFolder(kind);
+    return entry?.endsWith('/') && isKey(prefix + entry.slice(0, -1)) ? entry : undefined;
+  };
+  for await (const batch of readEntries(place, folder, folders, options)) {
+    const names = batch.map((entry) => entry.slice(0, -1));
+    const full = await Promise.all(names.map((name) => hasObject(place, [...folder, name], options)));
+    for (const [index, name] of names.entries()) if (full[index]) yield name;
+  }
+}
+
+/** Unfinished uploads of keys that begin with `prefix`. */
+export async function* listUploads(
+  place: LsuPlace,
+  prefix: string,
+  options: WalkOptions,
+): AsyncGenerator<UploadInfo, undefined> {
+  const folder = prefix.split('/').slice(0, -1);
+  yield* uploadsBelow(place, folder, prefix, options);
+}
+
+async function* uploadsBelow(
+  place: LsuPlace,
+  folder: readonly string[],
+  prefix: string,
+  options: WalkOptions,
+): AsyncGenerator<UploadInfo, undefined> {
+  const base = folder.map((name) => `${name}/`).join('');
+  const wanted = (kind: Kind): Entry | undefined => {
+    if (kind.isFile() && idOfSidecar(kind.name) !== undefined) return kind.name;
+    const entry = objectOrFolder(kind);
+    if (!entry?.endsWith('/') || !isKey(base + entry.slice(0, -1))) return undefined;
+    const path = base + entry;
+    return path.startsWith(prefix) || prefix.startsWith(path) ? entry : undefined;
+  };
+  for await (const batch of readEntries(place, folder, wanted, options)) {
+    for (const entry of batch) {
+      checkSignal(options.signal);
+      const id = idOfSidecar(entry);
+      const upload = id === undefined ? undefined : await readUpload(place, folder, id);
+      if (upload?.key.startsWith(prefix)) yield upload;
+      if (entry.endsWith('/')) yield* uploadsBelow(place, [...folder, entry.slice(0, -1)], prefix, options);
+    }
+  }
+}
+
+async function readUpload(place: LsuPlace, folder: readonly string[], id: string): Promise<UploadInfo | undefined> {
+  const found = await findFolder(place, folder);
+  if (found === undefined) return undefined;
+  await using dir = found;
+  const header = await readHeader(dir, id);
+  return header === undefined ? undefined : { key: header.key, id, initiated: header.created };
+}

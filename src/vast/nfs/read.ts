@@ -1,0 +1,45 @@
+/** Positional reads. */
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { checkSignal } from '../body.ts';
+import { entryPath } from './walk.ts';
+
+/** Bytes asked of one system call; the signal is looked at between calls. */
+const STEP_BYTES = 16 * 1024 * 1024;
+
+/** O_NONBLOCK: a FIFO that somebody put there must not hang a thread; it means nothing to files. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Open an entry for reading; undefined when it is no regular file. */
+export async function openRegular(dir: FileHandle, name: string): Promise<FileHandle | undefined> {
+  const file = await open(entryPath(dir, name), READ);
+  try {
+    if ((await file.stat()).isFile()) return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+  await file.close();
+  return undefined;
+}
+
+/**
+ * Fill `into` from `position` on.
+ * @returns how many bytes were there; fewer than asked at the end of the file
+ */
+export async function readFully(
+  file: FileHandle,
+  into: Uint8Array,
+  position: number,
+  signal?: AbortSignal | undefined,
+): Promise<number> {
+  let filled = 0;
+  while (filled < into.byteLength) {
+    checkSignal(signal);
+    const length = Math.min(STEP_BYTES, into.byteLength - filled);
+    const { bytesRead } = await file.read(into, filled, length, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled;
+}

@@ -1,0 +1,78 @@
+import { mkdir, open, opendir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkSignal } from '../body.ts';
+import { checkLsu, isDirectoryLsu } from '../names.ts';
+import { Retrier, type RetrierOptions } from '../retry.ts';
+import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
+import { lsuExists, noSuchLsu, storageClosed } from '../store-errors.ts';
+import { errnoOf, fileError } from './classify.ts';
+import { FileStore } from './store.ts';
+import { findFolder } from './walk.ts';
+
+export type FileStorageOptions = Omit<RetrierOptions, 'refresh'>;
+
+/** A directory (local or an NFS mount) whose subdirectories are LSUs. */
+export class FileStorage implements Storage {
+  readonly name: string;
+  readonly #root: string;
+  readonly #retrier: Retrier;
+  readonly #closed = new AbortController();
+
+  /** @param root absolute path of an existing directory */
+  constructor(root: string, options: FileStorageOptions = {}) {
+    this.#root = root;
+    this.name = `file:${root}`;
+    this.#retrier = new Retrier(options);
+  }
+
+  async #run<T>(operation: string, options: RequestOptions, work: () => Promise<T>): Promise<T> {
+    return this.#retrier.run({ operation, signal: options.signal }, async () => {
+      if (this.#closed.signal.aborted) throw storageClosed(this.name);
+      try {
+        return await work();
+      } catch (error) {
+        throw fileError(error, `${operation} ${this.#root}`);
+      }
+    });
+  }
+
+  async lsus(options: RequestOptions = {}): Promise<string[]> {
+    return this.#run('list LSUs of', options, async () => {
+      const names: string[] = [];
+      for await (const entry of await opendir(this.#root)) {
+        checkSignal(options.signal);
+        if (isDirectoryLsu(entry.name) && entry.isDirectory()) names.push(entry.name);
+      }
+      return names.sort();
+    });
+  }
+
+  async createLsu(lsu: string, options: RequestOptions = {}): Promise<void> {
+    checkLsu(lsu, isDirectoryLsu);
+    await this.#run('create LSU in', options, async () => {
+      try {
+        await mkdir(join(this.#root, lsu), 0o750);
+      } catch (error) {
+        if (errnoOf(error) === 'EEXIST') throw lsuExists(lsu, error);
+        throw error;
+      }
+      await using root = await open(this.#root, 'r');
+      await root.sync();
+    });
+  }
+
+  async open(lsu: string, options: RequestOptions = {}): Promise<ObjectStore> {
+    checkLsu(lsu, isDirectoryLsu);
+    return this.#run('open LSU in', options, async () => {
+      const place = { root: this.#root, lsu };
+      const dir = await findFolder(place, []);
+      if (dir === undefined) throw noSuchLsu(lsu);
+      await dir.close();
+      return new FileStore({ place, retrier: this.#retrier, closed: this.#closed.signal });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+  }
+}

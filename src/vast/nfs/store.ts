@@ -1,0 +1,225 @@
+import { constants } from 'node:fs';
+import { copyFile, type FileHandle, lstat } from 'node:fs/promises';
+import { bodyBytes, checkObjectBytes, checkOffset, checkSignal, SourceFailure, watchSource } from '../body.ts';
+import { checkFolderPrefix, checkKey, checkLsu, checkPrefix, isDirectoryLsu } from '../names.ts';
+import type { Retrier } from '../retry.ts';
+import type {
+  Body,
+  ListOptions,
+  ObjectInfo,
+  ObjectStore,
+  RequestOptions,
+  StoreCapabilities,
+  StoreLimits,
+  Upload,
+  UploadInfo,
+} from '../store.ts';
+import { noSuchKey, shortRead, storageClosed } from '../store-errors.ts';
+import { errnoOf, fileError } from './classify.ts';
+import { listFolderNames, listObjects, listUploads } from './list.ts';
+import { openRegular, readFully } from './read.ts';
+import { deleteKeys, pruneFolder } from './remove.ts';
+import { infoOf, replaceFile } from './temporary.ts';
+import { createFileUpload, FileUpload, type FileUploadHost } from './upload.ts';
+import { entryPath, findFolder, type LsuPlace, splitKey } from './walk.ts';
+import { writeBody } from './write.ts';
+
+const LIMITS: StoreLimits = {
+  minPartBytes: 1,
+  maxPartBytes: 5 * 2 ** 30,
+  maxParts: 10_000,
+  // The largest file of ext4 with 4 KiB blocks.
+  maxObjectBytes: 2 ** 44 - 4096,
+};
+
+export interface FileStoreOptions {
+  readonly place: LsuPlace;
+  readonly retrier: Retrier;
+  /** Aborted when the storage is closed. */
+  readonly closed: AbortSignal;
+}
+
+/** An LSU that is a directory: keys are paths, so that `cat` and `cp` work on objects. */
+export class FileStore implements ObjectStore, FileUploadHost {
+  readonly lsu: string;
+  readonly limits: StoreLimits = LIMITS;
+  readonly capabilities: StoreCapabilities = { serverSideCopy: true };
+  readonly place: LsuPlace;
+  readonly retrier: Retrier;
+  readonly #closed: AbortSignal;
+
+  constructor(options: FileStoreOptions) {
+    this.place = options.place;
+    this.lsu = options.place.lsu;
+    this.retrier = options.retrier;
+    this.#closed = options.closed;
+  }
+
+  check(signal: AbortSignal | undefined): void {
+    if (this.#closed.aborted) throw storageClosed(`file:${this.place.root}`);
+    checkSignal(signal);
+  }
+
+  async #once<T>(what: string, options: RequestOptions, work: () => Promise<T>): Promise<T> {
+    this.check(options.signal);
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof SourceFailure ? error.error : fileError(error, what);
+    }
+  }
+
+  async #run<T>(
+    operation: string,
+    key: string,
+    bytes: number,
+    options: RequestOptions,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const { signal } = options;
+    const what = `${operation} ${this.lsu}/${key}`;
+    return this.retrier.run({ operation, bytes, signal }, () => this.#once(what, options, work));
+  }
+
+  async *#generate<T>(what: string, options: RequestOptions, items: AsyncIterable<T>): AsyncGenerator<T, undefined> {
+    this.check(options.signal);
+    try {
+      yield* items;
+    } catch (error) {
+      throw fileError(error, `${what} ${this.lsu}`);
+    }
+  }
+
+  /** Write a new file; when that fails, folders made for it go away again. */
+  async #replace(
+    key: string,
+    options: RequestOptions,
+    fill: (file: FileHandle, path: string) => Promise<unknown>,
+  ): Promise<ObjectInfo> {
+    try {
+      return await replaceFile(this.place, key, fill, options.signal);
+    } catch (error) {
+      await pruneFolder(this.place, splitKey(key).folder).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async put(key: string, body: Body, options: RequestOptions = {}): Promise<ObjectInfo> {
+    checkKey(key);
+    const bytes = bodyBytes(body);
+    checkObjectBytes(bytes, this.limits);
+    return this.#run('put', key, bytes, options, () =>
+      this.#replace(key, options, (file) => writeBody(file, body, 0, options.signal)),
+    );
+  }
+
+  async putStream(key: string, source: AsyncIterable<Uint8Array>, options: RequestOptions = {}): Promise<ObjectInfo> {
+    checkKey(key);
+    return this.#once(`put ${this.lsu}/${key}`, options, () =>
+      this.#replace(key, options, async (file) => {
+        let at = 0;
+        for await (const piece of watchSource(source, options.signal)) {
+          checkObjectBytes(at + piece.byteLength, this.limits);
+          at = await writeBody(file, [piece], at, options.signal);
+        }
+      }),
+    );
+  }
+
+  /** Open an object for reading; the caller closes it. */
+  async #openObject(key: string, lsu = this.lsu): Promise<FileHandle> {
+    const { folder, name } = splitKey(key);
+    const dir = await findFolder({ root: this.place.root, lsu }, folder);
+    if (dir === undefined) throw noSuchKey(lsu, key);
+    await using parent = dir;
+    try {
+      const file = await openRegular(parent, name);
+      if (file !== undefined) return file;
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') throw noSuchKey(lsu, key, error);
+      throw error;
+    }
+    throw noSuchKey(lsu, key);
+  }
+
+  async read(key: string, offset: number, into: Uint8Array, options: RequestOptions = {}): Promise<void> {
+    checkKey(key);
+    checkOffset(offset);
+    await this.#run('read', key, into.byteLength, options, async () => {
+      await using file = await this.#openObject(key);
+      const { size } = await file.stat();
+      const wanted = into.byteLength;
+      if (offset + wanted > size) throw shortRead(this.lsu, key, offset, wanted);
+      const filled = await readFully(file, into, offset, options.signal);
+      if (filled < wanted) throw shortRead(this.lsu, key, offset, wanted);
+    });
+  }
+
+  async head(key: string, options: RequestOptions = {}): Promise<ObjectInfo | undefined> {
+    checkKey(key);
+    return this.#run('head', key, 0, options, async () => {
+      const { folder, name } = splitKey(key);
+      const found = await findFolder(this.place, folder);
+      if (found === undefined) return undefined;
+      await using dir = found;
+      try {
+        const stat = await lstat(entryPath(dir, name), { bigint: true });
+        return stat.isFile() ? infoOf(key, stat) : undefined;
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return undefined;
+        throw error;
+      }
+    });
+  }
+
+  async *list(options: ListOptions = {}): AsyncGenerator<ObjectInfo, undefined> {
+    const { prefix = '', startAfter = '', signal } = options;
+    checkPrefix(prefix);
+    yield* this.#generate('list', options, listObjects(this.place, prefix, startAfter, { signal }));
+  }
+
+  async *listFolders(prefix: string, options: RequestOptions = {}): AsyncGenerator<string, undefined> {
+    checkFolderPrefix(prefix);
+    yield* this.#generate('list folders of', options, listFolderNames(this.place, prefix, { signal: options.signal }));
+  }
+
+  async delete(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
+    for (const key of keys) checkKey(key);
+    await this.#run('delete', keys[0] ?? '', 0, options, () => deleteKeys(this.place, keys, options.signal));
+  }
+
+  async createUpload(key: string, options: RequestOptions = {}): Promise<Upload> {
+    checkKey(key);
+    return this.#run('create upload', key, 0, options, () => createFileUpload(this, key));
+  }
+
+  resumeUpload(key: string, id: string): Upload {
+    checkKey(key);
+    return new FileUpload(this, key, id);
+  }
+
+  async *listUploads(prefix: string, options: RequestOptions = {}): AsyncGenerator<UploadInfo, undefined> {
+    checkPrefix(prefix);
+    yield* this.#generate('list uploads of', options, listUploads(this.place, prefix, { signal: options.signal }));
+  }
+
+  /**
+   * The kernel copies: by reflink where the filesystem can, else by copy_file_range. It cannot be
+   * interrupted; an aborted copy ends when the kernel is done.
+   */
+  async copy(
+    from: { readonly lsu: string; readonly key: string },
+    key: string,
+    options: RequestOptions = {},
+  ): Promise<ObjectInfo> {
+    checkLsu(from.lsu, isDirectoryLsu);
+    checkKey(from.key);
+    checkKey(key);
+    return this.#run('copy', key, 0, options, async () => {
+      await using source = await this.#openObject(from.key, from.lsu);
+      return await this.#replace(key, options, async (_file, path) => {
+        await copyFile(`/proc/self/fd/${source.fd}`, path, constants.COPYFILE_FICLONE);
+      });
+    });
+  }
+}

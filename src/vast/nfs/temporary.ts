@@ -1,0 +1,98 @@
+/** A file under a temporary name that becomes an object by one rename, or vanishes. */
+import { randomBytes } from 'node:crypto';
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
+import { checkSignal } from '../body.ts';
+import { RESERVED_PREFIX } from '../names.ts';
+import type { ObjectInfo } from '../store.ts';
+import { errnoOf } from './classify.ts';
+import { entryPath, type LsuPlace, openFolder, splitKey } from './walk.ts';
+
+/** Never listed, in the same directory as the object it will become. */
+export const TEMPORARY_PREFIX = `${RESERVED_PREFIX}tmp-`;
+/** How often a folder may vanish below us (an empty one removed by a delete) before we give up. */
+const MAX_RACES = 32;
+
+export function temporaryId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/** What the store tells about a file. */
+export function infoOf(key: string, stat: BigIntStats): ObjectInfo {
+  return {
+    key,
+    size: Number(stat.size),
+    modified: Number(stat.mtimeNs / 1_000_000n),
+    etag: [stat.ino, stat.size, stat.mtimeNs].map((value) => value.toString(16)).join('-'),
+  };
+}
+
+/** Make the key's folder and create `file` in it; both come back open. */
+export async function createFile(
+  place: LsuPlace,
+  key: string,
+  file: string,
+): Promise<{ dir: FileHandle; file: FileHandle }> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  for (let race = 1; ; race += 1) {
+    let dir: FileHandle | undefined;
+    try {
+      dir = await openFolder(place, splitKey(key).folder, true);
+      return { dir, file: await open(entryPath(dir, file), flags, 0o640) };
+    } catch (error) {
+      await dir?.close();
+      const vanished = errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESTALE';
+      if (!vanished || race === MAX_RACES) throw error;
+    }
+  }
+}
+
+/** Remove a file; one that is not there is fine. */
+export async function removeFile(dir: FileHandle, name: string): Promise<void> {
+  try {
+    await unlink(entryPath(dir, name));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/**
+ * Flush `file`, give it the name `to` and flush the directory. A rename that NFS sent twice says
+ * ENOENT although the first one worked; the inode tells.
+ */
+export async function publish(dir: FileHandle, file: FileHandle, from: string, to: string): Promise<BigIntStats> {
+  await file.sync();
+  const stat = await file.stat({ bigint: true });
+  try {
+    await rename(entryPath(dir, from), entryPath(dir, to));
+  } catch (error) {
+    const target = await lstat(entryPath(dir, to), { bigint: true }).catch(() => undefined);
+    if (errnoOf(error) !== 'ENOENT' || target?.ino !== stat.ino) throw error;
+  }
+  await dir.sync();
+  return stat;
+}
+
+/**
+ * Let `fill` write a new file and publish it under the key. On any failure the temporary file is
+ * removed.
+ */
+export async function replaceFile(
+  place: LsuPlace,
+  key: string,
+  fill: (file: FileHandle, path: string) => Promise<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<ObjectInfo> {
+  const name = TEMPORARY_PREFIX + temporaryId();
+  const made = await createFile(place, key, name);
+  await using dir = made.dir;
+  await using file = made.file;
+  try {
+    await fill(file, entryPath(dir, name));
+    checkSignal(signal);
+    return infoOf(key, await publish(dir, file, name, splitKey(key).name));
+  } catch (error) {
+    await removeFile(dir, name).catch(() => undefined);
+    throw error;
+  }
+}

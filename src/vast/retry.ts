@@ -1,0 +1,151 @@
+/**
+ * The one retry layer. What is worth another try is decided by the failure class alone:
+ * `retryable` until the time budget is used up, `integrity` a few times (a bit flipped on the way;
+ * clean memory is sent again), `credentials` once after they were refreshed, nothing else.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { abortError, EngineError, failureOf } from '../errors.ts';
+import { checkSignal } from './body.ts';
+
+/** One failed attempt that will be repeated. */
+export interface RetryEvent {
+  /** `put`, `read`, `part`, … */
+  readonly operation: string;
+  /** 1-based number of the attempt that failed. */
+  readonly attempt: number;
+  /** Payload that has to be moved again, bytes; 0 for requests without payload. */
+  readonly bytes: number;
+  /** Pause before the next attempt, milliseconds. */
+  readonly delayMs: number;
+  readonly error: EngineError;
+}
+
+export interface RetryPolicy {
+  /** No new attempt begins later than this after the first one began, milliseconds. */
+  readonly budgetMs: number;
+  /** How often a request is tried again at most, whatever the time. */
+  readonly retries: number;
+  /** Upper bound of the first pause, milliseconds; doubles with every attempt. */
+  readonly baseMs: number;
+  /** Upper bound of every pause, milliseconds. */
+  readonly capMs: number;
+  /** How often a failure of class `integrity` is tried again. */
+  readonly integrityRetries: number;
+}
+
+export const DEFAULT_RETRY: RetryPolicy = {
+  budgetMs: 120_000,
+  retries: 100,
+  baseMs: 200,
+  capMs: 20_000,
+  integrityRetries: 2,
+};
+
+/** Time and chance, replaceable in tests. */
+export interface RetryClock {
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Rejects when the signal is aborted. */
+  sleep(ms: number, signal: AbortSignal | undefined): Promise<void>;
+  /** In [0, 1). */
+  random(): number;
+}
+
+export const systemClock: RetryClock = {
+  now: () => performance.now(),
+  sleep: (ms, signal) => delay(ms, undefined, { signal }),
+  random: Math.random,
+};
+
+export interface RetrierOptions {
+  readonly policy?: Partial<RetryPolicy> | undefined;
+  readonly clock?: RetryClock | undefined;
+  /** Called before each pause; for progress lines and metrics. */
+  readonly onRetry?: ((event: RetryEvent) => void) | undefined;
+  /** Fetch credentials anew; without it a `credentials` failure is final. */
+  readonly refresh?: (() => Promise<void>) | undefined;
+}
+
+export interface RetryTask {
+  readonly operation: string;
+  /** Payload that an attempt moves, bytes. */
+  readonly bytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class Retrier {
+  readonly #policy: RetryPolicy;
+  readonly #clock: RetryClock;
+  readonly #onRetry: ((event: RetryEvent) => void) | undefined;
+  readonly #refresh: (() => Promise<void>) | undefined;
+
+  constructor(options: RetrierOptions = {}) {
+    this.#policy = { ...DEFAULT_RETRY, ...options.policy };
+    this.#clock = options.clock ?? systemClock;
+    this.#onRetry = options.onRetry;
+    this.#refresh = options.refresh;
+  }
+
+  /**
+   * Run `attempt` (its argument counts from 1) until it succeeds or its failure is final. The last
+   * error is thrown; `details.attempts` tells how often it was tried when that was more than once.
+   */
+  async run<T>(task: RetryTask, attempt: (number: number) => Promise<T>): Promise<T> {
+    const { operation, bytes = 0, signal } = task;
+    const started = this.#clock.now();
+    const spent = { integrity: 0, refreshes: 0 };
+    for (let number = 1; ; number += 1) {
+      checkSignal(signal);
+      try {
+        return await attempt(number);
+      } catch (error) {
+        if (signal?.aborted) throw abortError(signal);
+        const bound = Math.min(this.#policy.capMs, this.#policy.baseMs * 2 ** (number - 1));
+        const delayMs = Math.round(this.#clock.random() * bound);
+        const late = number > this.#policy.retries || this.#clock.now() - started + delayMs > this.#policy.budgetMs;
+        if (!(error instanceof EngineError) || late || !(await this.#again(error, spent))) {
+          throw afterAttempts(error, number);
+        }
+        this.#onRetry?.({ operation, attempt: number, bytes, delayMs, error });
+        await this.#pause(delayMs, signal);
+      }
+    }
+  }
+
+  async #again(error: EngineError, spent: { integrity: number; refreshes: number }): Promise<boolean> {
+    switch (failureOf(error)) {
+      case 'retryable':
+        return true;
+      case 'integrity':
+        spent.integrity += 1;
+        return spent.integrity <= this.#policy.integrityRetries;
+      case 'credentials':
+        spent.refreshes += 1;
+        if (this.#refresh === undefined || spent.refreshes > 1) return false;
+        return this.#refresh().then(
+          () => true,
+          () => false,
+        );
+      default:
+        return false;
+    }
+  }
+
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#clock.sleep(ms, signal);
+    } catch (error) {
+      if (signal?.aborted) throw abortError(signal);
+      throw error;
+    }
+  }
+}
+
+function afterAttempts(error: unknown, attempts: number): unknown {
+  if (attempts === 1 || !(error instanceof EngineError)) return error;
+  return new EngineError(error.code, error.failure, `${error.message} (tried ${attempts} times)`, {
+    cause: error.cause ?? error,
+    ...(error.advice === undefined ? {} : { advice: error.advice }),
+    details: { ...error.details, attempts },
+  });
+}

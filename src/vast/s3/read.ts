@@ -1,0 +1,79 @@
+import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { EngineError } from '../../errors.ts';
+import type { RequestOptions } from '../store.ts';
+import { noSuchKey, shortRead } from '../store-errors.ts';
+import { s3CodeOf } from './classify.ts';
+import { headObject, type S3Place } from './head.ts';
+
+interface Stream extends AsyncIterable<Uint8Array> {
+  once(event: 'error', listener: () => void): unknown;
+  destroy(): unknown;
+}
+
+function broken(what: string): EngineError {
+  return new EngineError('VOST_STORE_UNAVAILABLE', 'retryable', what);
+}
+
+/** The bytes that the answer holds, from its headers. */
+function rangeOf(answer: GetObjectCommandOutput): { offset: number; length: number } | undefined {
+  const { ContentRange: range, ContentLength: length } = answer;
+  const match = /^bytes (\d{1,16})-(\d{1,16})\/(?:\d{1,16}|\*)$/.exec(range ?? '');
+  if (match === null) return range === undefined && length !== undefined ? { offset: 0, length } : undefined;
+  const offset = Number(match[1]);
+  const end = Number(match[2]) + 1;
+  return length === undefined || length === end - offset ? { offset, length: end - offset } : undefined;
+}
+
+/** Copy the stream into `into`, which it must fill exactly. */
+async function receive(stream: Stream, into: Uint8Array, what: string): Promise<void> {
+  let filled = 0;
+  for await (const chunk of stream) {
+    if (filled + chunk.byteLength > into.byteLength) throw broken(`${what}: more bytes than asked for`);
+    into.set(chunk, filled);
+    filled += chunk.byteLength;
+  }
+  if (filled < into.byteLength) throw broken(`${what}: the answer ended after ${filled} of ${into.byteLength} bytes`);
+}
+
+/** A ranged GetObject straight into `into`. */
+export async function readObject(
+  place: S3Place,
+  key: string,
+  offset: number,
+  into: Uint8Array,
+  options: RequestOptions,
+): Promise<void> {
+  const { sender, lsu } = place;
+  const wanted = into.byteLength;
+  if (wanted === 0) return readNothing(place, key, offset, options);
+  const what = `read ${lsu}/${key}`;
+  const task = { operation: 'read', lsu, key, bytes: wanted, signal: options.signal };
+  try {
+    await sender.send(task, async (client, http) => {
+      const Range = `bytes=${offset}-${offset + wanted - 1}`;
+      const answer = await client.send(new GetObjectCommand({ Bucket: lsu, Key: key, Range }), http);
+      const stream = answer.Body as unknown as Stream;
+      try {
+        const range = rangeOf(answer);
+        if (range?.offset !== offset || range.length > wanted) throw broken(`${what}: the answer is another range`);
+        if (range.length < wanted) throw shortRead(lsu, key, offset, wanted);
+        await receive(stream, into, what);
+      } catch (error) {
+        // Leaving a stream makes it fail with an event of its own.
+        stream.once('error', () => undefined);
+        stream.destroy();
+        throw error;
+      }
+    });
+  } catch (error) {
+    if (s3CodeOf(error) === 'InvalidRange') throw shortRead(lsu, key, offset, wanted, error);
+    throw error;
+  }
+}
+
+/** HTTP has no empty range. */
+async function readNothing(place: S3Place, key: string, offset: number, options: RequestOptions): Promise<void> {
+  const info = await headObject(place, key, options);
+  if (info === undefined) throw noSuchKey(place.lsu, key);
+  if (offset > info.size) throw shortRead(place.lsu, key, offset, 0);
+}

@@ -1,0 +1,119 @@
+import { bodyBytes, checkObjectBytes, checkOffset, checkSignal } from '../body.ts';
+import { checkFolderPrefix, checkKey, checkLsu, checkPrefix, isBucketLsu } from '../names.ts';
+import type {
+  Body,
+  ListOptions,
+  ObjectInfo,
+  ObjectStore,
+  RequestOptions,
+  StoreCapabilities,
+  StoreLimits,
+  Upload,
+  UploadInfo,
+} from '../store.ts';
+import { copyObject } from './copy.ts';
+import { headObject, type S3Place } from './head.ts';
+import type { Digests } from './integrity.ts';
+import { listFolders, listObjects, listUploads } from './list.ts';
+import { putObject } from './put.ts';
+import { readObject } from './read.ts';
+import { S3Remover } from './remove.ts';
+import type { S3Sender } from './send.ts';
+import { putObjectStream } from './stream.ts';
+import { createS3Upload, S3Upload } from './upload.ts';
+
+/** AWS' limits for parts; VAST documents none of its own. */
+const MIN_PART_BYTES = 5 * 2 ** 20;
+const MAX_PART_BYTES = 5 * 2 ** 30;
+
+/** An LSU that is a bucket. */
+export class S3Store implements ObjectStore {
+  readonly lsu: string;
+  readonly limits: StoreLimits;
+  readonly capabilities: StoreCapabilities = { serverSideCopy: true };
+  readonly #place: S3Place;
+  readonly #remover: S3Remover;
+
+  constructor(sender: S3Sender, digests: Digests, lsu: string) {
+    this.lsu = lsu;
+    this.limits = {
+      minPartBytes: MIN_PART_BYTES,
+      maxPartBytes: MAX_PART_BYTES,
+      maxParts: sender.settings.maxParts,
+      maxObjectBytes: sender.settings.maxObjectBytes,
+    };
+    this.#place = { sender, digests, lsu, limits: this.limits };
+    this.#remover = new S3Remover(this.#place);
+  }
+
+  /** Everything that can be refused without the server. */
+  #check(options: RequestOptions, ...keys: readonly string[]): void {
+    for (const key of keys) checkKey(key);
+    this.#place.sender.check();
+    checkSignal(options.signal);
+  }
+
+  async put(key: string, body: Body, options: RequestOptions = {}): Promise<ObjectInfo> {
+    this.#check(options, key);
+    // One PutObject takes at most as much as one part.
+    const maxObjectBytes = Math.min(MAX_PART_BYTES, this.limits.maxObjectBytes);
+    checkObjectBytes(bodyBytes(body), { ...this.limits, maxObjectBytes });
+    return putObject(this.#place, key, body, options);
+  }
+
+  async putStream(key: string, source: AsyncIterable<Uint8Array>, options: RequestOptions = {}): Promise<ObjectInfo> {
+    this.#check(options, key);
+    return putObjectStream(this.#place, key, source, options);
+  }
+
+  async read(key: string, offset: number, into: Uint8Array, options: RequestOptions = {}): Promise<void> {
+    this.#check(options, key);
+    checkOffset(offset);
+    return readObject(this.#place, key, offset, into, options);
+  }
+
+  async head(key: string, options: RequestOptions = {}): Promise<ObjectInfo | undefined> {
+    this.#check(options, key);
+    return headObject(this.#place, key, options);
+  }
+
+  async *list(options: ListOptions = {}): AsyncGenerator<ObjectInfo, undefined> {
+    checkPrefix(options.prefix ?? '');
+    yield* listObjects(this.#place, options);
+  }
+
+  async *listFolders(prefix: string, options: RequestOptions = {}): AsyncGenerator<string, undefined> {
+    checkFolderPrefix(prefix);
+    yield* listFolders(this.#place, prefix, options);
+  }
+
+  async delete(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
+    this.#check(options, ...new Set(keys));
+    await this.#remover.delete(keys, options);
+  }
+
+  async createUpload(key: string, options: RequestOptions = {}): Promise<Upload> {
+    this.#check(options, key);
+    return createS3Upload(this.#place, key, options);
+  }
+
+  resumeUpload(key: string, id: string): Upload {
+    checkKey(key);
+    return new S3Upload(this.#place, key, id);
+  }
+
+  async *listUploads(prefix: string, options: RequestOptions = {}): AsyncGenerator<UploadInfo, undefined> {
+    checkPrefix(prefix);
+    yield* listUploads(this.#place, prefix, options);
+  }
+
+  async copy(
+    from: { readonly lsu: string; readonly key: string },
+    key: string,
+    options: RequestOptions = {},
+  ): Promise<ObjectInfo> {
+    checkLsu(from.lsu, isBucketLsu);
+    this.#check(options, from.key, key);
+    return copyObject(this.#place, from, key, options);
+  }
+}

@@ -1,0 +1,156 @@
+import {
+  AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  ListPartsCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import { EngineError, failureOf } from '../../errors.ts';
+import { checkPart, checkParts } from '../body.ts';
+import type { ObjectInfo, PartBody, PartInfo, RequestOptions, Upload } from '../store.ts';
+import { noSuchUpload } from '../store-errors.ts';
+import { completeUpload } from './complete.ts';
+import type { S3Place } from './head.ts';
+import { checkEtag, plainEtag, proveBody } from './integrity.ts';
+import { pages } from './pages.ts';
+import { payloadOf } from './payload.ts';
+import { decorate } from './send.ts';
+
+/** Parts in flight while an abort arrives can survive it; AWS says to repeat until none is listed. */
+const ABORT_ROUNDS = 3;
+
+export async function createS3Upload(place: S3Place, key: string, options: RequestOptions): Promise<S3Upload> {
+  const { sender, lsu } = place;
+  const id = await sender.send(
+    { operation: 'create upload', lsu, key, signal: options.signal },
+    async (client, http) => {
+      const answer = await client.send(new CreateMultipartUploadCommand({ Bucket: lsu, Key: key }), http);
+      if (!answer.UploadId) throw new EngineError('VOST_S3', 'internal', 'the server gave no upload id');
+      return answer.UploadId;
+    },
+  );
+  return new S3Upload(place, key, id);
+}
+
+/** A multipart upload. The server joins parts by their numbers; offsets are not needed. */
+export class S3Upload implements Upload {
+  readonly key: string;
+  readonly id: string;
+  readonly #place: S3Place;
+
+  constructor(place: S3Place, key: string, id: string) {
+    this.#place = place;
+    this.key = key;
+    this.id = id;
+  }
+
+  /** Some servers say NoSuchKey (RadosGW) or a bare 404 for an upload that is gone. */
+  async #known<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      const gone = failureOf(error) === 'not-found' && (error as EngineError).code !== 'VOST_NO_SUCH_LSU';
+      throw gone ? this.#gone(error) : error;
+    }
+  }
+
+  #gone(cause?: unknown): EngineError {
+    return noSuchUpload(this.#place.lsu, this.key, this.id, cause);
+  }
+
+  /** An empty id would turn the request into one about the object itself. */
+  #target(): { Bucket: string; Key: string; UploadId: string } {
+    if (this.id === '') throw this.#gone();
+    return { Bucket: this.#place.lsu, Key: this.key, UploadId: this.id };
+  }
+
+  async putPart(part: PartBody, options: RequestOptions = {}): Promise<PartInfo> {
+    const { sender, lsu, limits, digests } = this.#place;
+    checkPart(part, limits);
+    const { number, size, body } = part;
+    const target = this.#target();
+    const { wireIntegrity, endpoint } = sender.settings;
+    const proof = await proveBody(body, wireIntegrity, digests);
+    const task = { operation: 'part', lsu, key: this.key, bytes: size, signal: options.signal };
+    const sent = sender.send(task, async (client, http) => {
+      const command = new UploadPartCommand({
+        ...target,
+        PartNumber: number,
+        Body: payloadOf(body, endpoint.protocol === 'https:'),
+        ContentLength: size,
+      });
+      const answer = await client.send(decorate(command, proof.headers), http);
+      const etag = plainEtag(answer.ETag);
+      checkEtag(proof, etag, `part ${number} of ${lsu}/${this.key}`);
+      return { number, size, etag };
+    });
+    return this.#known(sent);
+  }
+
+  async listParts(options: RequestOptions = {}): Promise<PartInfo[]> {
+    const { sender, lsu, limits } = this.#place;
+    const target = this.#target();
+    const parts = pages(async (marker: string | undefined) => {
+      const answer = await sender.send(
+        { operation: 'list parts', lsu, key: this.key, signal: options.signal },
+        (client, http) =>
+          client.send(
+            new ListPartsCommand({
+              ...target,
+              MaxParts: sender.settings.pageSize,
+              ...(marker === undefined ? {} : { PartNumberMarker: marker }),
+            }),
+            http,
+          ),
+      );
+      const items = (answer.Parts ?? []).map(({ PartNumber: number = 0, Size: size = 0, ETag }) => ({
+        number,
+        size,
+        etag: plainEtag(ETag),
+      }));
+      return { items, next: answer.IsTruncated ? answer.NextPartNumberMarker : undefined };
+    });
+    const list: PartInfo[] = [];
+    const collect = async (): Promise<void> => {
+      for await (const part of parts) {
+        list.push(part);
+        if (list.length > limits.maxParts) throw new EngineError('VOST_S3', 'internal', 'more parts than there can be');
+      }
+    };
+    await this.#known(collect());
+    return list.sort((a, b) => a.number - b.number);
+  }
+
+  async complete(parts: readonly PartInfo[], options: RequestOptions = {}): Promise<ObjectInfo> {
+    const { lsu, limits } = this.#place;
+    // Servers differ in what they refuse (RadosGW takes any order, AWS takes a subset), so we look first.
+    const stored = await this.listParts(options);
+    const size = checkParts(lsu, this.key, parts, stored, limits);
+    return this.#known(completeUpload(this.#place, this, parts, size, options));
+  }
+
+  async abort(options: RequestOptions = {}): Promise<void> {
+    if (this.id === '') return;
+    const { sender, lsu } = this.#place;
+    const target = this.#target();
+    try {
+      for (let round = 1; round <= ABORT_ROUNDS; round += 1) {
+        await sender.send({ operation: 'abort upload', lsu, key: this.key, signal: options.signal }, (client, http) =>
+          client.send(new AbortMultipartUploadCommand(target), http),
+        );
+        await this.listParts(options);
+      }
+    } catch (error) {
+      if (failureOf(error) === 'not-found') return;
+      throw error;
+    }
+    throw new EngineError(
+      'VOST_UPLOAD_LINGERS',
+      'busy',
+      `the upload ${this.id} of ${lsu}/${this.key} outlives its abort`,
+      {
+        advice: 'Run gc later; parts may still have been in flight.',
+        details: { lsu, key: this.key, upload: this.id },
+      },
+    );
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Connections that give up when no byte moves, and never merely because a request takes long. undici's
+ * own timers cannot do that: headersTimeout ends a slow upload that is well under way when its body
+ * is one Buffer. The timer of the socket sees both directions, and with plain TCP even how far one
+ * large write has come; under TLS its grain is one slice of the body.
+ */
+import type { Socket } from 'node:net';
+import { type buildConnector, Client, type Dispatcher } from 'undici';
+
+/** Largest answer that is not object data (listings, error documents), bytes. */
+const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024;
+
+/** No byte moved for the idle time. Its code is classified like any connection that broke. */
+export class IdleError extends Error {
+  readonly code = 'ETIMEDOUT';
+
+  constructor(ms: number) {
+    super(`no byte moved for ${ms} ms`);
+    this.name = 'IdleError';
+  }
+}
+
+/** The answer is larger than anything we asked for. */
+export class OversizeError extends Error {
+  readonly code = 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
+
+  constructor() {
+    super(`the answer exceeds ${MAX_DOCUMENT_BYTES} bytes`);
+    this.name = 'OversizeError';
+  }
+}
+
+/** Watches one request on one socket and passes everything on. */
+class WatchedHandler implements Dispatcher.DispatchHandler {
+  readonly #handler: Dispatcher.DispatchHandler;
+  readonly #socket: () => Socket | undefined;
+  readonly #idleMs: number;
+  readonly #ranged: boolean;
+  #release: () => void = () => undefined;
+  #room = MAX_DOCUMENT_BYTES;
+
+  constructor(
+    handler: Dispatcher.DispatchHandler,
+    socket: () => Socket | undefined,
+    options: { idleMs: number; ranged: boolean },
+  ) {
+    this.#handler = handler;
+    this.#socket = socket;
+    this.#idleMs = options.idleMs;
+    this.#ranged = options.ranged;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
+    const socket = this.#socket();
+    const onIdle = (): void => controller.abort(new IdleError(this.#idleMs));
+    socket?.setTimeout(this.#idleMs, onIdle);
+    this.#release = () => {
+      socket?.setTimeout(0, onIdle);
+      this.#release = () => undefined;
+    };
+    this.#handler.onRequestStart?.(controller, context);
+  }
+
+  onResponseStart(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
+    // Object data is bounded by whoever asked for the range.
+    if (this.#ranged && args[1] < 300) this.#room = Number.POSITIVE_INFINITY;
+    this.#handler.onResponseStart?.(...args);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#room -= chunk.byteLength;
+    if (this.#room < 0) controller.abort(new OversizeError());
+    else this.#handler.onResponseData?.(controller, chunk);
+  }
+
+  onResponseEnd(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
+    this.#release();
+    this.#handler.onResponseEnd?.(...args);
+  }
+
+  onResponseError(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseError']>>): void {
+    this.#release();
+    this.#handler.onResponseError?.(...args);
+  }
+}
+
+/**
+ * One connection. A request may state in `headersTimeout` how long it bears silence (the SDK's
+ * `requestTimeout` ends up there); else `idleMs` holds.
+ */
+export class WatchedClient extends Client {
+  readonly #idleMs: number;
+  readonly #current: { socket: Socket | undefined };
+
+  constructor(origin: URL, options: Client.Options, connect: buildConnector.connector, idleMs: number) {
+    const current: { socket: Socket | undefined } = { socket: undefined };
+    super(origin, {
+      ...options,
+      connect: (target, callback) =>
+        connect(target, (...result) => {
+          current.socket = result[1] ?? undefined;
+          callback(...result);
+        }),
+    });
+    this.#current = current;
+    this.#idleMs = idleMs;
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const { headersTimeout: silenceMs, bodyTimeout: _, ...rest } = options;
+    const headers = (rest.headers ?? {}) as Record<string, unknown>;
+    const watched = new WatchedHandler(handler, () => this.#current.socket, {
+      idleMs: silenceMs ?? this.#idleMs,
+      ranged: rest.method === 'GET' && ('range' in headers || 'Range' in headers),
+    });
+    return super.dispatch(rest, watched);
+  }
+}

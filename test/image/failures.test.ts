@@ -1,0 +1,189 @@
+import t from 'tap';
+import { EngineError } from '../../src/errors.ts';
+import { listImages } from '../../src/image/catalog.ts';
+import { collectGarbage } from '../../src/image/collect-garbage.ts';
+import { ImageWriter } from '../../src/image/image-writer.ts';
+import type { ObjectStore, Upload } from '../../src/vast/store.ts';
+import { refusal } from '../support/refusal.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import { keysOf, MIB, memoryLsu, randomBytes, readImage, testResources, writeImage, writerOptions } from './support.ts';
+
+type Step =
+  | 'head'
+  | 'createUpload'
+  | 'put pending'
+  | 'putPart'
+  | 'complete'
+  | 'put index'
+  | 'put image.meta'
+  | 'put fragment'
+  | 'delete'
+  | 'abort';
+
+/** A store whose n-th call of one step fails with an error of its own. */
+function failing(
+  store: ObjectStore,
+  step: Step,
+  nth: number,
+): { store: ObjectStore; hits: () => number; fault: EngineError } {
+  const fault = new EngineError('VOST_TEST_FAULT', 'access', `${step} ${nth} fails`);
+  let calls = 0;
+  const check = (now: string): void => {
+    if (!now.startsWith(step)) return;
+    calls += 1;
+    if (calls === nth) throw fault;
+  };
+  const upload = (inner: Upload): Upload => ({
+    key: inner.key,
+    id: inner.id,
+    putPart: async (part, options) => {
+      check('putPart');
+      return inner.putPart(part, options);
+    },
+    listParts: (options) => inner.listParts(options),
+    complete: async (parts, options) => {
+      check('complete');
+      return inner.complete(parts, options);
+    },
+    abort: async (options) => {
+      check('abort');
+      return inner.abort(options);
+    },
+  });
+  const faulty: Partial<ObjectStore> = {
+    head: async (key, options) => {
+      check('head');
+      return store.head(key, options);
+    },
+    put: async (key, body, options) => {
+      check(`put ${key.split('/').at(-1)}`);
+      return store.put(key, body, options);
+    },
+    delete: async (keys, options) => {
+      check('delete');
+      return store.delete(keys, options);
+    },
+    createUpload: async (key, options) => {
+      check('createUpload');
+      return upload(await store.createUpload(key, options));
+    },
+    resumeUpload: (key, id) => upload(store.resumeUpload(key, id)),
+  };
+  return { store: wrapStore(store, faulty), hits: () => calls, fault };
+}
+
+/** What gc names, oldest possible age. */
+async function garbage(store: ObjectStore, dryRun: boolean): Promise<string[]> {
+  const found: string[] = [];
+  const options = { olderThanMs: 0, pendingOlderThanMs: 0, dryRun, now: Date.now() + 1000 };
+  for await (const { kind, key } of collectGarbage(store, options)) found.push(`${kind} ${key}`);
+  return found;
+}
+
+const steps: [Step, number, size: number][] = [
+  ['head', 1, 4 * MIB],
+  ['createUpload', 1, 4 * MIB],
+  ['put pending', 1, 4 * MIB],
+  ['putPart', 1, 4 * MIB],
+  ['putPart', 3, 4 * MIB],
+  ['putPart', 5, 4 * MIB + 1],
+  ['head', 3, 4 * MIB],
+  ['complete', 1, 4 * MIB],
+  ['put index', 1, 4 * MIB],
+  ['head', 4, 4 * MIB],
+  ['put image.meta', 1, 4 * MIB],
+  ['put fragment', 1, 1000],
+  ['put index', 1, 1000],
+  ['put image.meta', 1, 1000],
+];
+
+for (const [step, nth, size] of steps) {
+  t.test(
+    `a failure at ${step} (call ${nth}, ${size} bytes) leaves no image and nothing that gc does not name`,
+    async (t) => {
+      const resources = testResources(t);
+      const inner = await memoryLsu({ minPartBytes: 1 });
+      const { store, hits, fault } = failing(inner, step, nth);
+      await t.rejects(
+        writeImage(store, resources, writerOptions(resources, 'x', { compress: nth === 5 }), randomBytes(size)),
+        fault,
+      );
+      t.ok(hits() >= nth, 'the planned fault was met');
+      t.equal(resources.budget.used, 0, 'no memory is held');
+      const complete = [];
+      for await (const entry of listImages(inner)) if (entry.state !== 'pending') complete.push(entry);
+      t.same(complete, [], 'no visible image');
+      await garbage(inner, false);
+      t.same(await keysOf(inner), [], 'gc removed every object');
+      const uploads = [];
+      for await (const upload of inner.listUploads('')) uploads.push(upload);
+      t.same(uploads, [], 'and every upload');
+      if (step !== 'put image.meta' && step !== 'head') t.same(await garbage(inner, true), []);
+      // The same image can be written again.
+      const { imageId } = await writeImage(inner, resources, writerOptions(resources, 'x'), randomBytes(size));
+      t.ok((await readImage(inner, resources, imageId)).equals(randomBytes(size)));
+    },
+  );
+}
+
+t.test('when cleaning up fails too, the first error is the one reported and gc finds the rest', async (t) => {
+  const resources = testResources(t);
+  const inner = await memoryLsu();
+  const first = failing(inner, 'putPart', 2);
+  const second = failing(first.store, 'abort', 1);
+  const writer = await ImageWriter.create(second.store, resources, writerOptions(resources, 'x'));
+  const error = await writer
+    .write(0, randomBytes(6 * MIB))
+    .then(() => writer.commit())
+    .catch((caught: unknown) => caught);
+  t.equal(error, first.fault);
+  t.same(await writer.abort(error as Error), [second.fault]);
+  t.match(await garbage(inner, true), [/^pending-image /]);
+  await garbage(inner, false);
+  t.same(await keysOf(inner), []);
+});
+
+t.test('an abort by signal stops the writer, cleans up and is told apart from a failure', async (t) => {
+  const resources = testResources(t);
+  const store = await memoryLsu();
+  const controller = new AbortController();
+  const writer = await ImageWriter.create(
+    store,
+    resources,
+    writerOptions(resources, 'x', { signal: controller.signal }),
+  );
+  await writer.write(0, randomBytes(3 * MIB));
+  controller.abort(new EngineError('VOST_INTERRUPTED', 'aborted', 'stopped'));
+  await t.rejects(writer.write(3 * MIB, randomBytes(MIB)), refusal('aborted', { code: 'VOST_INTERRUPTED' }));
+  t.same(await writer.abort(new Error('stopped')), []);
+  t.same(await keysOf(store), []);
+});
+
+t.test('two writers of one image: the second to publish gives way and harms nothing', async (t) => {
+  const resources = testResources(t);
+  for (const size of [1000, 3 * MIB]) {
+    const store = await memoryLsu();
+    const options = writerOptions(resources, 'twin');
+    const slow = await ImageWriter.create(store, resources, options);
+    const { imageId } = await writeImage(store, resources, options, randomBytes(size, 'winner'));
+    await slow.write(0, randomBytes(2 * MIB + 5, 'loser'));
+    const error = await slow.commit().catch((caught: unknown) => caught);
+    t.match(error, refusal('exists'));
+    await slow.abort(error as Error);
+    t.ok(
+      (await readImage(store, resources, imageId)).equals(randomBytes(size, 'winner')),
+      `the winner's ${size} bytes are whole`,
+    );
+  }
+});
+
+t.test('an unfinished image of another writer is not taken over', async (t) => {
+  const resources = testResources(t);
+  const store = await memoryLsu();
+  const options = writerOptions(resources, 'twin');
+  const first = await ImageWriter.create(store, resources, options);
+  await first.write(0, randomBytes(2 * MIB));
+  while (first.progress.acknowledged === 0) await new Promise(setImmediate);
+  await t.rejects(ImageWriter.create(store, resources, options), refusal('busy', { code: 'VOST_IMAGE_PENDING' }));
+  await first.commit();
+});

@@ -1,0 +1,4 @@
+import t from 'tap';
+import { s3Conformance } from './conformance.ts';
+
+await s3Conformance(t, 'full', 'none');

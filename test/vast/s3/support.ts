@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto';
+import type { Test } from 'tap';
+import type { Digests } from '../../../src/vast/s3/integrity.ts';
+
+function digest(algorithm: string, pieces: readonly Uint8Array[]): Buffer {
+  const hash = createHash(algorithm);
+  for (const piece of pieces) hash.update(piece);
+  return hash.digest();
+}
+
+/** The digests without the native bridge. */
+export const nodeDigests: Digests = {
+  sha256: async (pieces) => digest('sha256', pieces),
+  md5: async (pieces) => digest('md5', pieces),
+};
+
+/** An S3 server to run against. */
+export interface TestServer {
+  readonly url: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  close(): Promise<void>;
+}
+
+export type ChecksumMode = 'reject' | 'ignore' | 'full';
+
+interface Simulator {
+  startS3Sim(options: {
+    dir: string;
+    accessKey: string;
+    secretKey: string;
+    checksumMode: ChecksumMode;
+  }): Promise<{ readonly url: string; close(): Promise<void> }>;
+}
+
+/**
+ * The server named by VOST_TEST_S3 (`http://KEY:SECRET@HOST:PORT`; RadosGW, moto, a real cluster), or
+ * our simulator in the given mode.
+ */
+export async function startServer(t: Test, checksumMode: ChecksumMode): Promise<TestServer> {
+  const named = process.env['VOST_TEST_S3'];
+  if (named !== undefined) {
+    const { origin, username: accessKey, password: secretKey } = new URL(named);
+    return { url: origin, accessKey, secretKey, close: async () => undefined };
+  }
+  const path = '../../../src/sim/s3/index.ts';
+  const { startS3Sim } = (await import(path)) as Simulator;
+  const keys = { accessKey: 'conformance', secretKey: 'conformance-secret' };
+  const sim = await startS3Sim({ dir: t.testdir({}), checksumMode, ...keys });
+  return { url: sim.url, ...keys, close: () => sim.close() };
+}
