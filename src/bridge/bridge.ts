@@ -30,8 +30,11 @@ export interface Bridge {
   sha256(pieces: readonly Uint8Array[]): Promise<Buffer>;
   /** MD5 of the concatenation of the pieces, on a native thread. */
   md5(pieces: readonly Uint8Array[]): Promise<Buffer>;
-  /** xxHash-32 (seed 0) of the concatenation of the pieces, on a native thread: the content checksum of LZ4 frames. */
-  xxh32(pieces: readonly Uint8Array[]): Promise<number>;
+  /**
+   * xxHash-32 (seed 0) of the concatenation of the pieces, on a native thread: the content checksum of LZ4
+   * frames. 4 bytes, little-endian, as frames hold them.
+   */
+  xxh32(pieces: readonly Uint8Array[]): Promise<Buffer>;
   /** What runs underneath, found by calibration at start-up. */
   readonly implementation: { readonly sha256: string; readonly threads: number };
 }

@@ -14,6 +14,8 @@ const FLAG_DICTIONARY = 0x01;
 /** xxHash-32 of the descriptor `64 70`, second byte, as the format asks; checked in the tests. */
 const STORED_HEADER = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x64, 0x70, 0xb9);
 
+const END_MARK = new Uint8Array(4);
+
 /** Block size of the frames that we build. A multiple of the leaf size, so that each block can be verified alone. */
 export const STORED_BLOCK_BYTES = 4 * 1024 * 1024;
 
@@ -26,17 +28,15 @@ export function storedFrameBytes(length: number): number {
  * A frame that holds the bytes as they are, in stored blocks, with content checksum. The pieces refer to
  * `data`: nothing is copied.
  *
- * @param checksum xxHash-32 of `data`.
+ * @param checksum xxHash-32 of `data`, 4 bytes, little-endian.
  */
-export function storedFrame(data: Uint8Array, checksum: number): Uint8Array[] {
+export function storedFrame(data: Uint8Array, checksum: Uint8Array): Uint8Array[] {
   const pieces: Uint8Array[] = [STORED_HEADER];
   for (let at = 0; at < data.byteLength; at += STORED_BLOCK_BYTES) {
     const block = data.subarray(at, at + STORED_BLOCK_BYTES);
     pieces.push(u32((STORED | block.byteLength) >>> 0), block);
   }
-  const end = new Uint8Array(8);
-  new DataView(end.buffer).setUint32(4, checksum, true);
-  pieces.push(end);
+  pieces.push(END_MARK, checksum);
   return pieces;
 }
 

@@ -1,0 +1,121 @@
+/* The addon's entry: configuration from the environment, and the exported functions. */
+#include "module.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "environment.h"
+#include "select.h"
+
+#define DEFAULT_MAX_THREADS 4
+
+static pthread_once_t configured = PTHREAD_ONCE_INIT;
+/* Empty when the configuration is good. */
+static char problem[256];
+
+napi_value first_argument(napi_env env, napi_callback_info info) {
+    size_t count = 1;
+    napi_value value = NULL;
+    if (napi_get_cb_info(env, info, &count, &value, NULL, NULL) != napi_ok) return NULL;
+    return value;
+}
+
+napi_value throw_type(napi_env env, const char *message) {
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message);
+    return NULL;
+}
+
+napi_value throw_code(napi_env env, const char *code, const char *message) {
+    napi_throw_error(env, code, message);
+    return NULL;
+}
+
+napi_value throw_status(napi_env env) {
+    const napi_extended_error_info *info = NULL;
+    bool pending = false;
+    napi_get_last_error_info(env, &info);
+    const char *message = info != NULL && info->error_message != NULL ? info->error_message : "Node-API call failed";
+    napi_is_exception_pending(env, &pending);
+    if (!pending) napi_throw_error(env, NULL, message);
+    return NULL;
+}
+
+static unsigned default_threads(void) {
+    cpu_set_t cpus;
+    if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) return DEFAULT_MAX_THREADS;
+    int count = CPU_COUNT(&cpus);
+    return count < DEFAULT_MAX_THREADS ? (unsigned)count : DEFAULT_MAX_THREADS;
+}
+
+static void configure_threads(void) {
+    const char *text = getenv("VAST_OST_HASH_THREADS");
+    if (text == NULL || text[0] == '\0') {
+        queue_limit_threads(default_threads());
+        return;
+    }
+    char *end = NULL;
+    errno = 0;
+    long threads = text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : 0;
+    if (end == NULL || *end != '\0' || errno != 0 || threads < 1 || threads > (long)MAX_THREADS)
+        snprintf(problem, sizeof problem, "VAST_OST_HASH_THREADS is '%.32s'; it must be a number from 1 to %u", text,
+                 MAX_THREADS);
+    else
+        queue_limit_threads((unsigned)threads);
+}
+
+static void configure(void) {
+    const char *name = getenv("VAST_OST_SHA256");
+    const char *fault = select_init(ALGORITHM_SHA256, name);
+    if (fault != NULL)
+        snprintf(problem, sizeof problem,
+                 "VAST_OST_SHA256 is '%.32s', which %s; use avx512, avx2, shani, openssl or auto",
+                 name == NULL ? "auto" : name, fault);
+    else if ((fault = select_init(ALGORITHM_MD5, NULL)) != NULL)
+        snprintf(problem, sizeof problem, "MD5 %s", fault);
+    else if ((fault = select_init(ALGORITHM_XXH32, NULL)) != NULL)
+        snprintf(problem, sizeof problem, "XXH32 %s", fault);
+    else
+        configure_threads();
+}
+
+/* "avx512" or, when long single messages go another way than many leaves, "avx512/shani". */
+static napi_value get_implementation(napi_env env, napi_callback_info info) {
+    (void)info;
+    const char *many = select_for(ALGORITHM_SHA256, MAX_LANES)->name;
+    const char *one = select_for(ALGORITHM_SHA256, 1)->name;
+    char name[64];
+    bool same = strcmp(many, one) == 0;
+    snprintf(name, sizeof name, "%s%s%s", many, same ? "" : "/", same ? "" : one);
+    napi_value result, value;
+    if (napi_create_object(env, &result) != napi_ok ||
+        napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &value) != napi_ok ||
+        napi_set_named_property(env, result, "sha256", value) != napi_ok ||
+        napi_create_uint32(env, queue_threads(), &value) != napi_ok ||
+        napi_set_named_property(env, result, "threads", value) != napi_ok)
+        return throw_status(env);
+    return result;
+}
+
+NAPI_MODULE_INIT() {
+    pthread_once(&configured, configure);
+    if (problem[0] != '\0') return throw_code(env, "ERR_INVALID_ARG_VALUE", problem);
+    const napi_property_attributes visible = napi_enumerable;
+    const napi_property_descriptor properties[] = {
+        {"allocSlab", NULL, alloc_slab, NULL, NULL, NULL, visible, NULL},
+        {"freeSlab", NULL, free_slab, NULL, NULL, NULL, visible, NULL},
+        {"trimSlab", NULL, trim_slab, NULL, NULL, NULL, visible, NULL},
+        {"leafDigests", NULL, leaf_digests, NULL, NULL, NULL, visible, NULL},
+        {"sha256", NULL, sha256, NULL, NULL, NULL, visible, NULL},
+        {"md5", NULL, md5, NULL, NULL, NULL, visible, NULL},
+        {"xxh32", NULL, xxh32, NULL, NULL, NULL, visible, NULL},
+        {"implementation", NULL, NULL, get_implementation, NULL, NULL, visible, NULL},
+    };
+    if (!environment_open(env)) return NULL;
+    if (napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties) != napi_ok)
+        return throw_status(env);
+    return exports;
+}
