@@ -12,6 +12,8 @@ export interface FragmentSummary {
 interface Fragment {
   upload: Promise<Upload> | undefined;
   readonly parts: PartInfo[];
+  /** Parts handed to us, acknowledged or not. */
+  expected: number;
   size: number;
   /** Stored with one request instead of an upload. */
   whole: boolean;
@@ -38,9 +40,10 @@ export class FragmentWriter {
   async store(part: Part, signal: AbortSignal): Promise<void> {
     let fragment = this.#fragments.get(part.fragment);
     if (fragment === undefined) {
-      fragment = { upload: undefined, parts: [], size: 0, whole: part.whole };
+      fragment = { upload: undefined, parts: [], expected: 0, size: 0, whole: part.whole };
       this.#fragments.set(part.fragment, fragment);
     }
+    fragment.expected += 1;
     if (part.whole) {
       const info = await this.#store.put(this.#key(part.fragment), part.pieces, { signal });
       if (info.size !== part.size) throw this.#wrongSize(part.fragment, info.size, part.size);
@@ -58,15 +61,15 @@ export class FragmentWriter {
     const numbers = [...this.#fragments.keys()].sort((a, b) => a - b);
     return Promise.all(
       numbers.map(async (number) => {
-        const { upload, parts, size, whole } = this.#fragments.get(number) as Fragment;
+        const { upload, parts, expected, size, whole } = this.#fragments.get(number) as Fragment;
         if (!whole) {
           parts.sort((a, b) => a.number - b.number);
           const gap = parts.findIndex((part, at) => part.number !== at + 1);
-          if (gap >= 0)
+          if (gap >= 0 || parts.length !== expected)
             throw new EngineError(
               'VOST_LOST_PART',
               'internal',
-              `part ${gap + 1} of ${fragmentName(number)} was never acknowledged`,
+              `${parts.length} of ${expected} parts of ${fragmentName(number)} were acknowledged`,
             );
           const info = await (await (upload as Promise<Upload>)).complete(parts, { signal });
           if (info.size !== size) throw this.#wrongSize(number, info.size, size);

@@ -69,6 +69,8 @@ export class ImageWriter {
   readonly #chain: Chain<SourceWrite>;
   readonly #sink: { readonly running: number };
   #accepted = 0;
+  /** End of the last byte written. */
+  #end = 0;
   #stored = 0;
   #publishing = false;
 
@@ -154,6 +156,7 @@ export class ImageWriter {
   async write(offset: number, data: Uint8Array): Promise<void> {
     await this.#chain.write({ offset, data });
     this.#accepted += data.byteLength;
+    if (data.byteLength > 0) this.#end = Math.max(this.#end, offset + data.byteLength);
   }
 
   /**
@@ -167,11 +170,11 @@ export class ImageWriter {
     await this.#claim.confirm(signal);
     const fragments = await this.#fragments.complete(signal);
     const stored = fragments.reduce((sum, { size }) => sum + size, 0);
-    if (stored !== this.#stored) {
+    if (stored !== this.#stored || this.#index.size !== this.#end) {
       throw new EngineError(
         'VOST_STORED_SIZE',
         'integrity',
-        `${this.#prefix} has ${stored} stored bytes where ${this.#stored} were acknowledged`,
+        `${this.#prefix}: ${stored} stored bytes for ${this.#index.size} of ${this.#end} bytes, where ${this.#stored} were acknowledged`,
       );
     }
     const index = await this.#index.write(signal);

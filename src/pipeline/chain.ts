@@ -80,11 +80,7 @@ export class Chain<In> {
   }
 
   #fail(error: Error): void {
-    if (this.#firstError === undefined) {
-      // A stage that was torn down while everything had already passed is not a failure.
-      if (this.#streams.every((stream) => stream.closed)) return;
-      this.#firstError = error;
-    }
+    this.#firstError ??= error;
     for (const stream of this.#streams) stream.destroy();
   }
 }
