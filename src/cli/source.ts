@@ -1,5 +1,9 @@
+import { fstat, read } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { isatty } from 'node:tty';
+import { promisify } from 'node:util';
 import { EngineError } from '../errors.ts';
+import { readSocket } from './read-socket.ts';
 
 const BLOCK_BYTES = 1024 * 1024;
 
@@ -9,19 +13,18 @@ export interface Source {
   readonly name: string;
   /** When it is known beforehand. */
   readonly size: number | undefined;
-  /** Blocks in order. A block's memory is reused after the next but one was asked for. */
-  blocks(): AsyncGenerator<Uint8Array>;
+  /**
+   * Blocks in order. A block's memory may be reused when the next one is asked for. When the signal fires it ends with the
+   * signal's reason, even if the source is a pipe that stays silent.
+   */
+  blocks(signal: AbortSignal): AsyncGenerator<Uint8Array>;
   close(): Promise<void>;
 }
 
 /** Open a file, or standard input for `-`. */
 export async function openSource(path: string): Promise<Source> {
-  if (path === '-' && process.stdin.isTTY) {
-    throw new EngineError('VOST_NO_INPUT', 'usage', 'standard input is a terminal', {
-      advice: 'pipe the data in, or name a file',
-    });
-  }
-  const handle = await openFile(path === '-' ? '/dev/stdin' : path);
+  if (path === '-') return standardInput();
+  const handle = await openFile(path);
   const info = await handle.stat();
   if (info.isDirectory()) {
     await handle.close();
@@ -30,9 +33,9 @@ export async function openSource(path: string): Promise<Source> {
     });
   }
   return {
-    name: path === '-' ? 'standard input' : path,
-    size: info.isFile() && path !== '-' ? info.size : undefined,
-    blocks: () => readBlocks(handle),
+    name: path,
+    size: info.isFile() ? info.size : undefined,
+    blocks: () => readBlocks(async (buffer) => (await handle.read(buffer, 0, buffer.byteLength, null)).bytesRead),
     close: () => handle.close(),
   };
 }
@@ -45,17 +48,38 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
+const statDescriptor = promisify(fstat);
+const readDescriptor = promisify(read);
+
+/**
+ * Descriptor 0 as it is: opening /dev/stdin anew fails when it is a socket. A pipe or socket may stay silent for ever, and a
+ * read that blocks a thread could then not be given up, so these are read as the event loop does.
+ */
+async function standardInput(): Promise<Source> {
+  if (isatty(0)) {
+    throw new EngineError('VOST_NO_INPUT', 'usage', 'standard input is a terminal', {
+      advice: 'pipe the data in, or name a file',
+    });
+  }
+  const info = await statDescriptor(0);
+  const blocks: Source['blocks'] =
+    info.isFIFO() || info.isSocket()
+      ? (signal) => readSocket(0, BLOCK_BYTES, signal)
+      : () => readBlocks(async (buffer) => (await readDescriptor(0, buffer, 0, buffer.byteLength, null)).bytesRead);
+  return { name: 'standard input', size: undefined, blocks, close: async () => undefined };
+}
+
 /** Reads one block while the one before is being taken in. */
-async function* readBlocks(handle: FileHandle): AsyncGenerator<Uint8Array> {
-  const buffers = [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)];
-  const fill = (nth: number) => handle.read(buffers[nth % 2] as Buffer, 0, BLOCK_BYTES, null);
-  let ahead = fill(0);
-  for (let nth = 1; ; nth += 1) {
-    const { bytesRead, buffer } = await ahead;
-    if (bytesRead === 0) return;
-    ahead = fill(nth);
+async function* readBlocks(fill: (buffer: Buffer) => Promise<number>): AsyncGenerator<Uint8Array> {
+  let [current, next] = [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)];
+  let ahead = fill(current);
+  for (;;) {
+    const bytes = await ahead;
+    if (bytes === 0) return;
+    ahead = fill(next);
     // Whoever stops early leaves a read behind; its failure would have nobody to go to.
     ahead.catch(() => undefined);
-    yield buffer.subarray(0, bytesRead);
+    yield current.subarray(0, bytes);
+    [current, next] = [next, current];
   }
 }

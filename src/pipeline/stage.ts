@@ -35,7 +35,7 @@ export interface StageInstance {
 export interface Stage<Options> {
   /** `[a-z][a-z0-9-]*`, recorded in manifests for ever. */
   readonly name: string;
-  /** Semantic version. A reader accepts records of the same major version that are not newer than itself. */
+  /** Semantic version. A reader accepts records of the same major and no later minor version. */
   readonly version: string;
   /** Checks and completes options, on write and, because manifests are input, on restore. */
   readonly options: z.ZodType<Options>;
