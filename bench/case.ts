@@ -90,7 +90,7 @@ export const CASES: readonly BenchCase[] = [
       name: `lib-storage-${mode}`,
       title: `lib-storage Upload, ${mode}`,
       data: 'random',
-      share: 0.25,
+      share: 0.5,
       work: { kind: 'lib-storage', mode },
     }),
   ),

@@ -60,7 +60,8 @@ export async function startSink(args: readonly string[] = [], program = 'build/b
     stats: () => fetchStats(endpoint),
     stop: async () => {
       child.kill('SIGTERM');
-      await closed;
+      const [status] = await closed;
+      if (status !== 0) throw new Error(`the sink ended with status ${status}`);
       return JSON.parse(said.slice(said.indexOf('\n') + 1)) as SinkStats;
     },
   };

@@ -8,8 +8,6 @@
 
 #define BUFFER_BYTES (512 * 1024)
 #define MAX_HEAD_BYTES (32 * 1024)
-/* The kernel drops this much at once. */
-#define TRUNCATE_BYTES (4 * 1024 * 1024)
 
 static ssize_t receive(int fd, void *into, size_t length, int flags) {
   ssize_t got;
@@ -54,20 +52,18 @@ bool connection_drain(struct connection *connection, uint64_t length, const stru
   done += early;
   bool touch = body->keep || body->stamps || !sink->truncate;
   while (done < length) {
-    size_t room = touch ? BUFFER_BYTES : TRUNCATE_BYTES;
-    uint64_t wanted = length - done < room ? length - done : room;
+    uint64_t wanted = length - done < BUFFER_BYTES ? length - done : BUFFER_BYTES;
     if (body->throttled) wanted = throttle_take(&sink->throttle, wanted);
     if (wanted == 0) return false;
     /* Granted bytes are read whole, so that the limit is neither missed nor exceeded. */
     for (uint64_t got = 0; got < wanted;) {
-      ssize_t step = touch ? receive(connection->fd, connection->buffer, (size_t)(wanted - got), 0)
-                           : receive(connection->fd, NULL, (size_t)(wanted - got), MSG_TRUNC);
+      ssize_t step = receive(connection->fd, connection->buffer, (size_t)(wanted - got), touch ? 0 : MSG_TRUNC);
       if (step <= 0) return false;
       if (touch) use(connection->buffer, (size_t)step, body, done);
       got += (uint64_t)step;
       done += (uint64_t)step;
     }
-    if (touch) connection->start = connection->end = 0;
+    connection->start = connection->end = 0;
   }
   sink->bytes_in += length;
   return true;

@@ -41,6 +41,7 @@ struct client {
 static void *run_client(void *argument) {
   struct client *client = argument;
   connection_serve(client->sink, client->fd);
+  shutdown(client->fd, SHUT_RDWR); /* the descriptor itself is closed by whoever joins this thread */
   client->done = true;
   return NULL;
 }
