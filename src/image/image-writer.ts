@@ -95,6 +95,9 @@ export class ImageWriter {
     const { budget, slabs, bridge } = resources;
     const { chunkBytes, window } = options;
     const scope = new LeaseScope();
+    const endReserve = budget.reserveForOutput(
+      Math.max(0, ...options.stages.map((stage) => stage.workingBytes(chunkBytes))),
+    );
     const env: StageEnv = { budget, scope, bridge };
     const { minPartBytes, maxParts, maxPartBytes, maxObjectBytes } = store.limits;
     const plan = planParts({
@@ -122,7 +125,13 @@ export class ImageWriter {
         createPacker({ plan }),
         sink,
       ],
-      { signal: options.signal, onClosed: () => scope.releaseAll() },
+      {
+        signal: options.signal,
+        onClosed: () => {
+          scope.releaseAll();
+          endReserve();
+        },
+      },
     );
   }
 

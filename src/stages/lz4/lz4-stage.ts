@@ -28,6 +28,7 @@ export const lz4Stage: Stage<z.output<typeof Options>> = {
   options: Options,
   transforms: true,
   bound: storedFrameBytes,
+  workingBytes: roomFor,
   forward: (options, env) => ({
     concurrency: CONCURRENCY,
     apply: async (chunk, signal) => {
@@ -52,6 +53,12 @@ async function isWorthIt(data: Uint8Array, minSaving: number): Promise<boolean> 
   return sizeOf(frames) <= SAMPLE_BYTES * SAMPLES * (1 - minSaving);
 }
 
+/** Room for the output of a chunk, and for the frames that are on their way to and from the threads. */
+function roomFor(length: number): number {
+  const inFlight = Math.min(FRAMES_AT_WORK, Math.ceil(length / FRAME_BYTES)) * 2 * FRAME_BYTES;
+  return length + Math.min(inFlight, length);
+}
+
 async function store(chunk: Chunk, data: Uint8Array, env: StageEnv): Promise<Chunk> {
   return { ...chunk, pieces: storedFrame(data, await env.bridge.xxh32([data])) };
 }
@@ -63,7 +70,7 @@ async function compress(
   env: StageEnv,
   signal: AbortSignal,
 ): Promise<Chunk | undefined> {
-  const lease = env.scope.addTicket(await env.budget.takeForOutput(data.byteLength, signal));
+  const lease = env.scope.addTicket(await env.budget.takeForOutput(roomFor(data.byteLength), signal));
   try {
     const blocks = Array.from({ length: Math.ceil(data.byteLength / FRAME_BYTES) }, (_, nth) =>
       data.subarray(nth * FRAME_BYTES, (nth + 1) * FRAME_BYTES),
@@ -89,7 +96,7 @@ async function decompress(chunk: Chunk, env: StageEnv, signal: AbortSignal): Pro
   const [only] = frames;
   // A frame of ours that only stores: hand on views, the digests of the checksum stage cover them.
   if (frames.length === 1 && only?.stored && inLeaves(only.stored)) return { ...chunk, pieces: only.stored };
-  const lease = env.scope.addTicket(await env.budget.takeForOutput(chunk.length, signal));
+  const lease = env.scope.addTicket(await env.budget.takeForOutput(roomFor(chunk.length), signal));
   try {
     const contents = await inTurns(frames, signal, decode);
     if (sizeOf(contents) !== chunk.length) throw corrupt(chunk, `${sizeOf(contents)} bytes instead of ${chunk.length}`);
