@@ -6,7 +6,15 @@ type Call = (...values: unknown[]) => unknown;
 const calls = Object.entries(bridge).filter((entry): entry is [string, Call] => typeof entry[1] === 'function');
 
 t.test('the surface', (t) => {
-  t.same(calls.map(([name]) => name).sort(), ['allocSlab', 'freeSlab', 'leafDigests', 'md5', 'sha256', 'trimSlab']);
+  t.same(calls.map(([name]) => name).sort(), [
+    'allocSlab',
+    'freeSlab',
+    'leafDigests',
+    'md5',
+    'sha256',
+    'trimSlab',
+    'xxh32',
+  ]);
   t.match(bridge.implementation.sha256, /^(avx512|avx2|shani|openssl)(\/(avx512|avx2|shani|openssl))?$/);
   t.ok(Number.isInteger(bridge.implementation.threads) && bridge.implementation.threads >= 1);
   t.end();
@@ -64,7 +72,7 @@ t.test('things that are no bytes', (t) => {
   const others = [undefined, null, 1, 'bytes', {}, [], slab, new Uint16Array(4), new Uint8ClampedArray(4)];
   for (const other of [...others, new DataView(slab), new Int8Array(1), new Proxy(new Uint8Array(1), {})]) {
     t.throws(() => bridge.leafDigests(other as Uint8Array), { name: 'TypeError', message: /^leafDigests: / });
-    for (const name of ['sha256', 'md5'] as const) {
+    for (const name of ['sha256', 'md5', 'xxh32'] as const) {
       t.throws(() => bridge[name]([new Uint8Array(1), other as Uint8Array]), {
         name: 'TypeError',
         message: `${name}: the bytes must be a Uint8Array`,
