@@ -14,34 +14,16 @@ const LSU = 'bench-lsu';
 export const CREDENTIALS = { accessKeyId: 'bench', secretAccessKey: 'bench' } as const;
 
 function open(job: Job, work: ImageWork): Storage {
-  if (work.store === 'directory') return openStorage(`file:${job.directory}`);
+  if (work.store === 'directory') {
+    return openStorage(`file:${job.directory}`, { file: { directIo: work.directIo ?? true } });
+  }
   const wireIntegrity = work.wireIntegrity ?? 'auto';
   return openStorage(`s3:${job.endpoint}`, { s3: { credentials: CREDENTIALS, wireIntegrity } });
 }
 
-/**
- * The directory store writes past the page cache whatever is aligned. With one byte cut off as a piece of its own
- * nothing is.
- */
-function misalign(store: ObjectStore): void {
-  const createUpload = store.createUpload.bind(store);
-  store.createUpload = async (key, options) => {
-    const upload = await createUpload(key, options);
-    const putPart = upload.putPart.bind(upload);
-    upload.putPart = (part, partOptions) => {
-      const [first = new Uint8Array(0), ...others] = part.body;
-      return putPart({ ...part, body: [first.subarray(0, 1), first.subarray(1), ...others] }, partOptions);
-    };
-    return upload;
-  };
-}
-
 async function openLsu(storage: Storage, work: ImageWork): Promise<ObjectStore> {
-  if (work.store === 's3') return storage.open(LSU);
-  await storage.createLsu(LSU);
-  const store = await storage.open(LSU);
-  if (work.directIo === false) misalign(store);
-  return store;
+  if (work.store === 'directory') await storage.createLsu(LSU);
+  return storage.open(LSU);
 }
 
 /** What `vast-ost backup` does, with a generated source. */
