@@ -5,6 +5,7 @@ import { EngineError } from '../../src/errors.ts';
 import { listImages } from '../../src/image/catalog.ts';
 import { collectGarbage } from '../../src/image/collect-garbage.ts';
 import { ImageWriter } from '../../src/image/image-writer.ts';
+import type { Resources } from '../../src/pipeline/resources.ts';
 import type { Stage } from '../../src/pipeline/stage.ts';
 import { configureStage } from '../../src/pipeline/stage-registry.ts';
 import { openStorage } from '../../src/vast/open-storage.ts';
@@ -258,13 +259,14 @@ t.test('a digest that fails ends the image, and so does a source that fails', as
   const fault = new Error('the addon fails');
   const broken = { ...testResources(t) };
   let digests = 0;
-  const failing = Object.assign(Object.create(broken.bridge) as typeof broken.bridge, {
-    leafDigests: async (data: Uint8Array) => {
+  const failing: Resources['bridge'] = {
+    ...broken.bridge,
+    leafDigests: async (data) => {
       digests += 1;
       if (digests === 3) throw fault;
       return broken.bridge.leafDigests(data);
     },
-  });
+  };
   await t.rejects(
     writeImage(store, { ...broken, bridge: failing }, writerOptions(broken, 'x'), randomBytes(6 * MIB)),
     fault,
