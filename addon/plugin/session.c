@@ -47,7 +47,7 @@ static void free_announced(struct announced *announced) {
   free(announced);
 }
 
-void session_forget(struct session *session) {
+static void free_all(struct session *session) {
   if (session->fd >= 0) close(session->fd);
   while (session->requests != NULL) {
     struct request *request = session->requests;
@@ -63,7 +63,7 @@ void session_forget(struct session *session) {
     free_announced(announced);
   }
   while (session->images != NULL) image_free(session, session->images);
-  slots_forget(&session->slots);
+  slots_destroy(&session->slots);
   if (session->out != NULL) explicit_bzero(session->out, session->out_space);
   free(session->out);
   free(session->in);
@@ -71,9 +71,12 @@ void session_forget(struct session *session) {
   free(session);
 }
 
-void session_free(struct session *session) {
-  if (session->slots.base != NULL) slots_destroy(&session->slots);
-  session_forget(session);
+void session_free(struct session *session) { free_all(session); }
+
+void session_forget(struct session *session) {
+  /* MADV_DONTFORK: the parent's mapping is not here; at its address anything may come. */
+  session->slots.base = NULL;
+  free_all(session);
 }
 
 void session_stop(struct session *session) {

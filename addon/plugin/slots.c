@@ -88,17 +88,13 @@ int slots_map(struct slots *slots, struct failure *failure) {
   return STS_EOK;
 }
 
-void slots_forget(struct slots *slots) {
+void slots_destroy(struct slots *slots) {
+  if (slots->base != NULL) munmap(slots->base, slots->layout.arena_bytes);
   if (slots->fd >= 0) close(slots->fd);
   free(slots->free);
   free(slots->warm);
   free(slots->journals);
   *slots = (struct slots){.fd = -1};
-}
-
-void slots_destroy(struct slots *slots) {
-  if (slots->base != NULL) munmap(slots->base, slots->layout.arena_bytes);
-  slots_forget(slots);
 }
 
 uint32_t slots_take(struct slots *slots) {

@@ -24,8 +24,6 @@ int slots_make(struct slots *slots, uint32_t slot_bytes, uint32_t slot_count, co
 /* Map it, if that has not been done. */
 int slots_map(struct slots *slots, struct failure *failure);
 void slots_destroy(struct slots *slots);
-/* In a forked child: the mapping is not there (MADV_DONTFORK), the rest is freed. */
-void slots_forget(struct slots *slots);
 
 uint32_t slots_take(struct slots *slots);
 void slots_give(struct slots *slots, uint32_t slot);
