@@ -103,14 +103,15 @@ void session_lost(struct session *session, int status, const char *why) {
   session->out_length = session->in_length = 0;
   session->gave_up = false;
   session->next_attempt = now;
-  if (now - session->connected_at >= SETTLED_MS) {
+  if (now - session->connected_at >= SETTLED_MS || !session->unsettled) {
     session->broken_since = now;
     session->backoff = FIRST_BACKOFF_MS;
   } else {
-    /* It broke right after it was made: do not spin, and do not start patience anew. */
+    /* It broke again right after it was made: do not spin, and do not start patience anew. */
     session->next_attempt += session->backoff;
     session->backoff = next_backoff(session->backoff);
   }
+  session->unsettled = true;
   bool work_at_stake = session->image_count > 0 || session->copy_count > 0;
   session->give_up_at = session->broken_since + (work_at_stake ? session->config->reconnect_patience_ms
                                                                : session->config->connect_timeout_ms);
@@ -260,7 +261,7 @@ static void begin_waiting(struct session *session) {
   uint64_t now = clock_now();
   if (session->waiters == NULL) session->quiet_since = now;
   if (session->state == SESSION_DOWN && session->gave_up) {
-    session->gave_up = false;
+    session->gave_up = session->unsettled = false;
     session->broken_since = now;
     session->give_up_at = now + session->config->connect_timeout_ms;
     session->next_attempt = now;

@@ -73,6 +73,7 @@ struct session {
   bool working;            /* a thread has the duty to read or connect */
   bool stopping;
   bool gave_up;            /* nobody tries to connect until a call begins anew */
+  bool unsettled;          /* broken before, and not good for long since */
   bool arena_wish_used;
   uint32_t bad_frames;     /* connections in a row that ended with a bad frame */
   uint64_t broken_since, connected_at, give_up_at;

@@ -90,7 +90,7 @@ class Engine:
         self.instance = os.urandom(16)
         self.lock = threading.Lock()
         self.sessions = {}
-        self.stored = 0
+        self.stored = self.frames = 0
         self.events = self.storage.read(options.dir, 'events.json') or []
 
     def users(self, folder, mode=None):
@@ -107,7 +107,7 @@ class Session:
     def __init__(self, engine, sock):
         self.engine, self.sock, self.storage = engine, sock, engine.storage
         self.handles, self.servers, self.copies, self.buffer = {}, {}, {}, b''
-        self.map, self.waiting, self.busy_slots, self.key = None, [], 0, b''
+        self.map, self.waiting, self.busy_slots, self.key, self.dying = None, [], 0, b'', False
 
     # ---- hello ----
     def hello(self):
@@ -163,6 +163,8 @@ class Session:
 
     # ---- frames ----
     def send(self, name, fields, number=0, answer=True, error=False):
+        if self.dying and self.engine.options.die_when == 'unanswered':
+            os.kill(os.getpid(), signal.SIGKILL)
         self.sock.sendall(self.engine.protocol.encode(name, fields, number, answer, error))
 
     def notice(self, name, **fields):
@@ -170,13 +172,18 @@ class Session:
 
     def handle_frame(self, frame):
         name, kind, flags, number, fields = self.engine.protocol.decode(frame)
+        self.engine.frames += 1
+        self.dying = self.engine.frames == self.engine.options.die_at_frame
+        if self.dying and self.engine.options.die_when == 'before':
+            os.kill(os.getpid(), signal.SIGKILL)
         if self.engine.options.verbose:
             print(name, number, {k: v for k, v in fields.items() if k not in ('id', 'secret')}, file=sys.stderr)
         self.resend = bool(flags & RESEND)
         handler = getattr(self, 'on_' + name.lower())
         if number == 0:
             handler(fields)
-            return self.retry()
+            self.retry()
+            return self.die_if_due()
         try:
             answer = handler(fields) or {}
         except Later:
@@ -186,7 +193,12 @@ class Session:
             self.send(name, dict(result=refused.result, detail=refused.detail, cause=refused.cause), number, error=True)
             return None
         self.send(name, answer, number)
-        return self.retry()
+        self.retry()
+        return self.die_if_due()
+
+    def die_if_due(self):
+        if self.dying:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def retry(self):
         waiting, self.waiting = self.waiting, []
@@ -453,8 +465,13 @@ class Session:
         for slot in f['slots']:
             handle.slots[slot['slot']] = 'filling'
             self.busy_slots += 1
+        stored = self.stored_chunks(handle)
         for slot in f['slots']:
-            if slot['state'] == 2:
+            if slot['state'] == 2 and stored.get(slot['chunk']) == slot['length']:
+                del handle.slots[slot['slot']]
+                self.busy_slots -= 1
+                self.notice('SLOT_FREE', handle=handle.number, slot=slot['slot'])
+            elif slot['state'] == 2:
                 handle.slots[slot['slot']] = 'full'
                 self.store(handle, slot['slot'], slot['chunk'], slot['length'])
         return dict(state=0)
@@ -643,6 +660,8 @@ if __name__ == '__main__':
     parser.add_argument('--window', type=int, default=4)
     parser.add_argument('--budget', type=int, default=0, help='slots filled at once, all handles together')
     parser.add_argument('--die-after', type=int, default=0, help='kill -9 itself when so many chunks were stored')
+    parser.add_argument('--die-at-frame', type=int, default=0)
+    parser.add_argument('--die-when', choices=['before', 'unanswered', 'after'], default='before')
     parser.add_argument('--store-ms', type=int, default=0)
     parser.add_argument('--read-ms', type=int, default=0)
     parser.add_argument('--close-ms', type=int, default=0)
