@@ -26,6 +26,7 @@ UNIT_OBJECTS := $(filter-out %/entry.o,$(PLUGIN_OBJECTS))
 LIBRARIES := $(PLUGIN_OUT)/libstspiVastData.so $(PLUGIN_OUT)/libstspiVastDataMT.so
 UNIT_TESTS := $(patsubst addon/test/%.c,$(PLUGIN_OUT)/test/%,$(wildcard addon/test/*-test.c))
 
+.SECONDARY:
 .PHONY: plugin plugin-host plugin-test plugin-clean
 plugin: $(LIBRARIES)
 plugin-host: $(PLUGIN_OUT)/ost-host
