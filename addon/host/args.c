@@ -42,7 +42,8 @@ static const char text[] =
     "  --only TEXT       conformance: only checks whose name holds TEXT\n"
     "Sizes: 512, 64K, 16M, 2G.\n"
     "\n"
-    "exit codes: 0 all right, 1 a call failed, 2 usage, 3 cannot load or connect, 4 data or behaviour is wrong\n";
+    "exit codes: 0 all right, 1 a call failed, 2 usage, 3 cannot load or connect, 4 data or behaviour is "
+    "wrong\n";
 
 void usage(int code) {
   fputs(text, code == EXIT_OK ? stdout : stderr);
@@ -55,32 +56,83 @@ bool parse_size(const char *text_size, uint64_t *bytes) {
   unsigned long long number = strtoull(text_size, &end, 10);
   if (end == text_size || errno != 0 || *text_size == '-') return false;
   unsigned shift = 0;
-  if (*end == 'K' || *end == 'k') shift = 10;
-  else if (*end == 'M' || *end == 'm') shift = 20;
-  else if (*end == 'G' || *end == 'g') shift = 30;
-  else if (*end == 'T' || *end == 't') shift = 40;
+  if (*end == 'K' || *end == 'k')
+    shift = 10;
+  else if (*end == 'M' || *end == 'm')
+    shift = 20;
+  else if (*end == 'G' || *end == 'g')
+    shift = 30;
+  else if (*end == 'T' || *end == 't')
+    shift = 40;
   if (shift > 0) end++;
   if (*end != 0 || number > UINT64_MAX >> shift) return false;
   *bytes = (uint64_t)number << shift;
   return true;
 }
 
-enum { OPT_LIBRARY = 256, OPT_SERVER, OPT_USER, OPT_LSU, OPT_IMAGE, OPT_TO_LSU, OPT_TO_IMAGE, OPT_DATE, OPT_POLICY,
-       OPT_FILE, OPT_BUFFER, OPT_STREAMS, OPT_FRAGMENT, OPT_STRIPE, OPT_GENERATE, OPT_SEED, OPT_PATTERN,
-       OPT_INCOMPLETE, OPT_PENDING, OPT_ASYNC, OPT_RAW, OPT_COUNT, OPT_INTERVAL, OPT_ONLY, OPT_HELP,
-       OPT_PI, OPT_SI, OPT_LI, OPT_II };
+enum {
+  OPT_LIBRARY = 256,
+  OPT_SERVER,
+  OPT_USER,
+  OPT_LSU,
+  OPT_IMAGE,
+  OPT_TO_LSU,
+  OPT_TO_IMAGE,
+  OPT_DATE,
+  OPT_POLICY,
+  OPT_FILE,
+  OPT_BUFFER,
+  OPT_STREAMS,
+  OPT_FRAGMENT,
+  OPT_STRIPE,
+  OPT_GENERATE,
+  OPT_SEED,
+  OPT_PATTERN,
+  OPT_INCOMPLETE,
+  OPT_PENDING,
+  OPT_ASYNC,
+  OPT_RAW,
+  OPT_COUNT,
+  OPT_INTERVAL,
+  OPT_ONLY,
+  OPT_HELP,
+  OPT_PI,
+  OPT_SI,
+  OPT_LI,
+  OPT_II
+};
 
 static const struct option long_options[] = {
-    {"library", 1, NULL, OPT_LIBRARY},   {"server", 1, NULL, OPT_SERVER},     {"user", 1, NULL, OPT_USER},
-    {"lsu", 1, NULL, OPT_LSU},           {"image", 1, NULL, OPT_IMAGE},       {"to-lsu", 1, NULL, OPT_TO_LSU},
-    {"to-image", 1, NULL, OPT_TO_IMAGE}, {"date", 1, NULL, OPT_DATE},         {"policy", 1, NULL, OPT_POLICY},
-    {"file", 1, NULL, OPT_FILE},         {"buffer", 1, NULL, OPT_BUFFER},     {"streams", 1, NULL, OPT_STREAMS},
-    {"fragment", 1, NULL, OPT_FRAGMENT}, {"stripe", 1, NULL, OPT_STRIPE},     {"generate", 1, NULL, OPT_GENERATE},
-    {"seed", 1, NULL, OPT_SEED},         {"pattern", 1, NULL, OPT_PATTERN},   {"incomplete", 0, NULL, OPT_INCOMPLETE},
-    {"pending", 0, NULL, OPT_PENDING},   {"async", 0, NULL, OPT_ASYNC},       {"raw", 0, NULL, OPT_RAW},
-    {"count", 1, NULL, OPT_COUNT},       {"interval", 1, NULL, OPT_INTERVAL}, {"only", 1, NULL, OPT_ONLY},
-    {"help", 0, NULL, OPT_HELP},         {"pi", 0, NULL, OPT_PI},             {"si", 0, NULL, OPT_SI},
-    {"li", 0, NULL, OPT_LI},             {"ii", 0, NULL, OPT_II},             {NULL, 0, NULL, 0},
+    {"library", 1, NULL, OPT_LIBRARY},
+    {"server", 1, NULL, OPT_SERVER},
+    {"user", 1, NULL, OPT_USER},
+    {"lsu", 1, NULL, OPT_LSU},
+    {"image", 1, NULL, OPT_IMAGE},
+    {"to-lsu", 1, NULL, OPT_TO_LSU},
+    {"to-image", 1, NULL, OPT_TO_IMAGE},
+    {"date", 1, NULL, OPT_DATE},
+    {"policy", 1, NULL, OPT_POLICY},
+    {"file", 1, NULL, OPT_FILE},
+    {"buffer", 1, NULL, OPT_BUFFER},
+    {"streams", 1, NULL, OPT_STREAMS},
+    {"fragment", 1, NULL, OPT_FRAGMENT},
+    {"stripe", 1, NULL, OPT_STRIPE},
+    {"generate", 1, NULL, OPT_GENERATE},
+    {"seed", 1, NULL, OPT_SEED},
+    {"pattern", 1, NULL, OPT_PATTERN},
+    {"incomplete", 0, NULL, OPT_INCOMPLETE},
+    {"pending", 0, NULL, OPT_PENDING},
+    {"async", 0, NULL, OPT_ASYNC},
+    {"raw", 0, NULL, OPT_RAW},
+    {"count", 1, NULL, OPT_COUNT},
+    {"interval", 1, NULL, OPT_INTERVAL},
+    {"only", 1, NULL, OPT_ONLY},
+    {"help", 0, NULL, OPT_HELP},
+    {"pi", 0, NULL, OPT_PI},
+    {"si", 0, NULL, OPT_SI},
+    {"li", 0, NULL, OPT_LI},
+    {"ii", 0, NULL, OPT_II},
+    {NULL, 0, NULL, 0},
 };
 
 static uint64_t size_argument(const char *name) {
@@ -125,7 +177,9 @@ static void take(struct options *o, int option) {
   }
 }
 
-static bool whole(uint64_t bytes) { return bytes > 0 && bytes % STS_BLOCK_SIZE == 0; }
+static bool whole(uint64_t bytes) {
+  return bytes > 0 && bytes % STS_BLOCK_SIZE == 0;
+}
 
 void parse_options(int argc, char **argv, struct options *options) {
   const char *server = getenv("VAST_OST_SERVER");
@@ -147,7 +201,8 @@ void parse_options(int argc, char **argv, struct options *options) {
   while ((option = getopt_long_only(argc, argv, "", long_options, NULL)) != -1) take(options, option);
   if (optind < argc) usage(EXIT_USAGE);
   const char *problem = NULL;
-  if (!whole(options->buffer) || options->buffer > (1 << 30)) problem = "--buffer must be a multiple of 512 up to 1G";
+  if (!whole(options->buffer) || options->buffer > (1 << 30))
+    problem = "--buffer must be a multiple of 512 up to 1G";
   if (options->fragment % STS_BLOCK_SIZE != 0) problem = "--fragment must be a multiple of 512";
   if (!whole(options->stripe)) problem = "--stripe must be a multiple of 512";
   if (options->generate % STS_BLOCK_SIZE != 0) problem = "--generate must be a multiple of 512";

@@ -48,7 +48,8 @@ static void consume(struct ring *ring, uint64_t slots) {
 static int raw(uint64_t bytes, size_t buffer, const uint8_t *source) {
   uint64_t slots = bytes / SLOT > 0 ? bytes / SLOT : 1;
   struct ring *ring = mmap(NULL, sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  uint8_t *arena = mmap(NULL, SLOT * SLOTS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  uint8_t *arena =
+      mmap(NULL, SLOT * SLOTS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (ring == MAP_FAILED || arena == MAP_FAILED) return complain("mmap", STS_ENOMEM);
   sem_init(&ring->filled, 1, 0);
   sem_init(&ring->freed, 1, SLOTS);

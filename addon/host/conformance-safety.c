@@ -125,7 +125,8 @@ static void *own_handles(void *argument) {
   return NULL;
 }
 
-static bool run_threads(struct check *check, unsigned count, void *(*body)(void *), stsp_image_handle_t shared) {
+static bool run_threads(struct check *check, unsigned count, void *(*body)(void *),
+                        stsp_image_handle_t shared) {
   struct thread_work *works = calloc(count, sizeof(*works));
   unsigned started = 0;
   bool good = works != NULL;
@@ -136,13 +137,16 @@ static bool run_threads(struct check *check, unsigned count, void *(*body)(void 
   }
   for (unsigned i = 0; i < started; i++) {
     pthread_join(works[i].thread, NULL);
-    if (!works[i].good) good = check_failed_at(check, __FILE__, __LINE__, "thread %u: %s", i, works[i].check.reason);
+    if (!works[i].good)
+      good = check_failed_at(check, __FILE__, __LINE__, "thread %u: %s", i, works[i].check.reason);
   }
   free(works);
   return good && started == count;
 }
 
-static bool threads(struct check *check) { return run_threads(check, 64, own_handles, NULL); }
+static bool threads(struct check *check) {
+  return run_threads(check, 64, own_handles, NULL);
+}
 
 /* Two threads on one handle: each call works or is refused as busy; nothing else happens. */
 static void *fight(void *argument) {
@@ -232,7 +236,9 @@ static bool end_with_open(struct check *check, const void *argument) {
   return true;
 }
 
-static bool terminate_open(struct check *check) { return check_elsewhere(check, end_with_open, NULL); }
+static bool terminate_open(struct check *check) {
+  return check_elsewhere(check, end_with_open, NULL);
+}
 
 static bool churn(struct check *check) {
   sts_image_def_t def = check_def(check, "churn");

@@ -76,7 +76,9 @@ static bool ask_properties(struct check *check, const void *argument) {
   return true;
 }
 
-static bool cold_properties(struct check *check) { return check_elsewhere(check, ask_properties, NULL); }
+static bool cold_properties(struct check *check) {
+  return check_elsewhere(check, ask_properties, NULL);
+}
 
 static bool close_busy(struct check *check) {
   stsp_server_handle_t server;

@@ -207,7 +207,8 @@ static int count_listed(struct check *check, uint32_t kinds, const char *basenam
   sts_image_info_t info;
   int found = 0, status;
   if (sts.open_image_list(&check->lsu, kinds, &list) != STS_EOK) return -1;
-  while ((status = sts.list_image(list, &info)) == STS_EOK) found += strcmp(info.imo_def.img_basename, basename) == 0;
+  while ((status = sts.list_image(list, &info)) == STS_EOK)
+    found += strcmp(info.imo_def.img_basename, basename) == 0;
   if (status != STS_ENOENT || sts.list_image(list, &info) != STS_ENOENT) found = -1;
   return sts.close_image_list(list) == STS_EOK ? found : -1;
 }

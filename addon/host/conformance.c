@@ -15,7 +15,8 @@ bool check_failed_at(struct check *check, const char *file, int line, const char
   vsnprintf(message, sizeof(message), format, arguments);
   va_end(arguments);
   if (check->reason[0] == 0)
-    snprintf(check->reason, sizeof(check->reason), "%.40s:%d: %s", base != NULL ? base + 1 : file, line, message);
+    snprintf(check->reason, sizeof(check->reason), "%.40s:%d: %s", base != NULL ? base + 1 : file, line,
+             message);
   return false;
 }
 
@@ -26,8 +27,8 @@ sts_image_def_t check_def(struct check *check, const char *name) {
   return make_def(check->options, basename);
 }
 
-bool check_write(struct check *check, stsp_image_handle_t image, uint64_t seed, uint64_t offset, uint64_t length,
-                 uint64_t buffer) {
+bool check_write(struct check *check, stsp_image_handle_t image, uint64_t seed, uint64_t offset,
+                 uint64_t length, uint64_t buffer) {
   uint8_t *bytes = malloc(buffer);
   bool good = bytes != NULL;
   for (uint64_t at = 0; good && at < length; at += buffer) {
@@ -59,7 +60,8 @@ bool check_read(struct check *check, stsp_image_handle_t image, uint64_t seed, u
   return good;
 }
 
-bool check_make(struct check *check, const sts_lsu_t *lsu, const sts_image_def_t *def, uint64_t seed, uint64_t size) {
+bool check_make(struct check *check, const sts_lsu_t *lsu, const sts_image_def_t *def, uint64_t seed,
+                uint64_t size) {
   stsp_image_handle_t image;
   EXPECT_OK(sts.create_image(lsu, def, 0, &image));
   bool good = check_write(check, image, seed, 0, size, 262144);
@@ -67,7 +69,8 @@ bool check_make(struct check *check, const sts_lsu_t *lsu, const sts_image_def_t
   return good;
 }
 
-bool check_compare(struct check *check, const sts_lsu_t *lsu, const sts_image_def_t *def, uint64_t seed, uint64_t size) {
+bool check_compare(struct check *check, const sts_lsu_t *lsu, const sts_image_def_t *def, uint64_t seed,
+                   uint64_t size) {
   stsp_image_handle_t image;
   sts_image_info_t info;
   EXPECT_OK(sts.get_image_prop_byname(lsu, def, &info));
@@ -78,7 +81,8 @@ bool check_compare(struct check *check, const sts_lsu_t *lsu, const sts_image_de
   return good;
 }
 
-bool check_elsewhere(struct check *check, bool (*body)(struct check *check, const void *argument), const void *argument) {
+bool check_elsewhere(struct check *check, bool (*body)(struct check *check, const void *argument),
+                     const void *argument) {
   int ends[2];
   EXPECT(pipe(ends) == 0);
   fflush(stdout);
@@ -103,7 +107,8 @@ bool check_elsewhere(struct check *check, bool (*body)(struct check *check, cons
   int status = 0;
   waitpid(child, &status, 0);
   if (status == 0) return true;
-  return check_failed_at(check, __FILE__, __LINE__, "in another process: %s", got > 0 ? reason : "it ended early");
+  return check_failed_at(check, __FILE__, __LINE__, "in another process: %s",
+                         got > 0 ? reason : "it ended early");
 }
 
 unsigned count_entries(const char *folder) {
@@ -115,7 +120,8 @@ unsigned count_entries(const char *folder) {
   return count;
 }
 
-static void run_table(const struct check_entry *table, struct check *check, unsigned *passed, unsigned *failed) {
+static void run_table(const struct check_entry *table, struct check *check, unsigned *passed,
+                      unsigned *failed) {
   for (; table->name != NULL; table++) {
     if (check->options->only != NULL && strstr(table->name, check->options->only) == NULL) continue;
     if ((check->capabilities & table->needs) != table->needs) {
@@ -124,8 +130,10 @@ static void run_table(const struct check_entry *table, struct check *check, unsi
     }
     check->reason[0] = 0;
     bool good = table->run(check);
-    if (good) printf("pass   %s\n", table->name);
-    else printf("FAIL   %s: %s\n", table->name, check->reason);
+    if (good)
+      printf("pass   %s\n", table->name);
+    else
+      printf("FAIL   %s: %s\n", table->name, check->reason);
     fflush(stdout);
     *(good ? passed : failed) += 1;
   }
@@ -143,7 +151,8 @@ int command_conformance(const struct options *options) {
   check.capabilities = info.srv_cap;
   check.lsu = make_lsu(check.server, options->lsu);
   check.second = make_lsu(check.server, options->to_lsu != NULL ? options->to_lsu : options->lsu);
-  for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) run_table(tables[i], &check, &passed, &failed);
+  for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+    run_table(tables[i], &check, &passed, &failed);
   close_session(check.server);
   printf("%u passed, %u failed\n", passed, failed);
   return failed == 0 && passed > 0 ? EXIT_OK : EXIT_MISMATCH;

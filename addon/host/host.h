@@ -17,18 +17,18 @@ struct options {
   const char *lsu, *to_lsu;
   const char *image, *to_image;
   const char *date, *policy;
-  const char *file;          /* input or output; NULL or "-": standard streams */
-  uint64_t buffer;           /* bytes per call */
-  uint64_t fragment;         /* bytes per fragment; 0: one */
-  uint64_t stripe;           /* bytes per turn when streams share an input */
-  uint64_t generate;         /* bytes of made-up data; 0: read the input */
+  const char *file;  /* input or output; NULL or "-": standard streams */
+  uint64_t buffer;   /* bytes per call */
+  uint64_t fragment; /* bytes per fragment; 0: one */
+  uint64_t stripe;   /* bytes per turn when streams share an input */
+  uint64_t generate; /* bytes of made-up data; 0: read the input */
   uint64_t seed;
   uint32_t streams;
   uint32_t count, interval_ms;
-  const char *pattern;       /* order of writes: forward, swap, jump */
+  const char *pattern; /* order of writes: forward, swap, jump */
   bool pending, async, incomplete, raw;
-  const char *only;          /* conformance: only checks whose name holds this */
-  uint32_t info;             /* which parts of info */
+  const char *only; /* conformance: only checks whose name holds this */
+  uint32_t info;    /* which parts of info */
 };
 
 enum { INFO_PLUGIN = 1, INFO_SERVER = 2, INFO_LSU = 4, INFO_IMAGE = 8 };

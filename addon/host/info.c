@@ -5,8 +5,10 @@
 #include <time.h>
 
 static void print_size(const char *name, uint64_t value) {
-  if (value == STS_UNKNOWN) printf("\t%s: unknown\n", name);
-  else printf("\t%s: %" PRIu64 "\n", name, value);
+  if (value == STS_UNKNOWN)
+    printf("\t%s: unknown\n", name);
+  else
+    printf("\t%s: %" PRIu64 "\n", name, value);
 }
 
 static int print_server(stsp_server_handle_t server) {
@@ -15,7 +17,8 @@ static int print_server(stsp_server_handle_t server) {
   sts_server_info_t info;
   int status = sts.get_server_prop(server, &info);
   if (status != STS_EOK) return complain("stsp_get_server_prop", status);
-  printf("Storage Server Information\n\tName: %.*s\n\tEngine version: %s\n\tPlugin version: %s\n\tMax handles: %u\n",
+  printf("Storage Server Information\n\tName: %.*s\n\tEngine version: %s\n\tPlugin version: %s\n\tMax handles: "
+         "%u\n",
          STS_MAX_STSNAME, info.srv_name, info.srv_version, info.srv_plugin_version, info.srv_max_handles);
   printf("\tCapabilities:");
   for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -59,7 +62,8 @@ static int print_images(stsp_server_handle_t server, const char *name) {
 }
 
 /* Every LSU, or the one that was named. */
-static int each_lsu(stsp_server_handle_t server, const char *only, int (*visit)(stsp_server_handle_t, const char *)) {
+static int each_lsu(stsp_server_handle_t server, const char *only,
+                    int (*visit)(stsp_server_handle_t, const char *)) {
   stsp_lsu_list_handle_t list;
   char name[STS_MAX_LSUNAME];
   int code = EXIT_OK;

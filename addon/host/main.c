@@ -10,9 +10,9 @@ static const struct {
   const char *name;
   int (*run)(const struct options *options);
 } commands[] = {
-    {"info", command_info},     {"backup", command_backup}, {"restore", command_restore},
-    {"list", command_list},     {"delete", command_delete}, {"copy", command_copy},
-    {"poll", command_poll},     {"bench", command_bench},   {"conformance", command_conformance},
+    {"info", command_info}, {"backup", command_backup}, {"restore", command_restore},
+    {"list", command_list}, {"delete", command_delete}, {"copy", command_copy},
+    {"poll", command_poll}, {"bench", command_bench},   {"conformance", command_conformance},
 };
 
 /* libstspiVastData.so beside this program. */

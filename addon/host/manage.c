@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool starts_with(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
+static bool starts_with(const char *text, const char *prefix) {
+  return strncmp(text, prefix, strlen(prefix)) == 0;
+}
 
 int command_list(const struct options *options) {
   if (options->lsu == NULL) usage(EXIT_USAGE);
@@ -59,8 +61,10 @@ int command_delete(const struct options *options) {
   if (code == EXIT_OK) sts.close_image_list(list);
   for (size_t i = 0; code == EXIT_OK && i < count; i++) {
     status = sts.delete_image(&lsu, &found[i], options->async);
-    if (status != STS_EOK) code = complain("stsp_delete_image", status);
-    else printf("deleted %s\n", found[i].img_basename);
+    if (status != STS_EOK)
+      code = complain("stsp_delete_image", status);
+    else
+      printf("deleted %s\n", found[i].img_basename);
   }
   if (code == EXIT_OK && count == 0) code = complain("stsp_delete_image", STS_ENOENT);
   free(found);

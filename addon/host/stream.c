@@ -8,12 +8,13 @@ static sts_image_def_t fragment_def(const struct stream *stream, uint32_t fragme
   char name[STS_MAX_IMAGENAME];
   if (stream->streams > 1)
     snprintf(name, sizeof(name), "%s_S%u_C1_F%u", stream->options->image, stream->index + 1, fragment);
-  else snprintf(name, sizeof(name), "%s_C1_F%u", stream->options->image, fragment);
+  else
+    snprintf(name, sizeof(name), "%s_C1_F%u", stream->options->image, fragment);
   return make_def(stream->options, name);
 }
 
-bool stream_open(struct stream *stream, const struct options *options, stsp_server_handle_t server, uint32_t index,
-                 uint32_t streams) {
+bool stream_open(struct stream *stream, const struct options *options, stsp_server_handle_t server,
+                 uint32_t index, uint32_t streams) {
   *stream = (struct stream){.options = options, .server = server, .index = index, .streams = streams};
   stream->group = malloc(options->buffer * GROUP);
   if (stream->group == NULL) stream->code = complain("malloc", STS_ENOMEM);
@@ -28,10 +29,13 @@ static void end_fragment(struct stream *stream) {
   if (stream->image == NULL) return;
   sts_close_report_t report;
   bool incomplete = stream->options->incomplete || stream->code != EXIT_OK;
-  int status = sts.close_image(stream->image, incomplete ? STS_CLOSEF_IH_INCOMPLETE : STS_CLOSEF_IH_COMPLETE, &report);
+  int status =
+      sts.close_image(stream->image, incomplete ? STS_CLOSEF_IH_INCOMPLETE : STS_CLOSEF_IH_COMPLETE, &report);
   stream->image = NULL;
-  if (status != STS_EOK) failed(stream, "stsp_close_image", status);
-  else fprintf(stderr, "stream %u fragment %u: %s\n", stream->index + 1, stream->fragment, report.cl_report);
+  if (status != STS_EOK)
+    failed(stream, "stsp_close_image", status);
+  else
+    fprintf(stderr, "stream %u fragment %u: %s\n", stream->index + 1, stream->fragment, report.cl_report);
 }
 
 static void begin_fragment(struct stream *stream, bool write) {
@@ -149,7 +153,8 @@ void stream_close(struct stream *stream) {
 int header_write(const struct options *options, stsp_server_handle_t server, const struct header *header) {
   char name[STS_MAX_IMAGENAME], block[STS_BLOCK_SIZE] = "";
   snprintf(name, sizeof(name), "%s_C1_HDR", options->image);
-  snprintf(block, sizeof(block), "ost-host 1\nsize=%" PRIu64 " stripe=%" PRIu64 " streams=%u generated=%d seed=%" PRIu64 "\n",
+  snprintf(block, sizeof(block),
+           "ost-host 1\nsize=%" PRIu64 " stripe=%" PRIu64 " streams=%u generated=%d seed=%" PRIu64 "\n",
            header->size, header->stripe, header->streams, header->generated, header->seed);
   sts_lsu_t lsu = make_lsu(server, options->lsu);
   sts_image_def_t def = make_def(options, name);
@@ -158,7 +163,8 @@ int header_write(const struct options *options, stsp_server_handle_t server, con
   int status = sts.create_image(&lsu, &def, 0, &image);
   if (status != STS_EOK) return complain("stsp_create_image", status);
   status = sts.write_image(image, NULL, block, sizeof(block), 0, &written);
-  int closed = sts.close_image(image, status == STS_EOK ? STS_CLOSEF_IH_COMPLETE : STS_CLOSEF_IH_INCOMPLETE, NULL);
+  int closed =
+      sts.close_image(image, status == STS_EOK ? STS_CLOSEF_IH_COMPLETE : STS_CLOSEF_IH_INCOMPLETE, NULL);
   if (status != STS_EOK) return complain("stsp_write_image", status);
   return closed == STS_EOK ? EXIT_OK : complain("stsp_close_image", closed);
 }
@@ -174,11 +180,13 @@ int header_read(const struct options *options, stsp_server_handle_t server, stru
   if (status != STS_EOK) return complain("stsp_open_image (header)", status);
   status = sts.read_image(image, block, STS_BLOCK_SIZE, 0, &got);
   int closed = sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL);
-  if (status != STS_EOK || closed != STS_EOK) return complain("reading the header", status != STS_EOK ? status : closed);
+  if (status != STS_EOK || closed != STS_EOK)
+    return complain("reading the header", status != STS_EOK ? status : closed);
   int generated = 0;
   if (sscanf(block, "ost-host 1\nsize=%" SCNu64 " stripe=%" SCNu64 " streams=%u generated=%d seed=%" SCNu64,
              &header->size, &header->stripe, &header->streams, &generated, &header->seed) != 5 ||
-      header->streams < 1 || header->streams > 256 || header->stripe == 0 || header->stripe % STS_BLOCK_SIZE != 0) {
+      header->streams < 1 || header->streams > 256 || header->stripe == 0 ||
+      header->stripe % STS_BLOCK_SIZE != 0) {
     fprintf(stderr, "ost-host: %s was not written by ost-host\n", name);
     return EXIT_MISMATCH;
   }

@@ -10,25 +10,25 @@ struct stream {
   const struct options *options;
   stsp_server_handle_t server;
   uint32_t index, streams;
-  stsp_image_handle_t image;  /* NULL: none open */
-  uint32_t fragment;          /* number of the open one, from 1 */
-  uint64_t offset;            /* in the fragment */
-  uint64_t total;             /* bytes of the whole stream */
-  uint8_t *group;             /* GROUP buffers */
-  size_t grouped;             /* bytes in it */
-  int code;                   /* exit code so far */
+  stsp_image_handle_t image; /* NULL: none open */
+  uint32_t fragment;         /* number of the open one, from 1 */
+  uint64_t offset;           /* in the fragment */
+  uint64_t total;            /* bytes of the whole stream */
+  uint8_t *group;            /* GROUP buffers */
+  size_t grouped;            /* bytes in it */
+  int code;                  /* exit code so far */
 };
 
 /* What the _HDR image says about a backup. */
 struct header {
-  uint64_t size;              /* of the input, or per stream when generated */
+  uint64_t size; /* of the input, or per stream when generated */
   uint64_t stripe, seed;
   uint32_t streams;
   bool generated;
 };
 
-bool stream_open(struct stream *stream, const struct options *options, stsp_server_handle_t server, uint32_t index,
-                 uint32_t streams);
+bool stream_open(struct stream *stream, const struct options *options, stsp_server_handle_t server,
+                 uint32_t index, uint32_t streams);
 /* Write bytes; lengths are multiples of 512 except that the last call may end anywhere: it is padded. */
 void stream_write(struct stream *stream, const uint8_t *bytes, size_t length);
 /* Write out what is grouped and close the image. */

@@ -19,7 +19,9 @@ struct job {
   pthread_t thread;
 };
 
-static bool standard(const char *file) { return file == NULL || strcmp(file, "-") == 0; }
+static bool standard(const char *file) {
+  return file == NULL || strcmp(file, "-") == 0;
+}
 
 static void io_failed(struct job *job, const char *what) {
   fprintf(stderr, "ost-host: %s: %s\n", what, strerror(errno));
@@ -68,11 +70,13 @@ static void backup_file(struct job *job, uint8_t *bytes) {
     uint64_t end = header->size - base < header->stripe ? header->size : base + header->stripe;
     for (uint64_t at = base; at < end && job->stream.code == EXIT_OK;) {
       size_t piece = end - at < STEP ? (size_t)(end - at) : STEP, got;
-      if (!read_fully(job->fd, bytes, piece, (off_t)at, &got)) io_failed(job, "reading the input");
+      if (!read_fully(job->fd, bytes, piece, (off_t)at, &got))
+        io_failed(job, "reading the input");
       else if (got < piece) {
         fprintf(stderr, "ost-host: the input became shorter\n");
         job->stream.code = EXIT_FAILED;
-      } else stream_write(&job->stream, bytes, piece);
+      } else
+        stream_write(&job->stream, bytes, piece);
       at += piece;
     }
   }
@@ -81,9 +85,12 @@ static void backup_file(struct job *job, uint8_t *bytes) {
 static void *backup_thread(void *argument) {
   struct job *job = argument;
   uint8_t *bytes = malloc(STEP);
-  if (bytes == NULL) job->stream.code = complain("malloc", STS_ENOMEM);
-  else if (job->header.generated) backup_generated(job, bytes);
-  else backup_file(job, bytes);
+  if (bytes == NULL)
+    job->stream.code = complain("malloc", STS_ENOMEM);
+  else if (job->header.generated)
+    backup_generated(job, bytes);
+  else
+    backup_file(job, bytes);
   stream_finish(&job->stream);
   free(bytes);
   return NULL;
@@ -95,7 +102,8 @@ static void restore_generated(struct job *job, uint8_t *bytes) {
     size_t piece = header->size - at < STEP ? (size_t)(header->size - at) : STEP;
     uint64_t wrong;
     stream_read(&job->stream, bytes, piece);
-    if (job->stream.code == EXIT_OK && !generate_check(header->seed + job->stream.index, at, bytes, piece, &wrong)) {
+    if (job->stream.code == EXIT_OK &&
+        !generate_check(header->seed + job->stream.index, at, bytes, piece, &wrong)) {
       fprintf(stderr, "ost-host: stream %u differs at byte %" PRIu64 "\n", job->stream.index + 1, wrong);
       job->stream.code = EXIT_MISMATCH;
     }
@@ -111,7 +119,8 @@ static void restore_file(struct job *job, uint8_t *bytes) {
     for (uint64_t at = base; at < end && job->stream.code == EXIT_OK;) {
       size_t piece = end - at < STEP ? (size_t)(end - at) : STEP;
       stream_read(&job->stream, bytes, piece);
-      if (job->stream.code == EXIT_OK && !write_fully(job->fd, bytes, piece, (off_t)at)) io_failed(job, "writing");
+      if (job->stream.code == EXIT_OK && !write_fully(job->fd, bytes, piece, (off_t)at))
+        io_failed(job, "writing");
       at += piece;
     }
   }
@@ -120,9 +129,12 @@ static void restore_file(struct job *job, uint8_t *bytes) {
 static void *restore_thread(void *argument) {
   struct job *job = argument;
   uint8_t *bytes = malloc(STEP);
-  if (bytes == NULL) job->stream.code = complain("malloc", STS_ENOMEM);
-  else if (job->header.generated) restore_generated(job, bytes);
-  else restore_file(job, bytes);
+  if (bytes == NULL)
+    job->stream.code = complain("malloc", STS_ENOMEM);
+  else if (job->header.generated)
+    restore_generated(job, bytes);
+  else
+    restore_file(job, bytes);
   stream_close(&job->stream);
   free(bytes);
   return NULL;
@@ -198,8 +210,8 @@ static void report(const char *verb, const struct job *jobs, uint32_t count, dou
           seconds > 0 ? gib / seconds : 0, cpu_seconds());
 }
 
-static struct job *make_jobs(const struct options *options, stsp_server_handle_t server, const struct header *header,
-                             int fd) {
+static struct job *make_jobs(const struct options *options, stsp_server_handle_t server,
+                             const struct header *header, int fd) {
   struct job *jobs = calloc(header->streams, sizeof(*jobs));
   for (uint32_t i = 0; jobs != NULL && i < header->streams; i++) {
     jobs[i].header = *header;

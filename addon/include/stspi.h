@@ -38,35 +38,35 @@ extern "C" {
 #define STS_UNKNOWN UINT64_MAX   /* [ours] a size or count that is not known */
 
 /* ---- results ---- */
-#define STS_EOK 0               /* [public] */
-#define STS_EINVAL 2060001      /* [public number] one or more invalid arguments */
-#define STS_ENOMEM 2060002      /* [public number] memory allocation */
-#define STS_EBUSY 2060005       /* [public] object is busy, cannot be closed */
-#define STS_EAGAIN 2060012      /* [public number] call should be repeated */
-#define STS_ENOENT 2060013      /* [public] no more entries; image does not exist */
-#define STS_EABORT 2060014      /* [public number] operation aborted */
-#define STS_ESYSCALL 2060017    /* [public number] system call failed */
-#define STS_ENOTFOUND 2060018   /* [public number] object not found */
-#define STS_ESOCK 2060019       /* [public number] error occurred on network socket */
-#define STS_EINTERNAL 2060022   /* [public number] software error */
-#define STS_EAUTH 2060029       /* [public number] authorization failure */
-#define STS_EACCESS 2060037     /* [public number] access not allowed */
-#define STS_EPLUGIN 2060046     /* [public] plugin error */
-#define STS_EWRITEPROT 2060057  /* [public number] media is write protected */
-#define STS_EWORM_MIN 2060064   /* [public number] WORM lock time below the minimum */
-#define STS_EWORM_MAX 2060065   /* [public number] WORM lock time above the maximum */
-#define STS_EWORM_LOCK 2060069  /* [public number] image is WORM locked */
-#define STS_ECLAIM 2060901      /* [name] not a server of this plugin */
-#define STS_ENOSPC 2060902      /* [name] out of space */
-#define STS_ECONNECT 2060903    /* [name] connection limit */
-#define STS_EEXIST 2060904      /* [ours] image is there already */
-#define STS_ENOTSUP 2060905     /* [ours] not supported by this server */
+#define STS_EOK 0              /* [public] */
+#define STS_EINVAL 2060001     /* [public number] one or more invalid arguments */
+#define STS_ENOMEM 2060002     /* [public number] memory allocation */
+#define STS_EBUSY 2060005      /* [public] object is busy, cannot be closed */
+#define STS_EAGAIN 2060012     /* [public number] call should be repeated */
+#define STS_ENOENT 2060013     /* [public] no more entries; image does not exist */
+#define STS_EABORT 2060014     /* [public number] operation aborted */
+#define STS_ESYSCALL 2060017   /* [public number] system call failed */
+#define STS_ENOTFOUND 2060018  /* [public number] object not found */
+#define STS_ESOCK 2060019      /* [public number] error occurred on network socket */
+#define STS_EINTERNAL 2060022  /* [public number] software error */
+#define STS_EAUTH 2060029      /* [public number] authorization failure */
+#define STS_EACCESS 2060037    /* [public number] access not allowed */
+#define STS_EPLUGIN 2060046    /* [public] plugin error */
+#define STS_EWRITEPROT 2060057 /* [public number] media is write protected */
+#define STS_EWORM_MIN 2060064  /* [public number] WORM lock time below the minimum */
+#define STS_EWORM_MAX 2060065  /* [public number] WORM lock time above the maximum */
+#define STS_EWORM_LOCK 2060069 /* [public number] image is WORM locked */
+#define STS_ECLAIM 2060901     /* [name] not a server of this plugin */
+#define STS_ENOSPC 2060902     /* [name] out of space */
+#define STS_ECONNECT 2060903   /* [name] connection limit */
+#define STS_EEXIST 2060904     /* [ours] image is there already */
+#define STS_ENOTSUP 2060905    /* [ours] not supported by this server */
 
 /* ---- plug-in ---- */
 typedef struct sts_plugin_info {
-  uint32_t pi_version;               /* interface version in use */
+  uint32_t pi_version;                  /* interface version in use */
   char pi_vendor_version[STS_MAX_TEXT]; /* version of the plugin */
-  char pi_prefix[STS_MAX_TEXT];      /* what server names start with */
+  char pi_prefix[STS_MAX_TEXT];         /* what server names start with */
 } sts_plugin_info_t;
 
 /* Severities of log lines, as NetBackup's debug logs mark them. */
@@ -77,8 +77,8 @@ typedef struct sts_plugin_info {
 
 /* What the host says about itself. May be NULL everywhere. */
 typedef struct sts_session {
-  const char *se_application; /* bptm, bpdm, … */
-  const char *se_job;         /* job id */
+  const char *se_application;                                    /* bptm, bpdm, … */
+  const char *se_job;                                            /* job id */
   void (*se_log)(void *context, int severity, const char *line); /* NULL: none; must not call back */
   void *se_log_context;
 } sts_session_t;
@@ -113,10 +113,10 @@ typedef struct sts_cred {
 
 typedef struct sts_server_info {
   char srv_name[STS_MAX_STSNAME];
-  uint32_t srv_flags;                    /* STS_SRV_… */
-  uint32_t srv_cap;                      /* STS_SRVC_… */
+  uint32_t srv_flags; /* STS_SRV_… */
+  uint32_t srv_cap;   /* STS_SRVC_… */
   uint32_t srv_max_handles;
-  char srv_version[STS_MAX_TEXT];        /* of the engine behind the plugin */
+  char srv_version[STS_MAX_TEXT]; /* of the engine behind the plugin */
   char srv_plugin_version[STS_MAX_TEXT];
 } sts_server_info_t;
 
@@ -171,12 +171,12 @@ typedef struct sts_image_def {
 
 typedef struct sts_image_info {
   sts_image_def_t imo_def;
-  uint64_t imo_size;        /* logical bytes; grows while writing */
-  uint64_t imo_stored;      /* bytes in storage */
-  uint64_t imo_created;     /* seconds since the epoch */
+  uint64_t imo_size;    /* logical bytes; grows while writing */
+  uint64_t imo_stored;  /* bytes in storage */
+  uint64_t imo_created; /* seconds since the epoch */
   uint64_t imo_modified;
   uint64_t imo_locked_until; /* 0: no lock */
-  uint32_t imo_flags;       /* STS_II_… */
+  uint32_t imo_flags;        /* STS_II_… */
   uint32_t imo_fragments;
   uint32_t imo_metas;
 } sts_image_info_t;
@@ -201,8 +201,8 @@ typedef uint64_t stsp_opid_t;
 #define STS_COPYF_EVENT 0x0001u /* [ours] announce the finished copy as an event */
 
 typedef struct sts_copy_progress {
-  uint32_t cp_done;   /* 1: finished */
-  uint64_t cp_bytes;  /* so far */
+  uint32_t cp_done;  /* 1: finished */
+  uint64_t cp_bytes; /* so far */
   uint64_t cp_total;
 } sts_copy_progress_t;
 
@@ -248,8 +248,10 @@ int stsp_get_lsu_prop_byname(const sts_lsu_t *lsu, sts_lsu_info_t *info);
 int stsp_label_lsu(const sts_lsu_t *lsu, const char *label);
 
 /* `more`: a hint that this process will make another image on this LSU. */
-int stsp_create_image(const sts_lsu_t *lsu, const sts_image_def_t *image, int more, stsp_image_handle_t *handle);
-int stsp_open_image(const sts_lsu_t *lsu, const sts_image_def_t *image, uint32_t mode, stsp_image_handle_t *handle);
+int stsp_create_image(const sts_lsu_t *lsu, const sts_image_def_t *image, int more,
+                      stsp_image_handle_t *handle);
+int stsp_open_image(const sts_lsu_t *lsu, const sts_image_def_t *image, uint32_t mode,
+                    stsp_image_handle_t *handle);
 /* Length and offset: multiples of STS_BLOCK_SIZE. `written` is set on errors too. */
 int stsp_write_image(stsp_image_handle_t handle, const sts_stat_t *stat, const void *buffer, uint64_t length,
                      uint64_t offset, uint64_t *written);
@@ -287,7 +289,8 @@ int stsp_open_evchannel(stsp_server_handle_t server, uint64_t after, stsp_evchan
 /* STS_ENOENT: none within `timeout_ms`. */
 int stsp_get_event(stsp_evchannel_handle_t channel, uint32_t timeout_ms, sts_event_t *event);
 /* `*length`: in: room, out: bytes. */
-int stsp_get_event_payload(stsp_evchannel_handle_t channel, const sts_event_t *event, void *buffer, uint32_t *length);
+int stsp_get_event_payload(stsp_evchannel_handle_t channel, const sts_event_t *event, void *buffer,
+                           uint32_t *length);
 int stsp_close_evchannel(stsp_evchannel_handle_t channel);
 
 #ifdef __cplusplus

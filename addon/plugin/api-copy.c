@@ -10,8 +10,8 @@
 
 /* Start a copy and keep it announced, so that it is repeated after a reconnect. */
 static int start_copy(struct call *call, const sts_lsu_t *from_lsu, const sts_image_def_t *from,
-                      const sts_lsu_t *to_lsu, const sts_image_def_t *to, uint32_t flags, struct session **session,
-                      uint64_t *operation) {
+                      const sts_lsu_t *to_lsu, const sts_image_def_t *to, uint32_t flags,
+                      struct session **session, uint64_t *operation) {
   char from_name[STS_MAX_LSUNAME], to_name[STS_MAX_LSUNAME];
   sts_image_def_t from_def, to_def;
   struct server *from_server, *to_server;
@@ -35,8 +35,9 @@ static int start_copy(struct call *call, const sts_lsu_t *from_lsu, const sts_im
       .flags = flags,
   };
   struct request *request = request_start(s, WIRE_TYPE_COPY_START, &message, &call->failure);
-  status = request == NULL ? call->failure.status
-                           : request_wait(s, request, clock_now() + runtime.config.call_timeout_ms, &call->failure);
+  status = request == NULL
+               ? call->failure.status
+               : request_wait(s, request, clock_now() + runtime.config.call_timeout_ms, &call->failure);
   if (status == STS_EOK) status = session_announce(s, *operation, request, &call->failure);
   if (request != NULL) request_end(s, request, NULL);
   if (status != STS_EOK) {
@@ -118,8 +119,9 @@ EXPORT int stsp_copy_image(const sts_lsu_t *from_lsu, const sts_image_def_t *fro
   return call_end(&call, status);
 }
 
-EXPORT int stsp_async_copy_image(const sts_lsu_t *from_lsu, const sts_image_def_t *from, const sts_lsu_t *to_lsu,
-                                 const sts_image_def_t *to, uint32_t flags, stsp_opid_t *operation) {
+EXPORT int stsp_async_copy_image(const sts_lsu_t *from_lsu, const sts_image_def_t *from,
+                                 const sts_lsu_t *to_lsu, const sts_image_def_t *to, uint32_t flags,
+                                 stsp_opid_t *operation) {
   struct call call;
   struct session *session;
   uint64_t number;
@@ -127,8 +129,8 @@ EXPORT int stsp_async_copy_image(const sts_lsu_t *from_lsu, const sts_image_def_
   if (status == STS_EOK && (operation == NULL || (flags & ~STS_COPYF_EVENT) != 0))
     status = fail(&call.failure, STS_EINVAL, "no room for the operation, or unknown flags");
   if (status == STS_EOK)
-    status = start_copy(&call, from_lsu, from, to_lsu, to, flags & STS_COPYF_EVENT ? WIRE_COPY_EVENT : 0, &session,
-                        &number);
+    status = start_copy(&call, from_lsu, from, to_lsu, to, flags & STS_COPYF_EVENT ? WIRE_COPY_EVENT : 0,
+                        &session, &number);
   if (status == STS_EOK) *operation = number;
   return call_end(&call, status);
 }
@@ -138,7 +140,8 @@ EXPORT int stsp_async_wait(stsp_opid_t operation, uint32_t timeout_ms, sts_copy_
   struct session *session = NULL;
   sts_copy_progress_t found = {0};
   int status = call_begin(&call, __func__);
-  if (status == STS_EOK && progress == NULL) status = fail(&call.failure, STS_EINVAL, "no room for the progress");
+  if (status == STS_EOK && progress == NULL)
+    status = fail(&call.failure, STS_EINVAL, "no room for the progress");
   if (status == STS_EOK) status = call_session(&call, &session);
   if (status == STS_EOK && !is_announced(session, operation))
     status = fail(&call.failure, STS_ENOENT, "no such copy operation");
@@ -163,7 +166,8 @@ EXPORT int stsp_async_cancel(stsp_opid_t operation) {
     status = fail(&call.failure, STS_ENOENT, "no such copy operation");
   if (status != STS_EOK) return call_end(&call, status);
   struct wire_copy message = {operation};
-  status = session_call(session, WIRE_TYPE_COPY_CANCEL, &message, runtime.config.call_timeout_ms, &request, &call.failure);
+  status = session_call(session, WIRE_TYPE_COPY_CANCEL, &message, runtime.config.call_timeout_ms, &request,
+                        &call.failure);
   if (status == STS_EOK) session_done(session, request);
   return call_end(&call, status);
 }
@@ -171,13 +175,15 @@ EXPORT int stsp_async_cancel(stsp_opid_t operation) {
 /* Both handles are used by this thread only, so no order of locks matters: acquiring never waits. */
 static int copy_extent(struct call *call, stsp_image_handle_t to, uint64_t to_offset, stsp_image_handle_t from,
                        uint64_t from_offset, uint64_t length, uint64_t *copied) {
-  if (to_offset % STS_BLOCK_SIZE != 0 || length % STS_BLOCK_SIZE != 0 || length > INT64_MAX || to_offset > INT64_MAX ||
-      from_offset > INT64_MAX)
-    return fail(&call->failure, STS_EINVAL, "offset or length out of bounds or no multiple of %u", STS_BLOCK_SIZE);
+  if (to_offset % STS_BLOCK_SIZE != 0 || length % STS_BLOCK_SIZE != 0 || length > INT64_MAX ||
+      to_offset > INT64_MAX || from_offset > INT64_MAX)
+    return fail(&call->failure, STS_EINVAL, "offset or length out of bounds or no multiple of %u",
+                STS_BLOCK_SIZE);
   void *source, *target;
   if (registry_acquire(&runtime.registry, HANDLE_IMAGE, to, &target) != REGISTRY_OK)
     return fail(&call->failure, STS_EINVAL, "the target is no open image, or in use");
   call->handle = to;
+  call->image_server = ((struct image *)target)->server_handle;
   if (registry_acquire(&runtime.registry, HANDLE_IMAGE, from, &source) != REGISTRY_OK)
     return fail(&call->failure, STS_EINVAL, "the source is no open image, or in use");
   call->second = from;
@@ -193,15 +199,16 @@ static int copy_extent(struct call *call, stsp_image_handle_t to, uint64_t to_of
     if (status == STS_EOK && got < piece)
       status = fail(&call->failure, STS_EINVAL, "the source ends inside the extent");
     if (status == STS_EOK)
-      status = image_write(runtime.session, target, buffer, piece, to_offset + *copied, &written, &call->failure);
+      status =
+          image_write(runtime.session, target, buffer, piece, to_offset + *copied, &written, &call->failure);
     *copied += written;
   }
   free(buffer);
   return status;
 }
 
-EXPORT int stsp_copy_extent(stsp_image_handle_t to, uint64_t to_offset, stsp_image_handle_t from, uint64_t from_offset,
-                            uint64_t length, uint64_t *copied) {
+EXPORT int stsp_copy_extent(stsp_image_handle_t to, uint64_t to_offset, stsp_image_handle_t from,
+                            uint64_t from_offset, uint64_t length, uint64_t *copied) {
   struct call call;
   uint64_t done = 0;
   int status = call_begin(&call, __func__);

@@ -86,8 +86,10 @@ static int get_payload(struct call *call, const sts_event_t *event, void *buffer
                             &request, &call->failure);
   if (status != STS_EOK) return status;
   struct wire_bytes data = request->message.event_data.data;
-  if (data.length > *length) status = fail(&call->failure, STS_EINVAL, "the payload needs %u bytes", data.length);
-  else if (data.length > 0) memcpy(buffer, data.data, data.length);
+  if (data.length > *length)
+    status = fail(&call->failure, STS_EINVAL, "the payload needs %u bytes", data.length);
+  else if (data.length > 0)
+    memcpy(buffer, data.data, data.length);
   *length = data.length;
   session_done(runtime.session, request);
   return status;

@@ -85,7 +85,8 @@ static int lsu_prop(struct call *call, const sts_lsu_t *lsu, sts_lsu_info_t *inf
   if (status == STS_EOK) status = call_session(call, &session);
   if (status != STS_EOK) return status;
   struct wire_lsu_prop message = {server->number, wire_text(name)};
-  status = session_call(session, WIRE_TYPE_LSU_PROP, &message, runtime.config.call_timeout_ms, &request, &call->failure);
+  status = session_call(session, WIRE_TYPE_LSU_PROP, &message, runtime.config.call_timeout_ms, &request,
+                        &call->failure);
   if (status != STS_EOK) return status;
   const struct wire_lsu_info *found = &request->message.lsu_info;
   memset(info, 0, sizeof(*info));
@@ -125,7 +126,8 @@ static int label(struct call *call, const sts_lsu_t *lsu, const char *text) {
   if (status == STS_EOK) status = call_session(call, &session);
   if (status != STS_EOK) return status;
   struct wire_lsu_label message = {server->number, wire_text(name), wire_text(copy)};
-  status = session_call(session, WIRE_TYPE_LSU_LABEL, &message, runtime.config.call_timeout_ms, &request, &call->failure);
+  status = session_call(session, WIRE_TYPE_LSU_LABEL, &message, runtime.config.call_timeout_ms, &request,
+                        &call->failure);
   if (status == STS_EOK) session_done(session, request);
   return status;
 }

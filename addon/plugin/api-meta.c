@@ -64,7 +64,8 @@ static int write_meta(struct call *call, uint32_t index, const void *buffer, uin
   return status;
 }
 
-EXPORT int stsp_write_image_meta(stsp_image_handle_t handle, uint32_t index, const void *buffer, uint32_t length) {
+EXPORT int stsp_write_image_meta(stsp_image_handle_t handle, uint32_t index, const void *buffer,
+                                 uint32_t length) {
   struct call call;
   int status = call_begin_with(&call, __func__, HANDLE_IMAGE, handle);
   if (status == STS_EOK) status = check_index(&call, index);
@@ -75,7 +76,8 @@ EXPORT int stsp_write_image_meta(stsp_image_handle_t handle, uint32_t index, con
 static int read_meta(struct call *call, uint32_t index, void *buffer, uint32_t *length) {
   struct session *session = runtime.session;
   struct image *image = call->object;
-  if (length == NULL || (buffer == NULL && *length > 0)) return fail(&call->failure, STS_EINVAL, "no room for the blob");
+  if (length == NULL || (buffer == NULL && *length > 0))
+    return fail(&call->failure, STS_EINVAL, "no room for the blob");
   uint32_t slot;
   struct request *request;
   pthread_mutex_lock(&session->lock);

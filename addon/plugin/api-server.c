@@ -18,10 +18,12 @@ static int check_cred(struct call *call, const sts_cred_t *cred, struct wire_ser
   if (cred == NULL || cred->cr_type == STS_CRED_NONE) return STS_EOK;
   if (cred->cr_type != STS_CRED_CLEAR && cred->cr_type != STS_CRED_MD5)
     return fail(&call->failure, STS_EAUTH, "unknown type of credentials");
-  if (cred->cr_length > sizeof(cred->cr_cert)) return fail(&call->failure, STS_EINVAL, "credentials are too long");
+  if (cred->cr_length > sizeof(cred->cr_cert))
+    return fail(&call->failure, STS_EINVAL, "credentials are too long");
   size_t user = strnlen(cred->cr_cert, cred->cr_length);
   size_t secret = user < cred->cr_length ? strnlen(cred->cr_cert + user + 1, cred->cr_length - user - 1) : 0;
-  if (user >= cred->cr_length || user + 1 + secret >= cred->cr_length || user >= STS_MAX_CRED || secret >= STS_MAX_CRED)
+  if (user >= cred->cr_length || user + 1 + secret >= cred->cr_length || user >= STS_MAX_CRED ||
+      secret >= STS_MAX_CRED)
     return fail(&call->failure, STS_EINVAL, "credentials are not two terminated strings");
   message->cred_type = cred->cr_type == STS_CRED_CLEAR ? WIRE_CRED_CLEAR : WIRE_CRED_MD5;
   message->user = (struct wire_bytes){(const uint8_t *)cred->cr_cert, (uint32_t)user};
@@ -57,7 +59,8 @@ static int exchange_open(struct call *call, struct session *session, struct wire
   message->server = session_number(session);
   request = request_start(session, WIRE_TYPE_SERVER_OPEN, message, &call->failure);
   int status = request == NULL ? call->failure.status
-                               : request_wait(session, request, clock_now() + runtime.config.call_timeout_ms, &call->failure);
+                               : request_wait(session, request, clock_now() + runtime.config.call_timeout_ms,
+                                              &call->failure);
   if (status == STS_EOK) status = session_announce(session, message->server, request, &call->failure);
   if (request != NULL) request_end(session, request, NULL);
   pthread_mutex_unlock(&session->lock);
@@ -88,8 +91,10 @@ static int open_server(struct call *call, const sts_session_t *host, const char 
     status = call_register(call, HANDLE_SERVER, server, &handle);
     if (status != STS_EOK) close_at_engine(session, message.server);
   }
-  if (status != STS_EOK) free(server);
-  else *out = handle;
+  if (status != STS_EOK)
+    free(server);
+  else
+    *out = handle;
   return status;
 }
 
@@ -108,7 +113,8 @@ EXPORT int stsp_close_server(stsp_server_handle_t handle) {
   if (status != STS_EOK) return call_end(&call, status);
   switch (registry_close(&runtime.registry, HANDLE_SERVER, handle, &object)) {
   case REGISTRY_OK: break;
-  case REGISTRY_BUSY: return call_end(&call, fail(&call.failure, STS_EBUSY, "images, lists or calls are still open"));
+  case REGISTRY_BUSY:
+    return call_end(&call, fail(&call.failure, STS_EBUSY, "images, lists or calls are still open"));
   default: return call_end(&call, fail(&call.failure, STS_EINVAL, "not an open server handle"));
   }
   struct server *server = object;
@@ -148,7 +154,8 @@ static int server_prop(struct call *call, uint64_t number, const char *name, sts
   wire_copy_text(found->name, info->srv_name, sizeof(info->srv_name));
   wire_copy_text(found->version, info->srv_version, sizeof(info->srv_version));
   snprintf(info->srv_plugin_version, sizeof(info->srv_plugin_version), "%s", VOST_VERSION);
-  info->srv_flags = STS_SRV_DISK | STS_SRV_CRED | (found->capabilities & WIRE_CAP_EVENTS ? STS_SRV_STORED_EV : 0);
+  info->srv_flags =
+      STS_SRV_DISK | STS_SRV_CRED | (found->capabilities & WIRE_CAP_EVENTS ? STS_SRV_STORED_EV : 0);
   info->srv_cap = capabilities(found->capabilities);
   info->srv_max_handles = found->max_handles < REGISTRY_MAX ? found->max_handles : REGISTRY_MAX;
   session_done(session, request);
@@ -165,7 +172,8 @@ EXPORT int stsp_get_server_prop(stsp_server_handle_t handle, sts_server_info_t *
   return call_end(&call, status);
 }
 
-EXPORT int stsp_get_server_prop_byname(const sts_session_t *session, const char *server_name, sts_server_info_t *info) {
+EXPORT int stsp_get_server_prop_byname(const sts_session_t *session, const char *server_name,
+                                       sts_server_info_t *info) {
   struct call call;
   struct server named = {0};
   int status = call_begin(&call, __func__);
@@ -179,7 +187,8 @@ EXPORT int stsp_get_server_prop_byname(const sts_session_t *session, const char 
 }
 
 static int get_config(struct call *call, char *text, uint32_t *length) {
-  if (length == NULL || (text == NULL && *length > 0)) return fail(&call->failure, STS_EINVAL, "no room for the text");
+  if (length == NULL || (text == NULL && *length > 0))
+    return fail(&call->failure, STS_EINVAL, "no room for the text");
   struct session *session;
   struct request *request;
   struct wire_server message = {((struct server *)call->object)->number};

@@ -50,7 +50,8 @@ void session_replay(struct session *session) {
   resend_requests(session, last);
 }
 
-int session_announce(struct session *session, uint64_t number, const struct request *request, struct failure *failure) {
+int session_announce(struct session *session, uint64_t number, const struct request *request,
+                     struct failure *failure) {
   struct announced *announced = calloc(1, sizeof(*announced));
   uint8_t *frame = malloc(request->length);
   if (announced == NULL || frame == NULL) {
@@ -59,8 +60,11 @@ int session_announce(struct session *session, uint64_t number, const struct requ
     return fail(failure, STS_ENOMEM, "no memory");
   }
   memcpy(frame, request->frame, request->length);
-  *announced = (struct announced){
-      .next = session->announced, .number = number, .type = request->type, .frame = frame, .length = request->length};
+  *announced = (struct announced){.next = session->announced,
+                                  .number = number,
+                                  .type = request->type,
+                                  .frame = frame,
+                                  .length = request->length};
   session->announced = announced;
   if (request->type == WIRE_TYPE_COPY_START) session->copy_count++;
   return STS_EOK;

@@ -36,6 +36,7 @@ int call_begin_with(struct call *call, const char *function, enum handle_kind ki
   if (status != STS_EOK) return status;
   call->handle = handle;
   if (kind == HANDLE_SERVER) call_origin(call, call->object);
+  if (kind == HANDLE_IMAGE) call->image_server = ((struct image *)call->object)->server_handle;
   return STS_EOK;
 }
 
@@ -48,13 +49,26 @@ void call_origin(struct call *call, const struct server *server) {
   call->origin.host_context = server->log_context;
 }
 
+/* The server cannot be closed while its image is in use. */
+static void find_origin(struct call *call) {
+  void *server;
+  if (call->image_server == NULL ||
+      registry_acquire(&runtime.registry, HANDLE_SERVER, call->image_server, &server) != REGISTRY_OK)
+    return;
+  call_origin(call, server);
+  registry_release(&runtime.registry, call->image_server);
+}
+
 int call_end(struct call *call, int status) {
-  if (status != STS_EOK && call->begun) {
+  if (call->begun && (status != STS_EOK || runtime.log.level == LOG_DEBUG)) {
     /* The end of a list is no event worth a line. */
-    enum log_level level = status == STS_ENOENT ? LOG_DEBUG : LOG_ERROR;
-    log_line(&runtime.log, level, &call->origin, "%s [%d] %s", status_name(status), status, call->failure.cause);
-  } else if (call->begun) {
-    log_line(&runtime.log, LOG_DEBUG, &call->origin, "ok");
+    enum log_level level = status == STS_EOK || status == STS_ENOENT ? LOG_DEBUG : LOG_ERROR;
+    find_origin(call);
+    if (status == STS_EOK)
+      log_line(&runtime.log, level, &call->origin, "ok");
+    else
+      log_line(&runtime.log, level, &call->origin, "%s [%d] %s", status_name(status), status,
+               call->failure.cause);
   }
   if (call->handle != NULL) registry_release(&runtime.registry, call->handle);
   if (call->second != NULL) registry_release(&runtime.registry, call->second);
@@ -79,8 +93,10 @@ int call_server(struct call *call, stsp_server_handle_t handle, struct server **
   int status = acquire(call, HANDLE_SERVER, handle, &object);
   if (status != STS_EOK) return status;
   *server = object;
-  if (call->handle == NULL) call->handle = handle;
-  else call->second = handle;
+  if (call->handle == NULL)
+    call->handle = handle;
+  else
+    call->second = handle;
   call_origin(call, *server);
   return STS_EOK;
 }

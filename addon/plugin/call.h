@@ -15,16 +15,16 @@
 /* The state of the plugin in this process. */
 struct runtime {
   pthread_mutex_t lock;
-  pthread_cond_t idle;       /* `calls` became 0 */
+  pthread_cond_t idle; /* `calls` became 0 */
   uint32_t inits;
-  uint32_t calls;            /* in progress */
+  uint32_t calls; /* in progress */
   bool stopping;
   uint8_t epoch;
   pid_t pid;
   struct config config;
   struct log log;
   struct registry registry;
-  struct session *session;   /* made by the first call that needs the engine */
+  struct session *session; /* made by the first call that needs the engine */
 };
 
 extern struct runtime runtime;
@@ -42,11 +42,12 @@ struct server {
 struct call {
   struct failure failure;
   struct log_origin origin;
-  const void *handle;        /* acquired, released by call_end; NULL: none */
-  const void *second;        /* another one: the server of a copy's target */
+  const void *handle;       /* acquired, released by call_end; NULL: none */
+  const void *image_server; /* the server of the image in use: looked up when there is something to log */
+  const void *second;       /* another one: the server of a copy's target */
   void *object;
   bool begun;
-  char job[64];              /* copies: the server may be closed before the line is written */
+  char job[64]; /* copies: the server may be closed before the line is written */
   char server_name[STS_MAX_STSNAME];
 };
 

@@ -17,6 +17,8 @@ static inline struct timespec clock_timespec(uint64_t deadline) {
   return (struct timespec){.tv_sec = (time_t)(deadline / 1000), .tv_nsec = (long)(deadline % 1000) * 1000000};
 }
 
-static inline uint64_t clock_earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t clock_earlier(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
 
 #endif

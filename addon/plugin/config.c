@@ -10,13 +10,15 @@
 struct key {
   const char *name;
   size_t offset;
-  size_t text;           /* room for text; 0: a number */
-  uint32_t low, high;    /* bounds as written in the file */
-  uint32_t unit;         /* multiplied into the value */
+  size_t text;        /* room for text; 0: a number */
+  uint32_t low, high; /* bounds as written in the file */
+  uint32_t unit;      /* multiplied into the value */
 };
 
-#define TEXT(name, member) {name, offsetof(struct config, member), sizeof(((struct config *)0)->member), 0, 0, 0}
-#define NUMBER(name, member, low, high, unit) {name, offsetof(struct config, member), 0, low, high, unit}
+#define TEXT(name, member)                                                                                     \
+  { name, offsetof(struct config, member), sizeof(((struct config *)0)->member), 0, 0, 0 }
+#define NUMBER(name, member, low, high, unit)                                                                  \
+  { name, offsetof(struct config, member), 0, low, high, unit }
 
 static const struct key keys[] = {
     TEXT("socket", socket),
@@ -54,7 +56,8 @@ static char *trim(char *text) {
   return text;
 }
 
-static int set_number(struct config *config, const struct key *key, const char *value, char *problem, size_t space) {
+static int set_number(struct config *config, const struct key *key, const char *value, char *problem,
+                      size_t space) {
   char *end;
   errno = 0;
   unsigned long number = strtoul(value, &end, 10);

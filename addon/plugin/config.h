@@ -9,9 +9,9 @@
 #define CONFIG_PATH_ENV "VAST_OST_PLUGIN_CONF"
 
 struct config {
-  char socket[108];    /* fits sun_path */
-  char log_file[256];  /* empty: no log file */
-  uint32_t log_level;  /* 0 errors, 1 warnings, 2 information, 3 debug */
+  char socket[108];   /* fits sun_path */
+  char log_file[256]; /* empty: no log file */
+  uint32_t log_level; /* 0 errors, 1 warnings, 2 information, 3 debug */
   uint32_t connect_timeout_ms;
   uint32_t engine_timeout_ms;
   uint32_t reconnect_patience_ms;

@@ -89,7 +89,8 @@ static bool read_answer(struct attempt *attempt) {
   size_t wanted = WIRE_HEADER_BYTES;
   while (attempt->answer_length < wanted) {
     if (!wait_for(attempt, POLLIN)) return false;
-    ssize_t got = recv(attempt->fd, attempt->answer + attempt->answer_length, wanted - attempt->answer_length, MSG_DONTWAIT);
+    ssize_t got = recv(attempt->fd, attempt->answer + attempt->answer_length, wanted - attempt->answer_length,
+                       MSG_DONTWAIT);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (got <= 0) {
       fail(&attempt->failure, STS_ESOCK, "the engine closed the connection before it answered");
@@ -98,7 +99,8 @@ static bool read_answer(struct attempt *attempt) {
     attempt->answer_length += (size_t)got;
     struct wire_header header;
     if (attempt->answer_length != WIRE_HEADER_BYTES) continue;
-    if (wire_header_read(attempt->answer, &header) != WIRE_DECODE_OK || header.length > sizeof(attempt->answer)) {
+    if (wire_header_read(attempt->answer, &header) != WIRE_DECODE_OK ||
+        header.length > sizeof(attempt->answer)) {
       fail(&attempt->failure, STS_EPLUGIN, "what listens on the socket is not the engine");
       return false;
     }
@@ -143,8 +145,8 @@ static bool accepted(struct session *session, struct attempt *attempt) {
   }
   if (group == &wire_group_hello_ok) {
     if (message.hello_ok.major == WIRE_MAJOR && message.hello_ok.minor <= WIRE_MINOR) return true;
-    fail(&session->trouble, STS_EPLUGIN, "the engine speaks protocol %u.%u, this plugin %d.%d", message.hello_ok.major,
-         message.hello_ok.minor, WIRE_MAJOR, WIRE_MINOR);
+    fail(&session->trouble, STS_EPLUGIN, "the engine speaks protocol %u.%u, this plugin %d.%d",
+         message.hello_ok.major, message.hello_ok.minor, WIRE_MAJOR, WIRE_MINOR);
     session->give_up_at = clock_now();
     return false;
   }
@@ -152,7 +154,8 @@ static bool accepted(struct session *session, struct attempt *attempt) {
   wire_copy_text(message.error.cause, cause, sizeof(cause));
   fail(&session->trouble, status_of_result(message.error.result), "refused by the engine: %s", cause);
   if (message.error.result == WIRE_ARENA && grant_wish(session, message.error.detail)) return false;
-  if (message.error.result != WIRE_AGAIN && message.error.result != WIRE_LIMIT) session->give_up_at = clock_now();
+  if (message.error.result != WIRE_AGAIN && message.error.result != WIRE_LIMIT)
+    session->give_up_at = clock_now();
   return false;
 }
 

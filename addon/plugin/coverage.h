@@ -24,9 +24,13 @@ void coverage_init(struct coverage *coverage, uint32_t length, uint32_t present)
    False: out of memory, nothing changed. */
 bool coverage_add(struct coverage *coverage, uint32_t start, uint32_t length);
 
-static inline bool coverage_full(const struct coverage *coverage) { return coverage->prefix == coverage->length; }
+static inline bool coverage_full(const struct coverage *coverage) {
+  return coverage->prefix == coverage->length;
+}
 /* A gap: something was written beyond bytes that were not. */
-static inline bool coverage_gap(const struct coverage *coverage) { return coverage->beyond > 0; }
+static inline bool coverage_gap(const struct coverage *coverage) {
+  return coverage->beyond > 0;
+}
 
 void coverage_free(struct coverage *coverage);
 

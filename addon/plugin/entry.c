@@ -33,7 +33,8 @@ __attribute__((noreturn, used, visibility("hidden"))) void vost_main(const uintp
 void vost_main(const uintptr_t *stack) {
   const char *const *arguments = (const char *const *)(stack + 1);
   if (stack[0] == 2 && (strcmp(arguments[1], "-version") == 0 || strcmp(arguments[1], "--version") == 0)) {
-    say(1, "vast-ost OpenStorage plugin " VOST_VERSION " (servers " VOST_PREFIX "<id>, OST interface 9 to 11)\n");
+    say(1,
+        "vast-ost OpenStorage plugin " VOST_VERSION " (servers " VOST_PREFIX "<id>, OST interface 9 to 11)\n");
     _exit(0);
   }
   say(2, "usage: libstspiVastData.so -version\n"

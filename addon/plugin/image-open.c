@@ -28,8 +28,10 @@ static void abandon(struct session *session, struct image *image) {
 
 /* The late answer to a create or open that nobody waits for. */
 static void open_orphan(struct session *session, struct request *request, bool lost) {
-  if (!lost && request->result == WIRE_OK) abandon(session, request->image);
-  else image_free(session, request->image);
+  if (!lost && request->result == WIRE_OK)
+    abandon(session, request->image);
+  else
+    image_free(session, request->image);
 }
 
 static bool take_opened(struct session *session, struct image *image, const struct wire_image_opened *opened) {
@@ -69,7 +71,8 @@ static struct request *start_open(struct session *session, struct image *image, 
   return request_start(session, WIRE_TYPE_IMAGE_OPEN, &message, failure);
 }
 
-int image_open(struct session *session, struct image *image, uint32_t flags, bool create, struct failure *failure) {
+int image_open(struct session *session, struct image *image, uint32_t flags, bool create,
+               struct failure *failure) {
   pthread_mutex_lock(&session->lock);
   struct request *request = NULL;
   int status = slots_map(&session->slots, failure);
@@ -113,7 +116,8 @@ int image_flush(struct session *session, struct image *image, struct failure *fa
   if (image->failed.status == STS_EOK && image->handed_over) {
     struct wire_image message = {image->handle};
     struct request *request = request_start(session, WIRE_TYPE_IMAGE_FLUSH, &message, failure);
-    if (request == NULL) status = failure->status;
+    if (request == NULL)
+      status = failure->status;
     else {
       status = request_wait(session, request, clock_now() + session->config->data_timeout_ms, failure);
       request_end(session, request, NULL);
@@ -170,8 +174,10 @@ int image_close(struct session *session, struct image *image, uint32_t mode, cha
     *failure = closing;
     status = closed;
   }
-  if (answered) image_free(session, image);
-  else image->opened = false;
+  if (answered)
+    image_free(session, image);
+  else
+    image->opened = false;
   pthread_mutex_unlock(&session->lock);
   return status;
 }

@@ -58,7 +58,8 @@ static struct slot *start_read(struct session *session, struct image *image, uin
 }
 
 /* Take the answer. The range has to contain the byte that was asked for and lie inside the slot. */
-static int finish_read(struct session *session, struct image *image, struct slot *slot, struct failure *failure) {
+static int finish_read(struct session *session, struct image *image, struct slot *slot,
+                       struct failure *failure) {
   uint64_t deadline = clock_now() + session->config->data_timeout_ms;
   int status = request_wait(session, slot->request, deadline, failure);
   if (status != STS_EOK) {
@@ -101,7 +102,8 @@ static void read_ahead(struct session *session, struct image *image, uint64_t fr
     if (slot == NULL) {
       if (session->slots.free_count <= session->slots.layout.slot_count / 4) return;
       uint32_t number = slots_take(&session->slots);
-      slot = start_read(session, image, from, slot_span(session, image, from), WIRE_HINT_SEQUENTIAL, number, &ignored);
+      slot = start_read(session, image, from, slot_span(session, image, from), WIRE_HINT_SEQUENTIAL, number,
+                        &ignored);
       if (slot == NULL) return;
     }
     from = slot->start + slot->length;
@@ -123,8 +125,8 @@ static int slot_for(struct session *session, struct image *image, uint64_t offse
     if (status != STS_EOK) return status;
     bool sequential = image->streak >= STREAK;
     if (!sequential && length < span) span = (uint32_t)length;
-    slot = start_read(session, image, offset, span, sequential ? WIRE_HINT_SEQUENTIAL : WIRE_HINT_SCATTERED, number,
-                      failure);
+    slot = start_read(session, image, offset, span, sequential ? WIRE_HINT_SEQUENTIAL : WIRE_HINT_SCATTERED,
+                      number, failure);
     if (slot == NULL) return failure->status;
   }
   if (slot->state == SLOT_READING) {
@@ -139,8 +141,8 @@ static int slot_for(struct session *session, struct image *image, uint64_t offse
   return STS_EOK;
 }
 
-static int read_piece(struct session *session, struct image *image, uint8_t *to, uint64_t length, uint64_t offset,
-                      uint32_t *moved, struct failure *failure) {
+static int read_piece(struct session *session, struct image *image, uint8_t *to, uint64_t length,
+                      uint64_t offset, uint32_t *moved, struct failure *failure) {
   struct slot *slot = NULL;
   int status = slot_for(session, image, offset, length, &slot, failure);
   if (status != STS_EOK) return status;
@@ -166,8 +168,10 @@ int image_read(struct session *session, struct image *image, uint8_t *buffer, ui
                uint64_t *got, struct failure *failure) {
   int status = STS_EOK;
   pthread_mutex_lock(&session->lock);
-  if (offset >= image->info.size) length = 0;
-  else if (length > image->info.size - offset) length = image->info.size - offset;
+  if (offset >= image->info.size)
+    length = 0;
+  else if (length > image->info.size - offset)
+    length = image->info.size - offset;
   if (length > 0) image->streak = offset == image->next_offset ? image->streak + 1 : 0;
   while (status == STS_EOK && *got < length) {
     uint32_t piece = 0;

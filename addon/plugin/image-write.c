@@ -132,9 +132,10 @@ static int slot_for(struct session *session, struct image *image, uint64_t chunk
     uint32_t limit = slot_limit(image, chunk), number;
     if (!room_to_note(image, chunk)) return fail(failure, STS_EINVAL, "too many chunks out of order");
     if (image->slot_count >= limit && !slots_under_way(image))
-      return fail(failure, STS_EINVAL,
-                  "offset too far ahead: chunk %llu is outside the window of %u chunks while chunk %llu is missing",
-                  (unsigned long long)chunk, image->window, (unsigned long long)image->low);
+      return fail(
+          failure, STS_EINVAL,
+          "offset too far ahead: chunk %llu is outside the window of %u chunks while chunk %llu is missing",
+          (unsigned long long)chunk, image->window, (unsigned long long)image->low);
     struct room_wait wait = {session, image, limit};
     int status = session_wait(session, room_ready, &wait, deadline, failure);
     if (status == STS_EOK && image->failed.status != STS_EOK) {
@@ -173,16 +174,19 @@ static int write_piece(struct session *session, struct image *image, const uint8
   slots_prepare(&session->slots, slot->number, within + length, steady ? PREFAULT_STEP : 0);
   memcpy(to, from, length);
   pthread_mutex_lock(&session->lock);
-  if (!coverage_add(&slot->coverage, within, length)) return fail(failure, STS_ENOMEM, "no memory for a write map");
+  if (!coverage_add(&slot->coverage, within, length))
+    return fail(failure, STS_ENOMEM, "no memory for a write map");
   if (image->size < offset + length) image->size = offset + length;
   image->bytes += length;
-  if (coverage_full(&slot->coverage)) hand_over(session, image, slot, 0);
-  else ask_ahead(session, image, slot);
+  if (coverage_full(&slot->coverage))
+    hand_over(session, image, slot, 0);
+  else
+    ask_ahead(session, image, slot);
   return STS_EOK;
 }
 
-int image_write(struct session *session, struct image *image, const uint8_t *buffer, uint64_t length, uint64_t offset,
-                uint64_t *written, struct failure *failure) {
+int image_write(struct session *session, struct image *image, const uint8_t *buffer, uint64_t length,
+                uint64_t offset, uint64_t *written, struct failure *failure) {
   int status = STS_EOK;
   pthread_mutex_lock(&session->lock);
   while (status == STS_EOK && *written < length) {
@@ -208,8 +212,10 @@ static uint64_t first_gap(const struct image *image) {
   const struct slot *slot = slot_of_chunk(image, image->low);
   uint64_t start = image->low * image->chunk_bytes;
   uint64_t end = start;
-  if (slot != NULL && slot->state == SLOT_FILLING) end = start + slot->coverage.prefix;
-  else if (image->kept > start) end = image->kept; /* a stored tail that nobody asked for */
+  if (slot != NULL && slot->state == SLOT_FILLING)
+    end = start + slot->coverage.prefix;
+  else if (image->kept > start)
+    end = image->kept; /* a stored tail that nobody asked for */
   return end < image->size ? end : image->size;
 }
 
@@ -232,8 +238,10 @@ int image_finish_writing(struct session *session, struct image *image, uint32_t 
   uint64_t gap = first_gap(image);
   if (gap < image->size) {
     *size = gap;
-    if (*mode == WIRE_CLOSE_COMPLETE) *mode = WIRE_CLOSE_ABANDON;
-    else hand_over_tail(session, image);
+    if (*mode == WIRE_CLOSE_COMPLETE)
+      *mode = WIRE_CLOSE_ABANDON;
+    else
+      hand_over_tail(session, image);
     return fail(failure, STS_EINVAL, "bytes at offset %llu were never written; the image ends at %llu",
                 (unsigned long long)gap, (unsigned long long)image->size);
   }

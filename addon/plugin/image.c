@@ -186,7 +186,8 @@ static void attached(struct session *session, struct request *request, bool lost
 
 static uint16_t attach_slots(const struct image *image, struct wire_attach_slot *items) {
   uint16_t count = 0;
-  for (const struct slot *slot = image->slots; slot != NULL && count < WIRE_MAX_IMAGE_SLOTS; slot = slot->next) {
+  for (const struct slot *slot = image->slots; slot != NULL && count < WIRE_MAX_IMAGE_SLOTS;
+       slot = slot->next) {
     struct wire_attach_slot *item = &items[count];
     *item = (struct wire_attach_slot){.slot = slot->number, .chunk = slot->chunk};
     if (slot->state == SLOT_FILLING) {

@@ -32,33 +32,33 @@ struct slot {
 struct image {
   struct image *next;
   uint64_t handle, server;
-  void *server_handle;      /* of the registry */
+  void *server_handle; /* of the registry */
   char lsu[STS_MAX_LSUNAME];
-  sts_image_def_t def;      /* every string terminated */
-  uint32_t mode;            /* enum wire_open_mode */
-  uint32_t journal;         /* SLOT_NONE: none */
-  bool opened;              /* the engine knows it */
-  bool committed;           /* an ATTACH found it complete */
-  struct failure failed;    /* sticky */
+  sts_image_def_t def;   /* every string terminated */
+  uint32_t mode;         /* enum wire_open_mode */
+  uint32_t journal;      /* SLOT_NONE: none */
+  bool opened;           /* the engine knows it */
+  bool committed;        /* an ATTACH found it complete */
+  struct failure failed; /* sticky */
 
   uint32_t chunk_bytes, window;
   struct slot *slots;
   uint32_t slot_count;
 
   /* writing */
-  uint64_t kept;            /* bytes that earlier writers left */
-  uint64_t size;            /* end of the highest byte written or kept */
-  uint64_t low;             /* chunks below it are handed over */
-  uint64_t *ahead;          /* chunks above it that are, ascending */
+  uint64_t kept;   /* bytes that earlier writers left */
+  uint64_t size;   /* end of the highest byte written or kept */
+  uint64_t low;    /* chunks below it are handed over */
+  uint64_t *ahead; /* chunks above it that are, ascending */
   uint32_t ahead_count;
-  bool handed_over;         /* anything, for flush */
+  bool handed_over; /* anything, for flush */
 
   /* reading */
-  uint64_t next_offset;     /* where a sequential reader goes on */
-  uint32_t streak;          /* sequential reads in a row */
+  uint64_t next_offset; /* where a sequential reader goes on */
+  uint32_t streak;      /* sequential reads in a row */
   uint64_t stamp;
 
-  uint64_t bytes;           /* moved by the host through this handle */
+  uint64_t bytes; /* moved by the host through this handle */
   uint64_t began;
   struct wire_image_info info;
 };
@@ -89,19 +89,21 @@ uint32_t image_take_slot(struct session *session);
 int image_wait_slot(struct session *session, struct image *image, uint64_t deadline, uint32_t *number,
                     struct failure *failure);
 
-/* image-write.c: before IMAGE_CLOSE: hand the short last chunk over, find gaps; may turn `mode` into ABANDON. */
+/* image-write.c: before IMAGE_CLOSE: hand the short last chunk over, find gaps; may turn `mode` into ABANDON.
+ */
 int image_finish_writing(struct session *session, struct image *image, uint32_t *mode, uint64_t *size,
                          struct failure *failure);
 
 /* ---- without the lock; one thread per image ---- */
-int image_write(struct session *session, struct image *image, const uint8_t *buffer, uint64_t length, uint64_t offset,
-                uint64_t *written, struct failure *failure);
+int image_write(struct session *session, struct image *image, const uint8_t *buffer, uint64_t length,
+                uint64_t offset, uint64_t *written, struct failure *failure);
 int image_read(struct session *session, struct image *image, uint8_t *buffer, uint64_t length, uint64_t offset,
                uint64_t *got, struct failure *failure);
 int image_flush(struct session *session, struct image *image, struct failure *failure);
 /* The image is freed, or left to the answer of a request, whatever happens. */
 int image_close(struct session *session, struct image *image, uint32_t mode, char *report, size_t space,
                 struct failure *failure);
-int image_open(struct session *session, struct image *image, uint32_t flags, bool create, struct failure *failure);
+int image_open(struct session *session, struct image *image, uint32_t flags, bool create,
+               struct failure *failure);
 
 #endif

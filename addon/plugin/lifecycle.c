@@ -18,8 +18,10 @@ static void free_objects(bool pages) {
   for (size_t i = 0; i < sizeof(object_kinds) / sizeof(object_kinds[0]); i++)
     while ((object = registry_any(&runtime.registry, object_kinds[i], &handle)) != NULL) {
       registry_remove(&runtime.registry, handle);
-      if (pages) free_object(object_kinds[i], object);
-      else free(object);
+      if (pages)
+        free_object(object_kinds[i], object);
+      else
+        free(object);
     }
   while ((object = registry_any(&runtime.registry, HANDLE_SERVER, &handle)) != NULL) {
     registry_remove(&runtime.registry, handle);
@@ -65,7 +67,9 @@ static void after_fork_child(void) {
   pthread_cond_init(&runtime.idle, NULL);
 }
 
-static void register_fork(void) { pthread_atfork(before_fork, after_fork_parent, after_fork_child); }
+static void register_fork(void) {
+  pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
 
 /* ---- init and terminate ---- */
 static int first_init(struct failure *failure) {
@@ -149,8 +153,9 @@ EXPORT int stsp_terminate(void) {
     registry_free(&runtime.registry);
     log_close(&runtime.log);
     runtime.inits = 0;
-    runtime.stopping = false;
   }
+  /* After BUSY the session stays stopped: its calls fail at once and a later terminate ends it. */
+  runtime.stopping = false;
   pthread_mutex_unlock(&runtime.lock);
   return status;
 }

@@ -27,7 +27,8 @@ int close_simple(const char *function, enum handle_kind kind, void *handle) {
   if (status != STS_EOK) return call_end(&call, status);
   switch (registry_close(&runtime.registry, kind, handle, &object)) {
   case REGISTRY_OK: break;
-  case REGISTRY_BUSY: return call_end(&call, fail(&call.failure, STS_EBUSY, "another thread is using this handle"));
+  case REGISTRY_BUSY:
+    return call_end(&call, fail(&call.failure, STS_EBUSY, "another thread is using this handle"));
   default: return call_end(&call, fail(&call.failure, STS_EINVAL, "not an open handle of this kind"));
   }
   void *server = server_of(kind, object);

@@ -7,9 +7,9 @@
 struct lsu_list {
   uint64_t server;
   void *server_handle;
-  struct request *page;       /* the answer that `names` points into */
+  struct request *page; /* the answer that `names` points into */
   struct wire_list names;
-  bool last;                  /* no page follows */
+  bool last; /* no page follows */
   char cursor[WIRE_MAX_CAUSE + 1];
 };
 
@@ -27,7 +27,7 @@ struct image_list {
 struct channel {
   uint64_t server;
   void *server_handle;
-  uint64_t after;             /* the newest sequence that the host has seen */
+  uint64_t after; /* the newest sequence that the host has seen */
   struct request *page;
   struct wire_list events;
 };

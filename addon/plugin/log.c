@@ -33,8 +33,9 @@ static int format_head(char *line, size_t space, enum log_level level, const str
   localtime_r(&now.tv_sec, &parts);
   return snprintf(line, space, "%02d:%02d:%02d.%03ld %04d-%02d-%02d <%d> %s:%ld:%ld:%s %s: ", parts.tm_hour,
                   parts.tm_min, parts.tm_sec, now.tv_nsec / 1000000, parts.tm_year + 1900, parts.tm_mon + 1,
-                  parts.tm_mday, severities[level], origin->job != NULL && *origin->job != 0 ? origin->job : "-",
-                  (long)getpid(), (long)syscall(SYS_gettid), origin->server != NULL ? origin->server : "-",
+                  parts.tm_mday, severities[level],
+                  origin->job != NULL && *origin->job != 0 ? origin->job : "-", (long)getpid(),
+                  (long)syscall(SYS_gettid), origin->server != NULL ? origin->server : "-",
                   origin->function != NULL ? origin->function : "-");
 }
 

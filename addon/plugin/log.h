@@ -9,7 +9,7 @@
 enum log_level { LOG_ERROR = 0, LOG_WARNING = 1, LOG_INFO = 2, LOG_DEBUG = 3 };
 
 struct log {
-  int fd;                /* -1: not open */
+  int fd; /* -1: not open */
   enum log_level level;
   char path[256];
 };

@@ -43,7 +43,8 @@ static bool grow(struct registry *registry) {
   return true;
 }
 
-enum registry_result registry_add(struct registry *registry, enum handle_kind kind, void *object, void **handle) {
+enum registry_result registry_add(struct registry *registry, enum handle_kind kind, void *object,
+                                  void **handle) {
   enum registry_result result = REGISTRY_OK;
   pthread_mutex_lock(&registry->lock);
   uint32_t index = registry->free_list;

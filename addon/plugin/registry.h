@@ -15,21 +15,21 @@ enum handle_kind { HANDLE_SERVER = 1, HANDLE_IMAGE, HANDLE_LSU_LIST, HANDLE_IMAG
 #define REGISTRY_MAX 65535
 
 struct registry_entry {
-  void *object;         /* NULL: free */
+  void *object; /* NULL: free */
   uint16_t generation;
   uint8_t kind;
-  bool closing;         /* no new users */
-  uint32_t users;       /* calls in progress */
-  uint32_t children;    /* open handles that belong to this one */
+  bool closing;      /* no new users */
+  uint32_t users;    /* calls in progress */
+  uint32_t children; /* open handles that belong to this one */
   uint32_t next_free;
 };
 
 struct registry {
   pthread_mutex_t lock;
   struct registry_entry *entries;
-  uint32_t count;       /* entries made so far */
-  uint32_t used;        /* entries with an object */
-  uint32_t free_list;   /* index + 1; 0: none */
+  uint32_t count;     /* entries made so far */
+  uint32_t used;      /* entries with an object */
+  uint32_t free_list; /* index + 1; 0: none */
   uint8_t epoch;
 };
 
@@ -39,7 +39,8 @@ void registry_init(struct registry *registry, uint8_t epoch);
 void registry_free(struct registry *registry);
 
 /* A new handle for `object`. */
-enum registry_result registry_add(struct registry *registry, enum handle_kind kind, void *object, void **handle);
+enum registry_result registry_add(struct registry *registry, enum handle_kind kind, void *object,
+                                  void **handle);
 
 /* Begin to use a handle. Servers take many users at a time, all other kinds one (else BUSY). */
 enum registry_result registry_acquire(struct registry *registry, enum handle_kind kind, const void *handle,

@@ -27,12 +27,14 @@ static uint32_t fresh_id(struct session *session) {
   for (;;) {
     uint32_t id = session->next_id++;
     bool used = id == 0;
-    for (struct request *other = session->requests; !used && other != NULL; other = other->next) used = other->id == id;
+    for (struct request *other = session->requests; !used && other != NULL; other = other->next)
+      used = other->id == id;
     if (!used) return id;
   }
 }
 
-void request_adopt(struct session *session, struct request *request, uint16_t type, uint8_t *frame, size_t length) {
+void request_adopt(struct session *session, struct request *request, uint16_t type, uint8_t *frame,
+                   size_t length) {
   uint32_t id = fresh_id(session);
   for (unsigned i = 0; i < 4; i++) frame[8 + i] = (uint8_t)(id >> (8 * i));
   *request = (struct request){.id = id, .type = type, .frame = frame, .length = length, .slot = SLOT_NONE};
@@ -41,7 +43,8 @@ void request_adopt(struct session *session, struct request *request, uint16_t ty
   session->request_count++;
 }
 
-struct request *request_start(struct session *session, uint16_t type, const void *message, struct failure *failure) {
+struct request *request_start(struct session *session, uint16_t type, const void *message,
+                              struct failure *failure) {
   struct request *request = NULL;
   uint8_t *frame = malloc(WIRE_MAX_FRAME);
   size_t length = 0;
@@ -63,7 +66,9 @@ struct request *request_start(struct session *session, uint16_t type, const void
   return request;
 }
 
-static bool request_ready(void *argument) { return ((struct request *)argument)->done; }
+static bool request_ready(void *argument) {
+  return ((struct request *)argument)->done;
+}
 
 int request_result(const struct request *request, struct failure *failure) {
   if (request->result == WIRE_OK) return STS_EOK;
@@ -139,7 +144,8 @@ static bool take_notice(struct session *session, const uint8_t *frame, size_t le
   const struct wire_group *group;
   union wire_any message;
   if (wire_decode(frame, length, &header, &group, &message, sizeof(message)) != WIRE_DECODE_OK) return false;
-  if (header.type == WIRE_TYPE_SLOT_FREE) return image_slot_freed(session, message.slot.handle, message.slot.slot);
+  if (header.type == WIRE_TYPE_SLOT_FREE)
+    return image_slot_freed(session, message.slot.handle, message.slot.slot);
   if (header.type != WIRE_TYPE_IMAGE_ERROR) return false;
   struct image *image = image_find(session, message.image_error.handle);
   if (image == NULL) return true;

@@ -71,7 +71,9 @@ static void free_all(struct session *session) {
   free(session);
 }
 
-void session_free(struct session *session) { free_all(session); }
+void session_free(struct session *session) {
+  free_all(session);
+}
 
 void session_forget(struct session *session) {
   /* MADV_DONTFORK: the parent's mapping is not here; at its address anything may come. */
@@ -88,9 +90,13 @@ void session_stop(struct session *session) {
   pthread_mutex_unlock(&session->lock);
 }
 
-uint64_t session_number(struct session *session) { return session->next_number++; }
+uint64_t session_number(struct session *session) {
+  return session->next_number++;
+}
 
-static uint64_t next_backoff(uint64_t backoff) { return clock_earlier(backoff * 2, LAST_BACKOFF_MS); }
+static uint64_t next_backoff(uint64_t backoff) {
+  return clock_earlier(backoff * 2, LAST_BACKOFF_MS);
+}
 
 void session_lost(struct session *session, int status, const char *why) {
   if (session->state != SESSION_UP) return;
@@ -187,7 +193,8 @@ static void wake_ready(struct session *session) {
 void session_poll(struct session *session) {
   bool news = false;
   while (session->state == SESSION_UP) {
-    ssize_t got = recv(session->fd, session->in + session->in_length, WIRE_MAX_FRAME - session->in_length, MSG_DONTWAIT);
+    ssize_t got =
+        recv(session->fd, session->in + session->in_length, WIRE_MAX_FRAME - session->in_length, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     news = true;
@@ -224,8 +231,8 @@ static void check_silence(struct session *session) {
 /* One round of work on the connection: wait for bytes, take them. */
 static void work_round(struct session *session, uint64_t until) {
   uint64_t now = clock_now();
-  uint64_t silence = session->quiet_since +
-                     (session->ping_sent ? session->config->engine_timeout_ms : session->config->engine_timeout_ms / 3);
+  uint64_t silence = session->quiet_since + (session->ping_sent ? session->config->engine_timeout_ms
+                                                                : session->config->engine_timeout_ms / 3);
   uint64_t wake = clock_earlier(until, silence);
   uint64_t wait = wake > now ? wake - now : 0;
   struct pollfd poll_fd = {.fd = session->fd, .events = POLLIN};
@@ -285,10 +292,13 @@ static bool waiting_over(struct session *session, uint64_t deadline, struct fail
     fail(failure, STS_EABORT, "the plugin is being terminated");
     return true;
   }
-  if (session->state == SESSION_DOWN && (session->gave_up || now >= session->give_up_at || session->bad_frames >= 3)) {
+  if (session->state == SESSION_DOWN &&
+      (session->gave_up || now >= session->give_up_at || session->bad_frames >= 3)) {
     give_up(session);
-    if (session->trouble.status == STS_EOK) fail(failure, STS_ESOCK, "no connection to the engine");
-    else *failure = session->trouble;
+    if (session->trouble.status == STS_EOK)
+      fail(failure, STS_ESOCK, "no connection to the engine");
+    else
+      *failure = session->trouble;
     return true;
   }
   if (now < deadline) return false;
@@ -323,8 +333,10 @@ int session_wait(struct session *session, bool (*ready)(void *), void *argument,
       continue;
     }
     session->working = true;
-    if (session->state == SESSION_UP) work_round(session, until);
-    else if (!session->stopping) connect_round(session, &self, until);
+    if (session->state == SESSION_UP)
+      work_round(session, until);
+    else if (!session->stopping)
+      connect_round(session, &self, until);
     session->working = false;
   }
   struct waiter **link = &session->waiters;

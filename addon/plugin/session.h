@@ -27,9 +27,9 @@ struct request {
   uint16_t type;
   uint8_t *frame;
   size_t length;
-  bool done;              /* `result` and, for 0, `message` are there; strings point into `answer` */
-  bool transient;         /* ping or attach: not sent again */
-  uint32_t result;        /* enum wire_result */
+  bool done;       /* `result` and, for 0, `message` are there; strings point into `answer` */
+  bool transient;  /* ping or attach: not sent again */
+  uint32_t result; /* enum wire_result */
   uint64_t detail;
   char cause[WIRE_MAX_CAUSE + 1];
   uint8_t *answer;
@@ -37,17 +37,17 @@ struct request {
   /* Not NULL: nobody waits. Called once when the answer came or the connection ended, with the session's
      lock; frees what the answer granted. The request is freed afterwards. `lost`: no answer will come. */
   void (*orphan)(struct session *session, struct request *request, bool lost);
-  struct image *image;    /* for the orphan, like the next two */
+  struct image *image; /* for the orphan, like the next two */
   uint64_t handle;
-  uint32_t slot;          /* the slot that the orphan gives back, or SLOT_NONE */
+  uint32_t slot; /* the slot that the orphan gives back, or SLOT_NONE */
 };
 
 /* Something to announce again after a reconnect: a server or a copy. */
 struct announced {
   struct announced *next;
   uint64_t number;
-  uint16_t type;          /* SERVER_OPEN or COPY_START */
-  uint8_t *frame;         /* may hold a password: wiped before it is freed */
+  uint16_t type;  /* SERVER_OPEN or COPY_START */
+  uint8_t *frame; /* may hold a password: wiped before it is freed */
   size_t length;
 };
 
@@ -68,28 +68,28 @@ struct session {
   struct slots slots;
 
   enum session_state state;
-  int fd;                  /* the connection, or the one being made; -1: none */
-  uint32_t connection;     /* counts connections made */
-  bool working;            /* a thread has the duty to read or connect */
+  int fd;              /* the connection, or the one being made; -1: none */
+  uint32_t connection; /* counts connections made */
+  bool working;        /* a thread has the duty to read or connect */
   bool stopping;
-  bool gave_up;            /* nobody tries to connect until a call begins anew */
-  bool unsettled;          /* broken before, and not good for long since */
+  bool gave_up;   /* nobody tries to connect until a call begins anew */
+  bool unsettled; /* broken before, and not good for long since */
   bool arena_wish_used;
-  uint32_t bad_frames;     /* connections in a row that ended with a bad frame */
+  uint32_t bad_frames; /* connections in a row that ended with a bad frame */
   uint64_t broken_since, connected_at, give_up_at;
   uint64_t next_attempt;
   uint64_t backoff;
-  uint64_t quiet_since;    /* last byte received, or begin of waiting */
+  uint64_t quiet_since; /* last byte received, or begin of waiting */
   bool ping_sent;
-  struct failure trouble;  /* why there is no connection */
+  struct failure trouble; /* why there is no connection */
 
-  uint8_t *out;            /* bytes that the socket did not take yet */
+  uint8_t *out; /* bytes that the socket did not take yet */
   size_t out_length, out_space;
-  uint8_t *in;             /* frames not complete yet; WIRE_MAX_FRAME bytes */
+  uint8_t *in; /* frames not complete yet; WIRE_MAX_FRAME bytes */
   size_t in_length;
 
   uint32_t next_id;
-  uint64_t next_number;    /* for handles, servers, operations */
+  uint64_t next_number; /* for handles, servers, operations */
   struct request *requests, **requests_end;
   struct announced *announced;
   struct image *images;
@@ -109,9 +109,11 @@ void session_stop(struct session *session);
 uint64_t session_number(struct session *session);
 
 /* Encode and send a request; NULL with `failure` when it is out of bounds or memory. */
-struct request *request_start(struct session *session, uint16_t type, const void *message, struct failure *failure);
+struct request *request_start(struct session *session, uint16_t type, const void *message,
+                              struct failure *failure);
 /* Put a request with a ready frame into the list under a fresh id; not sent. Takes both over. */
-void request_adopt(struct session *session, struct request *request, uint16_t type, uint8_t *frame, size_t length);
+void request_adopt(struct session *session, struct request *request, uint16_t type, uint8_t *frame,
+                   size_t length);
 /* Wait for the answer. STS_EOK, or the engine's error, or why none came. On anything but STS_EOK with `done`
    false the request is still under way: free or orphan it. */
 int request_wait(struct session *session, struct request *request, uint64_t deadline, struct failure *failure);
@@ -135,7 +137,8 @@ void session_drain(struct session *session);
 void session_lost(struct session *session, int status, const char *why);
 
 /* Keep a frame to announce again; the request's own. */
-int session_announce(struct session *session, uint64_t number, const struct request *request, struct failure *failure);
+int session_announce(struct session *session, uint64_t number, const struct request *request,
+                     struct failure *failure);
 void session_retract(struct session *session, uint64_t number);
 
 /* ---- parts that live in other files ---- */

@@ -58,7 +58,8 @@ int slots_make(struct slots *slots, uint32_t slot_bytes, uint32_t slot_count, co
   while (!file_size_allowed(slots->layout.arena_bytes)) {
     slots->layout.slot_count /= 2;
     if (!arena_layout_make(&slots->layout))
-      return fail(failure, STS_ENOMEM, "the file-size limit of this process (ulimit -f) leaves no room for two slots");
+      return fail(failure, STS_ENOMEM,
+                  "the file-size limit of this process (ulimit -f) leaves no room for two slots");
   }
   slots->free = calloc(slots->layout.slot_count, sizeof(*slots->free));
   slots->warm = calloc(slots->layout.slot_count, sizeof(*slots->warm));
@@ -77,7 +78,8 @@ int slots_make(struct slots *slots, uint32_t slot_bytes, uint32_t slot_count, co
 
 int slots_map(struct slots *slots, struct failure *failure) {
   if (slots->base != NULL) return STS_EOK;
-  void *base = mmap(NULL, slots->layout.arena_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, slots->fd, 0);
+  void *base =
+      mmap(NULL, slots->layout.arena_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, slots->fd, 0);
   if (base == MAP_FAILED)
     return fail(failure, STS_ENOMEM, "cannot map %llu MiB of shared memory (lower 'slots' in plugin.conf): %s",
                 (unsigned long long)(slots->layout.arena_bytes >> 20), strerror(errno));
@@ -101,7 +103,9 @@ uint32_t slots_take(struct slots *slots) {
   return slots->free_count == 0 ? SLOT_NONE : slots->free[--slots->free_count];
 }
 
-void slots_give(struct slots *slots, uint32_t slot) { slots->free[slots->free_count++] = slot; }
+void slots_give(struct slots *slots, uint32_t slot) {
+  slots->free[slots->free_count++] = slot;
+}
 
 void slots_touched(struct slots *slots, uint32_t slot, uint32_t end) {
   if (slots->warm[slot] < end) slots->warm[slot] = end;
@@ -142,4 +146,6 @@ uint32_t slots_take_journal(struct slots *slots) {
   return SLOT_NONE;
 }
 
-void slots_give_journal(struct slots *slots, uint32_t region) { slots->journals[region] = 0; }
+void slots_give_journal(struct slots *slots, uint32_t region) {
+  slots->journals[region] = 0;
+}

@@ -9,13 +9,13 @@
 #define SLOT_NONE UINT32_MAX
 
 struct slots {
-  int fd;                  /* the sealed memfd; -1: none yet */
-  uint8_t *base;           /* NULL: not mapped yet */
+  int fd;        /* the sealed memfd; -1: none yet */
+  uint8_t *base; /* NULL: not mapped yet */
   struct arena_layout layout;
-  uint32_t *free;          /* stack of free slots: the last freed is the next used, its pages are warm */
+  uint32_t *free; /* stack of free slots: the last freed is the next used, its pages are warm */
   uint32_t free_count;
-  uint32_t *warm;          /* per slot: bytes from its start that have been touched */
-  uint8_t *journals;       /* per region: in use */
+  uint32_t *warm;    /* per slot: bytes from its start that have been touched */
+  uint8_t *journals; /* per region: in use */
 };
 
 /* Make the memfd of these sizes, write its header page, seal it. */

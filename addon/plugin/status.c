@@ -40,31 +40,11 @@ int status_of_result(uint32_t result) {
 static const struct {
   int status;
   const char *name;
-} names[] = {
-    NAME(STS_EOK)
-    NAME(STS_EINVAL)
-    NAME(STS_ENOMEM)
-    NAME(STS_EBUSY)
-    NAME(STS_EAGAIN)
-    NAME(STS_ENOENT)
-    NAME(STS_EABORT)
-    NAME(STS_ESYSCALL)
-    NAME(STS_ENOTFOUND)
-    NAME(STS_ESOCK)
-    NAME(STS_EINTERNAL)
-    NAME(STS_EAUTH)
-    NAME(STS_EACCESS)
-    NAME(STS_EPLUGIN)
-    NAME(STS_EWRITEPROT)
-    NAME(STS_EWORM_MIN)
-    NAME(STS_EWORM_MAX)
-    NAME(STS_EWORM_LOCK)
-    NAME(STS_ECLAIM)
-    NAME(STS_ENOSPC)
-    NAME(STS_ECONNECT)
-    NAME(STS_EEXIST)
-    NAME(STS_ENOTSUP)
-};
+} names[] = {NAME(STS_EOK) NAME(STS_EINVAL) NAME(STS_ENOMEM) NAME(STS_EBUSY) NAME(STS_EAGAIN) NAME(STS_ENOENT)
+                 NAME(STS_EABORT) NAME(STS_ESYSCALL) NAME(STS_ENOTFOUND) NAME(STS_ESOCK) NAME(STS_EINTERNAL)
+                     NAME(STS_EAUTH) NAME(STS_EACCESS) NAME(STS_EPLUGIN) NAME(STS_EWRITEPROT)
+                         NAME(STS_EWORM_MIN) NAME(STS_EWORM_MAX) NAME(STS_EWORM_LOCK) NAME(STS_ECLAIM)
+                             NAME(STS_ENOSPC) NAME(STS_ECONNECT) NAME(STS_EEXIST) NAME(STS_ENOTSUP)};
 
 const char *status_name(int status) {
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

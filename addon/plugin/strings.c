@@ -21,13 +21,19 @@ int copy_lsu(struct call *call, const sts_lsu_t *lsu, char name[STS_MAX_LSUNAME]
 int copy_def(struct call *call, const sts_image_def_t *def, sts_image_def_t *out) {
   if (def == NULL) return fail(&call->failure, STS_EINVAL, "the image definition is NULL");
   memset(out, 0, sizeof(*out));
-  int status = copy_string(call, "the base name", def->img_basename, out->img_basename, sizeof(out->img_basename));
-  if (status == STS_EOK) status = copy_string(call, "the image date", def->img_date, out->img_date, sizeof(out->img_date));
+  int status =
+      copy_string(call, "the base name", def->img_basename, out->img_basename, sizeof(out->img_basename));
   if (status == STS_EOK)
-    status = copy_string(call, "the full name", def->img_fullname, out->img_fullname, sizeof(out->img_fullname));
-  if (status == STS_EOK) status = copy_string(call, "text 1", def->img_text1, out->img_text1, sizeof(out->img_text1));
-  if (status == STS_EOK) status = copy_string(call, "text 2", def->img_text2, out->img_text2, sizeof(out->img_text2));
-  if (status == STS_EOK && out->img_basename[0] == 0) status = fail(&call->failure, STS_EINVAL, "the base name is empty");
+    status = copy_string(call, "the image date", def->img_date, out->img_date, sizeof(out->img_date));
+  if (status == STS_EOK)
+    status =
+        copy_string(call, "the full name", def->img_fullname, out->img_fullname, sizeof(out->img_fullname));
+  if (status == STS_EOK)
+    status = copy_string(call, "text 1", def->img_text1, out->img_text1, sizeof(out->img_text1));
+  if (status == STS_EOK)
+    status = copy_string(call, "text 2", def->img_text2, out->img_text2, sizeof(out->img_text2));
+  if (status == STS_EOK && out->img_basename[0] == 0)
+    status = fail(&call->failure, STS_EINVAL, "the base name is empty");
   out->img_number1 = def->img_number1;
   out->img_number2 = def->img_number2;
   return status;

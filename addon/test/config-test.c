@@ -34,14 +34,23 @@ int main(void) {
   char longest[600];
   config_defaults(&config);
   CHECK(config.slot_bytes == 64u << 20 && config.engine_timeout_ms == 60000);
-  CHECK(line("") == 0 && line("   ") == 0 && line("# x = y") == 0 && line("; x") == 0 && line("[section]") == 0);
+  CHECK(line("") == 0 && line("   ") == 0 && line("# x = y") == 0 && line("; x") == 0 &&
+        line("[section]") == 0);
   CHECK(line("  slots =  32  ") == 0 && config.slot_count == 32);
   CHECK(line("slot_mib=16") == 0 && config.slot_bytes == 16u << 20);
   CHECK(line("slot_mib=256") == 0 && config.slot_bytes == 256u << 20);
   CHECK(line("log_file = /var/log/x y.log") == 0 && strcmp(config.log_file, "/var/log/x y.log") == 0);
   CHECK(line("log_file =") == 0 && config.log_file[0] == 0);
-  static const char *const wrong[] = {"slot_mib = 3",  "slot_mib = 512", "slots = 1",    "slots = 5000", "slots = -4",
-                                      "slots = 4x",    "slots =",        "slots",        "log_level = 9", "unknown = 1",
+  static const char *const wrong[] = {"slot_mib = 3",
+                                      "slot_mib = 512",
+                                      "slots = 1",
+                                      "slots = 5000",
+                                      "slots = -4",
+                                      "slots = 4x",
+                                      "slots =",
+                                      "slots",
+                                      "log_level = 9",
+                                      "unknown = 1",
                                       "slots = 99999999999999999999"};
   for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) CHECK(line(wrong[i]) == -1 && problem[0] != 0);
   memset(longest, 'x', sizeof(longest));

@@ -45,7 +45,8 @@ int main(void) {
   coverage_free(&coverage);
 
   coverage_init(&coverage, LENGTH, 0);
-  for (uint32_t at = LENGTH; at > 0; at -= 512) CHECK(coverage_add(&coverage, at - 512, 512) && coverage_full(&coverage) == (at == 512));
+  for (uint32_t at = LENGTH; at > 0; at -= 512)
+    CHECK(coverage_add(&coverage, at - 512, 512) && coverage_full(&coverage) == (at == 512));
   CHECK(!coverage_gap(&coverage));
   coverage_free(&coverage);
 

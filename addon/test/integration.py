@@ -70,7 +70,7 @@ class Place:
     def run(self, *arguments, data=None):
         environment = dict(os.environ, VAST_OST_PLUGIN_CONF=os.path.join(self.folder, 'conf'))
         command = self.options.wrapper.split() + [os.path.join(self.options.build, 'ost-host'), *arguments]
-        done = subprocess.run(command, env=environment, input=data, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(command, env=environment, input=data, capture_output=True, timeout=900 if self.options.wrapper else 60, check=False)
         self.output = done.stdout.decode(errors='replace') + done.stderr.decode(errors='replace')
         self.data = done.stdout
         return done.returncode

@@ -42,7 +42,8 @@ static void generations(void) {
   for (unsigned i = 0; i < 150000; i++) {
     if (registry_add(&registry, HANDLE_IMAGE, &objects[i % 1000], &handle) != REGISTRY_OK || handle == old ||
         acquire(HANDLE_IMAGE, old) != REGISTRY_UNKNOWN ||
-        registry_close(&registry, HANDLE_IMAGE, handle, &object) != REGISTRY_OK || object != &objects[i % 1000]) {
+        registry_close(&registry, HANDLE_IMAGE, handle, &object) != REGISTRY_OK ||
+        object != &objects[i % 1000]) {
       CHECK(!"a handle was reused or lost");
       return;
     }
@@ -55,7 +56,8 @@ static void generations(void) {
 static void bounds(void) {
   static void *handles[REGISTRY_MAX];
   unsigned made = 0;
-  while (made < REGISTRY_MAX && registry_add(&registry, HANDLE_CHANNEL, objects, &handles[made]) == REGISTRY_OK) made++;
+  while (made < REGISTRY_MAX && registry_add(&registry, HANDLE_CHANNEL, objects, &handles[made]) == REGISTRY_OK)
+    made++;
   CHECK(made > REGISTRY_MAX - 8);
   void *extra;
   CHECK(registry_add(&registry, HANDLE_CHANNEL, objects, &extra) == REGISTRY_FULL);
@@ -71,7 +73,8 @@ static void made_up(void) {
   CHECK(registry_add(&registry, HANDLE_SERVER, objects, &handle) == REGISTRY_OK);
   for (unsigned i = 0; i < 100000; i++) {
     state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    if ((void *)(uintptr_t)state != handle && acquire(HANDLE_SERVER, (void *)(uintptr_t)state) != REGISTRY_UNKNOWN)
+    if ((void *)(uintptr_t)state != handle &&
+        acquire(HANDLE_SERVER, (void *)(uintptr_t)state) != REGISTRY_UNKNOWN)
       CHECK(!"a made-up handle was accepted");
   }
   for (unsigned bit = 0; bit < 64; bit++)
