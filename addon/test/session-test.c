@@ -6,6 +6,7 @@
 #include "../plugin/session.h"
 #include "check.h"
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -164,6 +165,25 @@ static void *frees_wrongly(void *argument) {
   return NULL;
 }
 
+#define CROWD 8
+
+/* Collects the requests of a crowd and answers the last one first, twice. */
+static void *reverse(void *argument) {
+  struct peer *peer = argument;
+  uint32_t ids[CROWD];
+  greet(peer);
+  for (unsigned round = 0; round < 2; round++) {
+    for (unsigned i = 0; i < CROWD; i++) {
+      CHECK(take(peer));
+      ids[i] = peer->header.id;
+    }
+    for (unsigned i = CROWD; i-- > 0;) answer(peer, WIRE_TYPE_SERVER_PROP, ids[i], &info);
+  }
+  while (take(peer)) continue;
+  close(peer->fd);
+  return NULL;
+}
+
 static struct config config;
 static struct log quiet;
 
@@ -237,6 +257,54 @@ static void test_frees(struct session *session) {
   CHECK(session->slots.free_count == session->slots.layout.slot_count);
 }
 
+struct asker {
+  pthread_t thread;
+  struct session *session;
+  unsigned rounds;
+  int status;
+};
+
+static void *ask_thread(void *argument) {
+  struct asker *asker = argument;
+  struct failure failure;
+  for (unsigned i = 0; i < asker->rounds && asker->status == STS_EOK; i++)
+    asker->status = ask(asker->session, 30000, &failure);
+  return NULL;
+}
+
+/* Every thread gets its own answer, whoever reads the socket. */
+static void test_crowd(struct session *session) {
+  struct asker askers[CROWD];
+  for (unsigned i = 0; i < CROWD; i++) {
+    askers[i] = (struct asker){.session = session, .rounds = 2};
+    pthread_create(&askers[i].thread, NULL, ask_thread, &askers[i]);
+  }
+  for (unsigned i = 0; i < CROWD; i++) {
+    pthread_join(askers[i].thread, NULL);
+    CHECK(askers[i].status == STS_EOK);
+  }
+  CHECK(session->request_count == 0 && session->waiters == NULL && !session->working);
+}
+
+/* Terminate wakes those who wait for an engine that says nothing. */
+static void test_stop(struct session *session) {
+  struct asker askers[CROWD];
+  for (unsigned i = 0; i < CROWD; i++) {
+    askers[i] = (struct asker){.session = session, .rounds = 1};
+    pthread_create(&askers[i].thread, NULL, ask_thread, &askers[i]);
+  }
+  for (unsigned waiting = 0; waiting < CROWD; sched_yield()) {
+    pthread_mutex_lock(&session->lock);
+    waiting = session->state == SESSION_UP ? session->request_count : 0;
+    pthread_mutex_unlock(&session->lock);
+  }
+  session_stop(session);
+  for (unsigned i = 0; i < CROWD; i++) {
+    pthread_join(askers[i].thread, NULL);
+    CHECK(askers[i].status == STS_EABORT);
+  }
+}
+
 int main(void) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   char folder[] = "/tmp/vost-session-XXXXXX";
@@ -254,6 +322,8 @@ int main(void) {
   with_peer(misbehaves, test_misbehaves);
   with_peer(rubbish, test_rubbish);
   with_peer(frees_wrongly, test_frees);
+  with_peer(reverse, test_crowd);
+  with_peer(silent, test_stop);
   config.engine_timeout_ms = 300;
   config.connect_timeout_ms = 200;
   with_peer(silent, test_silent);
