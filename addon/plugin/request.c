@@ -164,6 +164,8 @@ bool session_dispatch(struct session *session) {
     if (!good || session->in_length - at < header.length) break;
     good = header.id == 0 ? take_notice(session, session->in + at, header.length)
                           : take_answer(session, session->in + at, header.length);
+    /* An orphan may have sent a notice and found the connection broken: what is left is void. */
+    if (session->state != SESSION_UP) return true;
     at += header.length;
   }
   session->in_length -= at;

@@ -165,6 +165,40 @@ static void *frees_wrongly(void *argument) {
   return NULL;
 }
 
+/* Takes no more bytes when it answers a slot request that the image no longer waits for: giving the slot
+   back breaks the connection in the middle of what was received. */
+static void *breaks_inside(void *argument) {
+  struct peer *peer = argument;
+  struct wire_image_opened opened = {.chunk_bytes = 1 << 20, .window = 4};
+  struct wire_slot_granted granted = {0};
+  struct wire_image_closed closed = {wire_text("done")};
+  uint8_t frames[256];
+  uint32_t ahead;
+  greet(peer);
+  CHECK(take(peer) && peer->header.type == WIRE_TYPE_IMAGE_CREATE);
+  answer(peer, WIRE_TYPE_IMAGE_CREATE, peer->header.id, &opened);
+  CHECK(take(peer) && peer->header.type == WIRE_TYPE_SLOT_WANT);
+  answer(peer, WIRE_TYPE_SLOT_WANT, peer->header.id, &granted);
+  CHECK(take(peer) && peer->header.type == WIRE_TYPE_SLOT_WANT);
+  ahead = peer->header.id;
+  CHECK(take(peer) && peer->header.type == WIRE_TYPE_SLOT_FULL);
+  CHECK(take(peer) && peer->header.type == WIRE_TYPE_IMAGE_CLOSE);
+  shutdown(peer->fd, SHUT_RD);
+  size_t length = wire_encode(frames, sizeof(frames), WIRE_TYPE_SLOT_WANT | WIRE_ANSWER, 0, ahead, &granted);
+  length += wire_encode(frames + length, sizeof(frames) - length, WIRE_TYPE_IMAGE_CLOSE | WIRE_ANSWER, 0,
+                        peer->header.id, &closed);
+  CHECK(send(peer->fd, frames, length, MSG_NOSIGNAL) == (ssize_t)length);
+  greet(peer);
+  CHECK(take(peer) && peer->header.type == WIRE_TYPE_IMAGE_ATTACH);
+  struct wire_image_attached attached = {WIRE_ATTACH_COMMITTED};
+  answer(peer, WIRE_TYPE_IMAGE_ATTACH, peer->header.id, &attached);
+  CHECK(take(peer) && peer->header.type == WIRE_TYPE_IMAGE_CLOSE && (peer->header.flags & WIRE_FLAG_RESEND) != 0);
+  answer(peer, WIRE_TYPE_IMAGE_CLOSE, peer->header.id, &closed);
+  while (take(peer)) continue;
+  close(peer->fd);
+  return NULL;
+}
+
 #define CROWD 8
 
 /* Collects the requests of a crowd and answers the last one first, twice. */
@@ -240,22 +274,25 @@ static void test_closes(struct session *session) {
   CHECK(ask(session, 20000, &failure) == STS_ESOCK);
 }
 
-static void test_frees(struct session *session) {
+/* Write one image of `length` bytes and close it; the peer makes trouble on the way. */
+static void write_one(struct session *session, uint64_t length) {
   struct failure failure = {0};
   sts_image_def_t def = {.img_basename = "x"};
-  static uint8_t bytes[4096];
+  static uint8_t bytes[1 << 20];
   char report[64] = "";
   uint64_t written = 0;
   pthread_mutex_lock(&session->lock);
   struct image *image = image_new(session, WIRE_MODE_WRITE, "lsu", &def, &failure);
   pthread_mutex_unlock(&session->lock);
   CHECK(image_open(session, image, 0, true, &failure) == STS_EOK);
-  CHECK(image_write(session, image, bytes, sizeof(bytes), 0, &written, &failure) == STS_EOK &&
-        written == sizeof(bytes));
+  CHECK(image_write(session, image, bytes, length, 0, &written, &failure) == STS_EOK && written == length);
   CHECK(image_close(session, image, WIRE_CLOSE_COMPLETE, report, sizeof(report), &failure) == STS_EOK);
   CHECK(strcmp(report, "done") == 0 && session->connection == 2 && session->image_count == 0);
   CHECK(session->slots.free_count == session->slots.layout.slot_count);
 }
+
+static void test_frees(struct session *session) { write_one(session, 4096); }
+static void test_breaks(struct session *session) { write_one(session, 3 << 18); }
 
 struct asker {
   pthread_t thread;
@@ -322,6 +359,7 @@ int main(void) {
   with_peer(misbehaves, test_misbehaves);
   with_peer(rubbish, test_rubbish);
   with_peer(frees_wrongly, test_frees);
+  with_peer(breaks_inside, test_breaks);
   with_peer(reverse, test_crowd);
   with_peer(silent, test_stop);
   config.engine_timeout_ms = 300;
