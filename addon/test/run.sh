@@ -7,13 +7,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 for unit in "$here"/*-test.c; do
-  "$build/test/$(basename "$unit" .c)"
+  "$build/ost-test/$(basename "$unit" .c)"
 done
 
 # The vectors and the document say what the code says.
-"$build/test/wire-vectors" json > "$work/vectors.json"
+"$build/ost-test/wire-vectors" json > "$work/vectors.json"
 cmp "$work/vectors.json" addon/wire/vectors.json
-"$build/test/wire-vectors" tables > "$work/tables"
+"$build/ost-test/wire-vectors" tables > "$work/tables"
 sed -n '/^<!-- tables: written/,/^<!-- tables: end/p' docs/engine-protocol.md | sed '1d;$d' | cmp - "$work/tables"
 python3 "$here/protocol.py" docs/engine-protocol.md addon/wire/vectors.json
 
@@ -24,7 +24,7 @@ vectors = json.load(open(sys.argv[1]))
 for i, vector in enumerate(vectors['valid'] + vectors['invalid']):
     open('%s/corpus-%03d' % (sys.argv[2], i), 'wb').write(bytes.fromhex(vector['hex']))
 EOF
-"$build/test/wire-fuzz" "$work"/corpus-*
+"$build/ost-test/wire-fuzz" "$work"/corpus-*
 
 # Exactly the promised symbols, and the library as a program.
 nm -D --defined-only "$build/libstspiVastData.so" | awk '{ print $3 }' | grep -v '^__[ut]' | sort > "$work/symbols"
