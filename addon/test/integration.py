@@ -19,9 +19,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 class Engine:
     """The stand-in, started again when it dies."""
 
+    live = []  # of the test that runs; stopped at its end, however it ends
+
     def __init__(self, place, *first, always=(), restart=True):
         self.place, self.always, self.restart = place, always, restart
         self.starts, self.stopping, self.lock = 0, False, threading.Lock()
+        self.live.append(self)
         self.start(first)
         self.watcher = threading.Thread(target=self.watch, daemon=True)
         self.watcher.start()
@@ -51,6 +54,7 @@ class Engine:
             self.process.kill()
         self.watcher.join()
         self.process.stdout.close()
+        self.live.remove(self)
 
 
 class Place:
@@ -297,6 +301,8 @@ def main():
         except (AssertionError, subprocess.TimeoutExpired) as error:
             failed += 1
             print('not ok - %s: %s' % (test.__name__, error), flush=True)
+        for engine in list(Engine.live):
+            engine.stop()
         place.remove()
     return 1 if failed else 0
 
