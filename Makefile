@@ -15,13 +15,14 @@ JOBS ?= 2
 
 .PHONY: all build test addon-test lint demo bench clean
 all: build
-build: build/.node_modules build/bridge.node build/.dist
+build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
 build/.node_modules: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	mkdir -p build && touch $@
 
 include addon/bridge/bridge.mk
+include addon/plugin/plugin.mk
 build/bridge.node: | build/.node_modules
 
 build/.dist: build/.node_modules tsconfig.json $(SOURCES)
@@ -34,13 +35,14 @@ build/.tap: build/.node_modules .taprc
 	tap build >/dev/null
 	touch $@
 
-# The C tests compare with OpenSSL's library, which not every machine has headers for.
+# The digest tests compare with OpenSSL's library, which not every machine has headers for.
 addon-test: build
 	if echo 'int main(void) { return 0; }' | $(CC) -x c - -lcrypto -o /dev/null 2>/dev/null; then \
 	  $(MAKE) --no-print-directory bridge-test SANITIZE=address,undefined; \
 	else \
-	  echo "addon tests in C left out: libcrypto cannot be linked (Debian: libssl-dev)"; \
+	  echo "digest tests in C left out: libcrypto cannot be linked (Debian: libssl-dev)"; \
 	fi
+	$(MAKE) --no-print-directory plugin-test SANITIZE=address,undefined
 
 test: build build/.tap addon-test
 	./test/run $(JOBS)
