@@ -35,7 +35,7 @@ export async function openSource(path: string): Promise<Source> {
   return {
     name: path,
     size: info.isFile() ? info.size : undefined,
-    blocks: () => readBlocks(async (buffer) => (await handle.read(buffer, 0, buffer.byteLength, null)).bytesRead),
+    blocks: () => readBlocks(path, async (buffer) => (await handle.read(buffer, 0, buffer.byteLength, null)).bytesRead),
     close: () => handle.close(),
   };
 }
@@ -44,8 +44,12 @@ async function openFile(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {
-    throw new EngineError('VOST_NO_INPUT', 'usage', `cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw cannotRead(path, cause);
   }
+}
+
+function cannotRead(name: string, cause: unknown): EngineError {
+  return new EngineError('VOST_NO_INPUT', 'usage', `cannot read ${name}: ${(cause as Error).message}`, { cause });
 }
 
 const statDescriptor = promisify(fstat);
@@ -61,16 +65,23 @@ async function standardInput(): Promise<Source> {
       advice: 'pipe the data in, or name a file',
     });
   }
+  const name = 'standard input';
   const info = await statDescriptor(0);
+  if (info.isDirectory()) throw new EngineError('VOST_NO_INPUT', 'usage', `${name} is a directory`);
   const blocks: Source['blocks'] =
     info.isFIFO() || info.isSocket()
       ? (signal) => readSocket(0, BLOCK_BYTES, signal)
-      : () => readBlocks(async (buffer) => (await readDescriptor(0, buffer, 0, buffer.byteLength, null)).bytesRead);
-  return { name: 'standard input', size: undefined, blocks, close: async () => undefined };
+      : () =>
+          readBlocks(name, async (buffer) => (await readDescriptor(0, buffer, 0, buffer.byteLength, null)).bytesRead);
+  return { name, size: undefined, blocks, close: async () => undefined };
 }
 
 /** Reads one block while the one before is being taken in. */
-async function* readBlocks(fill: (buffer: Buffer) => Promise<number>): AsyncGenerator<Uint8Array> {
+async function* readBlocks(name: string, read: (buffer: Buffer) => Promise<number>): AsyncGenerator<Uint8Array> {
+  const fill = (buffer: Buffer): Promise<number> =>
+    read(buffer).catch((cause: unknown) => {
+      throw cannotRead(name, cause);
+    });
   let [current, next] = [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)];
   let ahead = fill(current);
   for (;;) {
