@@ -95,6 +95,11 @@ export class SlotGrants {
     });
   }
 
+  /** A slot that the handle holds already, from before a reconnect. */
+  force(share: SlotShare): SlotHold {
+    return this.#hold(share, undefined, 'free');
+  }
+
   /** Something changed for the handle: look again whether what it waits for is its to have at once. */
   kick(share: SlotShare): void {
     for (const waiter of this.#waiters.filter((one) => one.share === share)) {

@@ -21,8 +21,6 @@ export interface SlotPlanInput {
 export interface SlotPlan {
   readonly chunkBytes: number;
   readonly partBytes: number;
-  /** Slots that the handle is always granted: enough that its first part can be sent. */
-  readonly always: number;
   /** Most slots that the handle may hold. */
   readonly window: number;
 }
@@ -38,11 +36,11 @@ export function planSlots(input: SlotPlanInput): SlotPlan {
   const wanted = Math.min(input.chunkBytes, slotBytes);
   const chunkBytes = Math.max(Math.min(wanted, share), Math.min(wanted, least));
   const partBytes = Math.max(minPartBytes, chunkBytes < input.chunkBytes ? chunkBytes : input.partBytes);
-  const always = 1 + Math.ceil(partBytes / chunkBytes);
-  return {
-    chunkBytes,
-    partBytes,
-    always: Math.min(always, input.slotCount),
-    window: Math.min(Math.max(input.slotsPerImage, always), input.slotCount),
-  };
+  const window = Math.min(Math.max(input.slotsPerImage, slotsToSend(partBytes, chunkBytes)), input.slotCount);
+  return { chunkBytes, partBytes, window };
+}
+
+/** Slots that a handle is always granted: enough for one part on its way to storage and one chunk that the host fills. */
+export function slotsToSend(partBytes: number, chunkBytes: number): number {
+  return 1 + Math.ceil(partBytes / chunkBytes);
 }

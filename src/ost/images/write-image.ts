@@ -1,0 +1,332 @@
+import { abortError, type EngineError } from '../../errors.ts';
+import type { WriteHandle } from '../../image/image-backend.ts';
+import { abandoned, engineError, invalid } from '../errors.ts';
+import { causeOf, resultOf } from '../results.ts';
+import { SlotShare } from '../slot-grants.ts';
+import type { SlotUse } from '../slot-table.ts';
+import { wireFault } from '../wire/bytes.ts';
+import {
+  ATTACH_SLOT,
+  CLOSE_MODE,
+  IMAGE_FLAG,
+  MAX_META_BYTES,
+  MAX_META_INDEX,
+  RESULT,
+  SLOT_LAST,
+} from '../wire/constants.ts';
+import type { WireAttachSlot } from '../wire/groups.ts';
+import type { Answer, Notice, Question } from '../wire/messages.ts';
+import { entryOf, infoOfPending } from './image-info.ts';
+import type { ImageHost, ImagePlace, OpenImage } from './open-image.ts';
+import { type ImageCounters, newCounters, reportLine } from './report.ts';
+
+const BLOCK = 512;
+
+export interface WriteImageOptions {
+  readonly host: ImageHost;
+  /** The host's number for it. */
+  readonly number: bigint;
+  readonly place: ImagePlace;
+  readonly handle: WriteHandle;
+  /** Slots that are granted whatever the budget says. */
+  readonly always: number;
+  /** Most slots at the same time. */
+  readonly window: number;
+  /** Ends what opening began (usage, counts); called once, when the handle has ended. */
+  readonly onEnd: () => void;
+}
+
+/** An image being written through slots. */
+export class WriteImage implements OpenImage {
+  readonly place: ImagePlace;
+  readonly counters: ImageCounters = newCounters();
+  readonly #host: ImageHost;
+  readonly #number: bigint;
+  readonly #handle: WriteHandle;
+  readonly #window: number;
+  readonly #onEnd: () => void;
+  readonly #share: SlotShare;
+  readonly #uses = new Map<number, SlotUse>();
+  readonly #created = new Date().toISOString();
+  /** Ends the slot requests that wait: with the failure, or when the handle closes. */
+  readonly #stop = new AbortController();
+  /** What reads or writes slots beside the handle's own chain: stored tails and blobs on their way. */
+  readonly #running = new Set<Promise<unknown>>();
+  #failure: EngineError | undefined;
+  /** Calls that will tell the failure themselves. */
+  #tellers = 0;
+  #told = false;
+  #closing = false;
+  #ended = false;
+
+  constructor(options: WriteImageOptions) {
+    this.place = options.place;
+    this.#host = options.host;
+    this.#number = options.number;
+    this.#handle = options.handle;
+    this.#window = options.window;
+    this.#onEnd = options.onEnd;
+    this.#share = new SlotShare({ slots: options.always });
+    options.handle.onFailure((error) => this.#fail(error));
+  }
+
+  /** Logical bytes known now. */
+  get size(): number {
+    return Math.max(this.#handle.size, this.#handle.progress.accepted);
+  }
+
+  /** Encoded bytes in storage. */
+  get stored(): number {
+    return this.#handle.progress.stored;
+  }
+
+  /** Slots that the host held when the connection broke: full ones are handed over again. */
+  adopt(slots: readonly WireAttachSlot[]): void {
+    for (const entry of [...slots].sort((a, b) => (a.chunk < b.chunk ? -1 : 1))) {
+      const full = entry.state === ATTACH_SLOT.FULL;
+      if (!full && entry.state !== ATTACH_SLOT.FILLING) throw wireFault('a slot of a write handle is filling or full');
+      const chunk = this.#chunkOf(entry.chunk);
+      const use = this.#take(entry.slot, chunk, 'filling');
+      use.hold = this.#host.grants.force(this.#share);
+      if (full) this.#handOver(use, entry.length, (entry.flags & SLOT_LAST) !== 0);
+    }
+  }
+
+  async want({ chunk, slot }: Question<'SLOT_WANT'>): Promise<Answer<'SLOT_WANT'>> {
+    this.#check();
+    const number = this.#chunkOf(chunk);
+    if (number < this.#handle.firstChunk || [...this.#uses.values()].some((use) => use.chunk === number)) {
+      throw invalid(`chunk ${number} was handed over already`);
+    }
+    if (this.#uses.size >= this.#window) throw invalid(`an image may hold ${this.#window} slots`);
+    const use = this.#take(slot, number, 'wanted');
+    const asked = performance.now();
+    try {
+      use.hold = await this.#host.grants.acquire(this.#share, this.#handle.chunkBytes, this.#stop.signal, () =>
+        this.#isLowest(use),
+      );
+      this.counters.waitedMs += performance.now() - asked;
+      const present = await this.#present(use);
+      // The close, or the failure, may have come while the store was asked.
+      this.#check();
+      use.state = 'filling';
+      return { present };
+    } catch (error) {
+      this.#free(use);
+      throw error;
+    }
+  }
+
+  full({ chunk, slot, length, flags }: Notice<'SLOT_FULL'>): void {
+    const use = this.#uses.get(slot);
+    if (use?.state !== 'filling' || BigInt(use.chunk) !== chunk) throw wireFault(`slot ${slot} was not being filled`);
+    this.#handOver(use, length, (flags & SLOT_LAST) !== 0);
+  }
+
+  giveBack({ slot }: Notice<'SLOT_RETURN'>): void {
+    const use = this.#uses.get(slot);
+    // One that crossed an answer is for nobody.
+    if (use?.state === 'filling') this.#free(use);
+  }
+
+  async flush(): Promise<void> {
+    await this.#telling(async () => {
+      this.#check();
+      await this.#handle.flush();
+    });
+  }
+
+  async read(): Promise<never> {
+    throw invalid('the image is open for writing');
+  }
+
+  async writeMeta({ index, slot, length }: Question<'META_WRITE'>): Promise<void> {
+    this.#check();
+    const { slotBytes } = this.#host.arena.layout;
+    if (index >= MAX_META_INDEX) throw invalid(`blob numbers end at ${MAX_META_INDEX - 1}`);
+    if (length > MAX_META_BYTES || length > slotBytes) throw invalid(`a blob of ${length} bytes is too long`);
+    const use = this.#take(slot, -1, 'meta');
+    try {
+      await this.#run(this.#handle.writeMeta(index, this.#host.arena.slot(slot).subarray(0, length)));
+      this.counters.metas += 1;
+    } finally {
+      this.#free(use);
+    }
+  }
+
+  async readMeta({ index, slot }: Question<'META_READ'>): Promise<Answer<'META_READ'>> {
+    this.#check();
+    const use = this.#take(slot, -1, 'reading');
+    try {
+      const bytes = await this.#run(this.#handle.readMeta(index));
+      this.#check();
+      const into = this.#host.arena.slot(slot);
+      if (bytes.byteLength > into.byteLength)
+        throw invalid(`the blob of ${bytes.byteLength} bytes needs a longer slot`);
+      into.set(bytes);
+      return { length: bytes.byteLength };
+    } finally {
+      this.#free(use);
+    }
+  }
+
+  async info(): Promise<Answer<'IMAGE_PROP'>> {
+    const { stored } = this.#handle.progress;
+    const info = infoOfPending({ created: this.#created }, IMAGE_FLAG.BUSY_WRITE, { size: this.size, stored });
+    return entryOf(this.place.identity, info);
+  }
+
+  async close({ mode, size }: Question<'IMAGE_CLOSE'>): Promise<string> {
+    if (this.#closing) throw invalid('the image is being closed');
+    this.#closing = true;
+    this.#stop.abort(abandoned('the image was closed'));
+    const how = (
+      {
+        [CLOSE_MODE.COMPLETE]: 'complete',
+        [CLOSE_MODE.INCOMPLETE]: 'incomplete',
+        [CLOSE_MODE.ABANDON]: 'abandon',
+      } as const
+    )[mode];
+    const bytes = Number(size);
+    const sensible = how !== undefined && Number.isSafeInteger(bytes);
+    return this.#telling(async () => {
+      await Promise.allSettled(this.#running);
+      try {
+        const manifest = await this.#handle.close(sensible ? how : 'abandon', sensible ? bytes : 0);
+        if (!sensible)
+          throw invalid(how === undefined ? `${mode} is no way to close an image` : 'the size is too large');
+        const { stored } = this.#handle.progress;
+        return reportLine(this.counters, {
+          image: this.place.imageId,
+          lsu: this.place.lsu,
+          state: how,
+          size: bytes,
+          stored,
+          fragments: manifest?.fragments.length,
+          checksum: manifest?.checksum,
+        });
+      } finally {
+        this.#end();
+      }
+    });
+  }
+
+  async drop(): Promise<void> {
+    this.#stop.abort(abandoned('the connection ended'));
+    await Promise.allSettled(this.#running);
+    if (!this.#ended) await this.#handle.close('abandon', 0).catch(() => undefined);
+    this.#end();
+  }
+
+  async #run<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  /** Run a call that reports a failure of the handle by its answer. */
+  async #telling<T>(call: () => Promise<T>): Promise<T> {
+    this.#tellers += 1;
+    try {
+      const result = await call();
+      return result;
+    } catch (error) {
+      if (this.#failure !== undefined) this.#told = true;
+      throw error;
+    } finally {
+      this.#tellers -= 1;
+      this.#tell();
+    }
+  }
+
+  #fail(error: EngineError): void {
+    if (this.#failure !== undefined || this.#ended) return;
+    this.#failure = error;
+    this.#stop.abort(error);
+    this.#tell();
+  }
+
+  /** Once per handle, unless a call does it. */
+  #tell(): void {
+    if (this.#failure === undefined || this.#told || this.#tellers > 0 || this.#ended) return;
+    this.#told = true;
+    const result = RESULT[resultOf(this.#failure)];
+    this.#host.sendError({ handle: this.#number, result, cause: causeOf(this.#failure) });
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#stop.signal.aborted) throw abortError(this.#stop.signal);
+  }
+
+  #chunkOf(chunk: bigint): number {
+    const number = Number(chunk);
+    if (!Number.isSafeInteger(number * this.#handle.chunkBytes)) throw invalid(`chunk ${chunk} is too far`);
+    return number;
+  }
+
+  #take(slot: number, chunk: number, state: SlotUse['state']): SlotUse {
+    const use = this.#host.slots.take(slot, this.#number, state, chunk);
+    this.#uses.set(slot, use);
+    return use;
+  }
+
+  #free(use: SlotUse): void {
+    if (this.#uses.get(use.slot) === use) this.#uses.delete(use.slot);
+    this.#host.slots.free(use);
+    this.#host.grants.kick(this.#share);
+  }
+
+  /** Without this chunk none of the handle's later ones can be stored, and so no slot of it comes back. */
+  #isLowest(use: SlotUse): boolean {
+    for (const other of this.#uses.values()) if (other.chunk >= 0 && other.chunk < use.chunk) return false;
+    return true;
+  }
+
+  /** The stored tail of a reopened image goes into the slot of its chunk. */
+  async #present(use: SlotUse): Promise<number> {
+    const { firstChunk, chunkBytes, size } = this.#handle;
+    if (use.chunk !== firstChunk || size <= firstChunk * chunkBytes) return 0;
+    return this.#run(this.#handle.present(use.chunk, this.#host.arena.slot(use.slot).subarray(0, chunkBytes)));
+  }
+
+  #handOver(use: SlotUse, length: number, last: boolean): void {
+    const { chunkBytes } = this.#handle;
+    const fits = last ? length <= chunkBytes && length % BLOCK === 0 : length === chunkBytes;
+    if (!fits) throw wireFault(`a slot cannot be handed over with ${length} bytes`);
+    use.state = 'full';
+    let held = true;
+    const lease = {
+      release: () => {
+        if (!held) return;
+        held = false;
+        if (this.#ended) return;
+        this.#free(use);
+        this.#host.sendFree({ handle: this.#number, slot: use.slot });
+      },
+    };
+    if (this.#failure !== undefined) {
+      lease.release();
+      return;
+    }
+    this.counters.bytes += length;
+    this.counters.slots += 1;
+    try {
+      this.#handle.put(use.chunk, this.#host.arena.slot(use.slot).subarray(0, length), last, lease);
+    } catch (error) {
+      this.#fail(engineError(error));
+      lease.release();
+    }
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#uses.clear();
+    this.#host.slots.freeAll(this.#number);
+    this.#onEnd();
+  }
+}
