@@ -17,14 +17,14 @@ interface Waiter {
 /**
  * The one bound on payload memory. Whoever is about to hold payload takes a ticket first and gives it
  * back when storage has acknowledged the bytes. Waiting is first come, first served, so that a large request
- * is not starved by small ones.
+ * is not starved by small ones; only output of a stage goes first ({@link takeForOutput}), because it frees memory.
  */
 export class ByteBudget {
   readonly total: number;
   #used = 0;
   #peak = 0;
-  #overdraft: Ticket | undefined;
   readonly #waiters: Waiter[] = [];
+  readonly #outputWaiters: Waiter[] = [];
   #reclaimIdle: (bytes: number) => void = () => undefined;
   #idle: () => number = () => 0;
 
@@ -40,7 +40,7 @@ export class ByteBudget {
     this.total = total;
   }
 
-  /** Bytes granted now. */
+  /** Bytes granted now. At most `total`, or while an overdraft lasts that and one request of {@link takeForOutput}. */
   get used(): number {
     return this.#used;
   }
@@ -52,21 +52,54 @@ export class ByteBudget {
 
   /** Requests waiting now. */
   get waiting(): number {
-    return this.#waiters.length;
+    return this.#waiters.length + this.#outputWaiters.length;
   }
 
   /**
    * A pool that keeps memory for reuse registers here: `idle` tells how many bytes it keeps unused, and
-   * `reclaim` must return at least that many to the system when a grant needs the room.
+   * `reclaim` must return at least that many to the system, or all it has, when a grant needs the room.
    */
   attachIdle(idle: () => number, reclaim: (bytes: number) => void): void {
     this.#idle = idle;
     this.#reclaimIdle = reclaim;
   }
 
-  /** Wait for `bytes`. Rejects with class `usage` when they can never fit, `aborted` when the signal fires first. */
-  async take(bytes: number, signal?: AbortSignal): Promise<Ticket> {
-    if (bytes > this.total) {
+  /**
+   * Wait for `bytes`. Rejects with class `usage` when they can never fit, `aborted` when the signal fires first.
+   *
+   * @param onGrant called at the moment of the grant, before idle memory is reclaimed for it: a pool takes the idle memory that
+   *   the grant is meant for.
+   */
+  async take(bytes: number, signal?: AbortSignal, onGrant?: () => void): Promise<Ticket> {
+    this.#check(bytes, signal);
+    if (this.#waiters.length === 0 && this.#fits(bytes)) return this.#grant(bytes, onGrant);
+    return this.#wait(this.#waiters, bytes, signal, onGrant);
+  }
+
+  /**
+   * Like {@link take}, for a stage that needs room for its output before it can free its input. It does not queue behind
+   * {@link take}, and one such grant may exceed the budget; while it does, others wait. Without that, chunks
+   * that all wait for output room would wait for ever.
+   *
+   * The stage must end by holding no more than before (release the input, {@link Ticket.shrink} to what is left), or pass its output to
+   * somebody who frees it without waiting for more input: only then does an overdraft end.
+   */
+  async takeForOutput(bytes: number, signal?: AbortSignal): Promise<Ticket> {
+    this.#check(bytes, signal);
+    if (!this.#overdrawn) return this.#grant(bytes);
+    return this.#wait(this.#outputWaiters, bytes, signal);
+  }
+
+  get #overdrawn(): boolean {
+    return this.#used > this.total;
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#used + bytes <= this.total;
+  }
+
+  #check(bytes: number, signal: AbortSignal | undefined): void {
+    if (!(bytes >= 0 && bytes <= this.total)) {
       throw new EngineError(
         'VOST_BUDGET',
         'usage',
@@ -77,11 +110,17 @@ export class ByteBudget {
       );
     }
     if (signal?.aborted) throw abortError(signal);
-    if (this.#waiters.length === 0 && this.#used + bytes <= this.total) return this.#grant(bytes);
+  }
+
+  #wait(
+    queue: Waiter[],
+    bytes: number,
+    signal: AbortSignal | undefined,
+    onGrant?: (() => void) | undefined,
+  ): Promise<Ticket> {
     return new Promise<Ticket>((resolve, reject) => {
       const onAbort = (): void => {
-        const at = this.#waiters.indexOf(waiter);
-        if (at >= 0) this.#waiters.splice(at, 1);
+        queue.splice(queue.indexOf(waiter), 1);
         reject(abortError(signal as AbortSignal));
         this.#wake();
       };
@@ -89,63 +128,39 @@ export class ByteBudget {
         bytes,
         grant: () => {
           signal?.removeEventListener('abort', onAbort);
-          resolve(this.#grant(bytes));
+          resolve(this.#grant(bytes, onGrant));
         },
       };
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiters.push(waiter);
+      queue.push(waiter);
     });
   }
 
-  /**
-   * Like {@link take}, for a stage that needs room for its output before it can free its input. When
-   * nothing is left, one such grant at a time may exceed the budget: without it, chunks that all wait
-   * for output room would wait for ever. The excess is bounded by one chunk.
-   */
-  async takeForOutput(bytes: number, signal?: AbortSignal): Promise<Ticket> {
-    if (this.#used + bytes > this.total && this.#overdraft === undefined) {
-      if (signal?.aborted) throw abortError(signal);
-      const ticket = this.#grant(bytes, () => {
-        if (this.#overdraft === ticket) this.#overdraft = undefined;
-      });
-      this.#overdraft = ticket;
-      return ticket;
-    }
-    return this.take(bytes, signal);
-  }
-
-  #grant(bytes: number, onRelease: () => void = () => undefined): Ticket {
+  #grant(bytes: number, onGrant?: (() => void) | undefined): Ticket {
     let held = bytes;
     this.#used += bytes;
     this.#peak = Math.max(this.#peak, this.#used);
+    onGrant?.();
     const excess = this.#used + this.#idle() - this.total;
     if (excess > 0) this.#reclaimIdle(excess);
-    const giveBack = (to: number): void => {
-      this.#used -= held - to;
-      held = to;
+    const keep = (bytes: number): void => {
+      if (bytes >= held) return;
+      this.#used -= held - bytes;
+      held = bytes;
       this.#wake();
     };
     return {
       get bytes() {
         return held;
       },
-      shrink: (to) => {
-        if (to < held) {
-          onRelease();
-          giveBack(to);
-        }
-      },
-      release: () => {
-        onRelease();
-        if (held > 0) giveBack(0);
-      },
+      shrink: keep,
+      release: () => keep(0),
     };
   }
 
   #wake(): void {
-    for (;;) {
-      const next = this.#waiters[0];
-      if (next === undefined || this.#used + next.bytes > this.total) return;
+    while (!this.#overdrawn && this.#outputWaiters.length > 0) this.#outputWaiters.shift()?.grant();
+    for (let next = this.#waiters[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiters[0]) {
       this.#waiters.shift();
       next.grant();
     }

@@ -13,8 +13,9 @@ export interface ChainOptions {
  * watches all of them: the first error (of a stage, of the caller, of the signal) destroys every stage, waits until each
  * has closed, and surfaces once, with its cause, through {@link done}.
  *
- * Only streams with an explicit highWaterMark go in, never async functions: what a chain can
- * hold is the sum of the stages' marks and concurrencies, whatever the stages do (test/pipeline/chain.test.ts).
+ * Only streams with an explicit highWaterMark go in, never async functions: the items that a chain can hold, from being produced to
+ * being consumed, are at most the sum over its streams of their marks (of both sides) and concurrency (1 unless the
+ * stage says otherwise), whatever the stages do (test/pipeline/chain.test.ts).
  */
 export class Chain<In> {
   /** Resolves when all streams have ended and closed; rejects with the first error. */
@@ -46,8 +47,10 @@ export class Chain<In> {
 
   /** Hand one item to the first stage; resolves when that stage has taken it in and its memory is the caller's again. */
   async write(item: In): Promise<void> {
+    // The stream would take this for an error of its own and tear everything down.
+    if (this.#input.writableEnded) return this.#rethrow();
     const taken = await new Promise<boolean>((resolve) => this.#input.write(item, (error) => resolve(!error)));
-    if (!taken) await this.#rethrow();
+    if (!taken) return this.#rethrow();
   }
 
   /** No more items: wait until everything has passed the last stage. */
@@ -62,6 +65,7 @@ export class Chain<In> {
     await this.done.catch(() => undefined);
   }
 
+  /** The first error once everything has closed; there is none when the pipeline had been ended. */
   async #rethrow(): Promise<never> {
     await this.done;
     throw new EngineError('VOST_PIPELINE_ENDED', 'usage', 'write after the end of the pipeline');

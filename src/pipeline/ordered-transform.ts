@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { abortError } from '../errors.ts';
 
 export interface OrderedTransformOptions<In, Out> {
   /** For error messages and metrics. */
@@ -31,7 +32,7 @@ export class OrderedTransform<In, Out> extends Duplex {
   #running = 0;
   #wanted = false;
   #ending: ((error?: Error | null) => void) | undefined;
-  #blocked: (() => void) | undefined;
+  #blocked: ((error?: Error | null) => void) | undefined;
   #idle: (() => void) | undefined;
 
   constructor(options: OrderedTransformOptions<In, Out>) {
@@ -44,9 +45,10 @@ export class OrderedTransform<In, Out> extends Duplex {
   override _write(item: In, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     const slot: { result: Out | undefined; done: boolean } = { result: undefined, done: false };
     this.#inside.push(slot);
+    const full = this.#inside.length >= this.#options.concurrency;
+    if (full) this.#blocked = callback;
     void this.#work(item, slot);
-    if (this.#inside.length < this.#options.concurrency) callback();
-    else this.#blocked = () => callback();
+    if (!full) callback();
   }
 
   async #work(item: In, slot: { result: Out | undefined; done: boolean }): Promise<void> {
@@ -58,9 +60,13 @@ export class OrderedTransform<In, Out> extends Duplex {
     } catch (error) {
       this.destroy(error instanceof Error ? error : new Error(String(error)));
     } finally {
-      this.#running -= 1;
-      if (this.#running === 0) this.#idle?.();
+      this.#settle();
     }
+  }
+
+  #settle(): void {
+    this.#running -= 1;
+    if (this.#running === 0) this.#idle?.();
   }
 
   #drain(): void {
@@ -77,14 +83,20 @@ export class OrderedTransform<In, Out> extends Duplex {
     if (this.#ending && this.#inside.length === 0) {
       const end = this.#ending;
       this.#ending = undefined;
-      const flush = this.#options.flush?.() ?? Promise.resolve();
-      flush.then(
-        () => {
-          this.push(null);
-          end();
-        },
-        (error: unknown) => end(error instanceof Error ? error : new Error(String(error))),
-      );
+      void this.#flush(end);
+    }
+  }
+
+  async #flush(end: (error?: Error | null) => void): Promise<void> {
+    this.#running += 1;
+    try {
+      await this.#options.flush?.();
+      this.push(null);
+      end();
+    } catch (error) {
+      end(error instanceof Error ? error : new Error(String(error)));
+    } finally {
+      this.#settle();
     }
   }
 
@@ -100,7 +112,9 @@ export class OrderedTransform<In, Out> extends Duplex {
 
   /** Closes only when no work is running any more, so that memory can be freed after 'close'. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    if (!this.#abort.signal.aborted) this.#abort.abort(error ?? undefined);
+    this.#abort.abort(error ?? undefined);
+    // Whoever waits for the write to be taken in must learn that it never will be.
+    this.#blocked?.(error ?? abortError(this.#abort.signal));
     this.#blocked = undefined;
     const finish = (): void => {
       (this.#options.close?.() ?? Promise.resolve()).then(

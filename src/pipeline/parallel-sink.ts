@@ -1,8 +1,9 @@
 import { Writable } from 'node:stream';
+import { abortError } from '../errors.ts';
 
 export interface ParallelSinkOptions<In> {
   readonly name: string;
-  /** Items being consumed at the same time; read afresh for every item, so it may change while running. */
+  /** Items being consumed at the same time, at least 1; read afresh for every item, so it may change while running. */
   readonly concurrency: () => number;
   readonly consume: (item: In, signal: AbortSignal) => Promise<void>;
 }
@@ -13,7 +14,7 @@ export class ParallelSink<In> extends Writable {
   readonly #options: ParallelSinkOptions<In>;
   readonly #abort = new AbortController();
   #running = 0;
-  #blocked: (() => void) | undefined;
+  #blocked: ((error?: Error | null) => void) | undefined;
   #settled: (() => void) | undefined;
 
   constructor(options: ParallelSinkOptions<In>) {
@@ -29,21 +30,20 @@ export class ParallelSink<In> extends Writable {
 
   override _write(item: In, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     this.#running += 1;
-    this.#options.consume(item, this.#abort.signal).then(
-      () => this.#done(),
-      (error: unknown) => {
-        this.destroy(error instanceof Error ? error : new Error(String(error)));
-        this.#done();
-      },
-    );
+    void this.#consume(item);
     if (this.#running < this.#options.concurrency()) callback();
-    else this.#blocked = () => callback();
+    else this.#blocked = callback;
   }
 
-  #done(): void {
+  async #consume(item: In): Promise<void> {
+    try {
+      await this.#options.consume(item, this.#abort.signal);
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
     this.#running -= 1;
     const unblock = this.#blocked;
-    if (unblock && !this.destroyed && this.#running < this.#options.concurrency()) {
+    if (unblock && this.#running < this.#options.concurrency()) {
       this.#blocked = undefined;
       unblock();
     }
@@ -55,8 +55,12 @@ export class ParallelSink<In> extends Writable {
     else this.#settled = () => callback();
   }
 
+  /** Closes only when nothing is being consumed any more, so that memory can be freed after 'close'. */
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#abort.abort(error ?? undefined);
+    // Whoever waits for the write to be taken in must learn that it never will be.
+    this.#blocked?.(error ?? abortError(this.#abort.signal));
+    this.#blocked = undefined;
     if (this.#running === 0) callback(error);
     else this.#settled = () => callback(error);
   }

@@ -40,9 +40,12 @@ export class SlabPool {
   /** Wait for budget, then hand out a slab of `length` bytes. Contents are whatever the last user left. */
   async acquire(length: number, scope: LeaseScope, signal?: AbortSignal): Promise<Slab> {
     const size = Math.max(1, Math.ceil(length / PAGE_BYTES)) * PAGE_BYTES;
-    const ticket = await this.#budget.take(size, signal);
+    let idle: ArrayBuffer | undefined;
+    const ticket = await this.#budget.take(size, signal, () => {
+      idle = this.#takeIdle(size);
+    });
     try {
-      const memory = this.#takeIdle(size) ?? this.#bridge.allocSlab(size);
+      const memory = idle ?? this.#bridge.allocSlab(size);
       const lease = scope.add(() => {
         // First into the idle list, then the ticket: whoever is waiting finds a warm slab.
         this.#giveIdle(memory);

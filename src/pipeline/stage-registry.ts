@@ -10,12 +10,20 @@ export interface ConfiguredStage {
   inverse(env: StageEnv): StageInstance;
 }
 
-/** Check the options of a stage and bind them to it. Throws class `usage` when they are wrong. */
-export function configureStage<Options>(stage: Stage<Options>, options: unknown): ConfiguredStage {
+/**
+ * Check the options of a stage and bind them to it.
+ *
+ * @param failure class of the error when they are wrong: `usage` for what somebody asked for, `unsupported` for what a manifest says.
+ */
+export function configureStage<Options>(
+  stage: Stage<Options>,
+  options: unknown,
+  failure: 'usage' | 'unsupported' = 'usage',
+): ConfiguredStage {
   const parsed = stage.options.safeParse(options ?? {});
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'options'}: ${issue.message}`);
-    throw new EngineError('VOST_STAGE_OPTIONS', 'usage', `stage ${stage.name}: ${problems.join('; ')}`);
+    throw new EngineError('VOST_STAGE_OPTIONS', failure, `stage ${stage.name}: ${problems.join('; ')}`);
   }
   const checked = parsed.data;
   return {
@@ -50,7 +58,7 @@ export class StageRegistry {
     return configureStage(stage, options);
   }
 
-  /** The stage that a manifest names. Refuses what it does not know or what is newer than itself (class `unsupported`). */
+  /** The stage that a manifest names. Refuses what it does not know, newer minor and other major versions, and unknown options (class `unsupported`). */
   resolve(record: StageRecord): ConfiguredStage {
     const stage = this.#stages.get(record.name);
     if (stage === undefined || !reads(stage.version, record.version)) {
@@ -62,11 +70,11 @@ export class StageRegistry {
         { advice: `install ${record.name} version ${record.version} or a later one of the same major version` },
       );
     }
-    return { ...configureStage(stage, record.options), record };
+    return { ...configureStage(stage, record.options, 'unsupported'), record };
   }
 }
 
-/** Whether a stage of version `ours` reads what version `theirs` wrote. */
+/** Whether a stage of version `ours` reads what version `theirs` wrote: patch versions change no format. */
 function reads(ours: string, theirs: string): boolean {
   const [ourMajor = 0, ourMinor = 0] = ours.split('.').map(Number);
   const [theirMajor = 0, theirMinor = 0] = theirs.split('.').map(Number);

@@ -7,7 +7,7 @@ import type { LeaseScope } from './lease.ts';
 /** What the engine lends to a stage for one image. */
 export interface StageEnv {
   /** Take a ticket before holding new payload memory. */
-  readonly budget: ByteBudget;
+  readonly budget: Pick<ByteBudget, 'take' | 'takeForOutput'>;
   /** Register what is held, so that teardown can free it. */
   readonly scope: LeaseScope;
   readonly bridge: Pick<Bridge, 'leafDigests' | 'xxh32'>;
@@ -35,7 +35,7 @@ export interface StageInstance {
 export interface Stage<Options> {
   /** `[a-z][a-z0-9-]*`, recorded in manifests for ever. */
   readonly name: string;
-  /** Semantic version. A reader accepts records of the same major version that are not newer than itself. */
+  /** Semantic version. A reader accepts records of the same major and no later minor version. */
   readonly version: string;
   /** Checks and completes options, on write and, because manifests are input, on restore. */
   readonly options: z.ZodType<Options>;

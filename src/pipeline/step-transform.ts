@@ -60,8 +60,9 @@ export class StepTransform<In, Out> extends Duplex {
       if (!error) this.push(null);
       callback(error);
     };
-    if (this.#options.finish === undefined) done();
-    else this.#track(this.#options.finish(this.#emit, this.#abort.signal), done);
+    const { finish } = this.#options;
+    if (finish === undefined) done();
+    else this.#track((async () => finish(this.#emit, this.#abort.signal))(), done);
   }
 
   #track(work: Promise<void>, callback: (error?: Error | null) => void): void {

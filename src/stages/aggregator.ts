@@ -50,7 +50,8 @@ export function createAggregator(options: AggregatorOptions): StepTransform<Sour
     if (!Number.isSafeInteger(offset) || offset < 0) {
       throw new EngineError('VOST_OFFSET', 'usage', `${offset} is not an offset`);
     }
-    if (offset < sealed && data.byteLength > 0) {
+    if (data.byteLength === 0) return;
+    if (offset < sealed) {
       throw new EngineError(
         'VOST_SEALED',
         'usage',
@@ -95,13 +96,15 @@ export function createAggregator(options: AggregatorOptions): StepTransform<Sour
   };
 
   const take = async (write: SourceWrite, emit: Emit<Run>, signal: AbortSignal): Promise<void> => {
+    const first = slabOf(write.offset);
     const last = slabOf(write.offset + write.data.byteLength - 1);
-    for (let at = slabOf(write.offset); at <= last; at += 1) {
-      let target = open.get(at);
-      if (target === undefined) {
-        target = { slab: await pool.acquire(slabBytes, scope, signal), coverage: new Coverage() };
-        open.set(at, target);
-      }
+    // What it rewrites goes first: filling a gap can seal slabs that lie further on in this same write.
+    for (const [at, target] of open) if (at >= first && at <= last) fill(target, at, write);
+    await sealFull(emit);
+    for (let at = first; at <= last; at += 1) {
+      if (at < slabOf(sealed) || open.has(at)) continue;
+      const target = { slab: await pool.acquire(slabBytes, scope, signal), coverage: new Coverage() };
+      open.set(at, target);
       fill(target, at, write);
       await sealFull(emit);
     }

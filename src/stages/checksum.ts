@@ -41,13 +41,16 @@ async function leavesOf(chunk: Chunk, env: StageEnv): Promise<Uint8Array> {
 
 function verifyLeaves(chunk: Chunk, actual: Uint8Array): void {
   const expected = chunk.leaves;
-  if (expected === undefined || sizeOf(chunk.pieces) !== chunk.length || expected.byteLength !== actual.byteLength) {
-    throw new EngineError(
-      'VOST_CORRUPT',
-      'integrity',
-      `chunk ${chunk.index} has ${sizeOf(chunk.pieces)} bytes where the index says ${chunk.length}`,
-      { details: { chunk: chunk.index, offset: chunk.offset } },
-    );
+  const details = { chunk: chunk.index, offset: chunk.offset };
+  const size = sizeOf(chunk.pieces);
+  if (size !== chunk.length) {
+    const message = `chunk ${chunk.index} has ${size} bytes where the index says ${chunk.length}`;
+    throw new EngineError('VOST_CORRUPT', 'integrity', message, { details });
+  }
+  if (expected?.byteLength !== actual.byteLength) {
+    const digests = (expected?.byteLength ?? 0) / DIGEST_BYTES;
+    const message = `the index has ${digests} digests for chunk ${chunk.index}, which has ${actual.byteLength / DIGEST_BYTES} leaves`;
+    throw new EngineError('VOST_CORRUPT', 'integrity', message, { details });
   }
   for (let at = 0; at < expected.byteLength; at += DIGEST_BYTES) {
     if (Buffer.compare(expected.subarray(at, at + DIGEST_BYTES), actual.subarray(at, at + DIGEST_BYTES)) === 0)

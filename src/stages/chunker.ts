@@ -26,6 +26,7 @@ export function createChunker(options: ChunkerOptions): StepTransform<Run, Chunk
         throw new EngineError('VOST_ORDER', 'internal', `a run begins at ${run.offset} where ${position} was due`);
       }
       const count = Math.ceil(run.data.byteLength / chunkBytes);
+      if (count === 0) run.lease.release();
       const leases = count === 1 ? [run.lease] : shareLease(run.lease, count);
       for (const [nth, lease] of leases.entries()) {
         const data = run.data.subarray(nth * chunkBytes, Math.min((nth + 1) * chunkBytes, run.data.byteLength));

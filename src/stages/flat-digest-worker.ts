@@ -13,8 +13,8 @@ const saved = workerData as Uint8Array | null;
 if (saved === null) hasher.init();
 else hasher.load(saved);
 
-port.on('message', (pieces: Uint8Array[]) => {
-  for (const piece of pieces) hasher.update(piece);
+port.on('message', (slice: Uint8Array) => {
+  hasher.update(slice);
   const state = hasher.save();
   port.postMessage({ state, digest: hasher.digest('binary') });
   // digest() ends the computation; go on from the state before it.

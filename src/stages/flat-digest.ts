@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { abortError, EngineError } from '../errors.ts';
 import type { StageInstance } from '../pipeline/stage.ts';
 
 /** Bytes copied to the worker per message; the copy is small beside the hash and bounds the memory. */
@@ -16,41 +17,65 @@ interface Progress {
  * new instance, in another process, to go on.
  */
 export class FlatDigest {
-  readonly #worker: Worker;
+  readonly #saved: Uint8Array | undefined;
+  /** Fires when the worker is gone, with the reason. */
+  readonly #gone = new AbortController();
+  #worker: Worker | undefined;
   #latest: Progress | undefined;
 
   /** @param state what an earlier instance saved; absent for a new image. */
   constructor(state?: Uint8Array) {
-    const file = import.meta.url.endsWith('.ts') ? './flat-digest-worker.ts' : './flat-digest-worker.js';
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: state ?? null });
-    this.#worker.unref();
+    this.#saved = state;
   }
 
-  /** The stage that feeds it. Chunks pass through unchanged, after they have been hashed. */
+  /** The stage that feeds it. Chunks pass through unchanged, after they have been hashed. The worker lives from the first chunk to close. */
   stage(): StageInstance {
     return {
       concurrency: 1,
-      apply: async (chunk) => {
+      apply: async (chunk, signal) => {
+        let progress = this.#latest;
         for (const piece of chunk.pieces) {
-          for (let at = 0; at < piece.byteLength; at += SLICE_BYTES)
-            await this.#feed(piece.slice(at, at + SLICE_BYTES));
+          for (let at = 0; at < piece.byteLength; at += SLICE_BYTES) {
+            if (signal.aborted) throw abortError(signal);
+            progress = await this.#feed(piece.subarray(at, at + SLICE_BYTES));
+          }
         }
+        this.#latest = progress;
         return chunk;
       },
       flush: async () => {
-        if (this.#latest === undefined) await this.#feed(new Uint8Array(0));
+        this.#latest ??= await this.#feed(new Uint8Array(0));
       },
       close: async () => {
-        await this.#worker.terminate();
+        await this.#worker?.terminate();
       },
     };
   }
 
-  async #feed(slice: Uint8Array<ArrayBuffer>): Promise<void> {
-    const answer = once(this.#worker, 'message');
-    this.#worker.postMessage([slice], [slice.buffer]);
-    const [progress] = (await answer) as [Progress];
-    this.#latest = progress;
+  async #feed(slice: Uint8Array): Promise<Progress> {
+    this.#worker ??= this.#start();
+    const copy = new Uint8Array(slice);
+    const { signal } = this.#gone;
+    try {
+      const answer = once(this.#worker, 'message', { signal });
+      this.#worker.postMessage(copy, [copy.buffer]);
+      const [progress] = (await answer) as [Progress];
+      return progress;
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    }
+  }
+
+  #start(): Worker {
+    const file = import.meta.url.endsWith('.ts') ? './flat-digest-worker.ts' : './flat-digest-worker.js';
+    const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#saved ?? null });
+    const gone = (cause?: unknown): void =>
+      this.#gone.abort(
+        new EngineError('VOST_FLAT_DIGEST', 'internal', 'the worker that hashes the image has ended', { cause }),
+      );
+    worker.on('error', gone);
+    worker.on('exit', () => gone());
+    return worker;
   }
 
   /** State after the last chunk that passed, for {@link FlatDigest.constructor}; undefined before the first. */

@@ -34,81 +34,167 @@ export interface Part {
   readonly whole: boolean;
 }
 
-export interface PackerOptions {
-  readonly plan: PartPlan;
-  /** Fragment to begin with, when a pending image is continued. Default 1. */
-  readonly firstFragment?: number;
+/** Chunks that wait for more to make a part, and lie in storage meanwhile instead of in memory. */
+export interface HeldRun {
+  readonly chunks: readonly StoredChunk[];
+  /** Encoded bytes. */
+  readonly size: number;
+  /** Get the encoded bytes back. */
+  load(signal: AbortSignal): Promise<{ readonly piece: Uint8Array; readonly lease: Lease }>;
 }
 
-/** Gathers encoded chunks into parts and parts into fragments, as the plan says. A chunk never spans two parts. */
-export function createPacker(options: PackerOptions): StepTransform<Chunk, Part> {
-  const { plan } = options;
-  let fragment = options.firstFragment ?? 1;
-  let number = 1;
-  let offset = 0;
-  let size = 0;
-  let held: { chunk: Chunk; stored: StoredChunk }[] = [];
+/** Where to go on in an image that others have begun. */
+export interface PackerStart {
+  readonly fragment: number;
+  /** Number and offset of the fragment's next part. */
+  readonly number: number;
+  readonly offset: number;
+  /**
+   * Storage may have parts of this fragment up to this number that do not count. All of them must be sent again, because an upload is
+   * completed with every part that it has; so parts are made as small as is allowed until then.
+   */
+  readonly fillTo: number;
+  readonly held: readonly HeldRun[];
+}
 
-  const send = async (emit: Emit<Part>, whole: boolean): Promise<void> => {
+/** What a packer has done and has in hand. */
+export interface PackerState {
+  /** Chunks taken in. */
+  readonly taken: number;
+  /** Parts passed on. */
+  readonly parts: number;
+  /** Chunks in memory that are not part of a part yet. */
+  readonly loose: number;
+}
+
+export interface PackerOptions {
+  readonly plan: PartPlan;
+  /** The store's bound, bytes. */
+  readonly minPartBytes: number;
+  /** Most chunks of a part; a fragment ends early when so many are less than a part. Bounds the memory for chunks that compress to nothing. */
+  readonly maxChunks: number;
+  readonly start?: PackerStart;
+  /** Put away chunks that are too few for a part, when {@link PRESS} says so. Their memory is released when this resolves. */
+  readonly hold?: (
+    chunks: readonly StoredChunk[],
+    pieces: readonly Uint8Array[],
+    signal: AbortSignal,
+  ) => Promise<HeldRun>;
+  readonly onChange?: (state: PackerState) => void;
+}
+
+/** Written to a packer, it lets go of all chunks in memory: as a part when they are enough for one, else through `hold`. */
+export const PRESS = Symbol('press');
+
+/** Gathers encoded chunks into parts and parts into fragments, as the plan says. A chunk never spans two parts. */
+export function createPacker(options: PackerOptions): StepTransform<Chunk | typeof PRESS, Part> {
+  const { plan, start, minPartBytes, maxChunks, hold } = options;
+  let fragment = start?.fragment ?? 1;
+  let number = start?.number ?? 1;
+  let offset = start?.offset ?? 0;
+  let size = 0;
+  /** The chunks of the next part: first those put away, then those in memory. */
+  let away: HeldRun[] = [];
+  let loose: { chunk: Chunk; stored: StoredChunk }[] = [];
+  let count = 0;
+  let taken = 0;
+  let parts = 0;
+
+  const change = (): void => options.onChange?.({ taken, parts, loose: loose.length });
+
+  /** Give a chunk its place. */
+  const place = (chunk: Omit<StoredChunk, 'fragment' | 'storedOffset'>): StoredChunk => {
+    const stored = { ...chunk, fragment, storedOffset: offset + size };
+    size += chunk.storedLength;
+    count += 1;
+    return stored;
+  };
+
+  for (const run of start?.held ?? [])
+    away.push({ ...run, chunks: run.chunks.map(place), load: (signal) => run.load(signal) });
+
+  const target = (): number => {
+    const filling = start !== undefined && fragment === start.fragment && number <= start.fillTo;
+    return filling ? minPartBytes : plan.target(number);
+  };
+
+  const send = async (emit: Emit<Part>, whole: boolean, signal: AbortSignal): Promise<void> => {
+    const loaded = [];
+    for (const run of away) loaded.push(await run.load(signal));
     const part: Part = {
       fragment,
       number,
       offset,
       size,
-      pieces: held.flatMap(({ chunk }) => chunk.pieces),
-      chunks: held.map(({ stored }) => stored),
-      leases: held.map(({ chunk }) => chunk.lease),
+      pieces: [...loaded.map(({ piece }) => piece), ...loose.flatMap(({ chunk }) => chunk.pieces)],
+      chunks: [...away.flatMap(({ chunks }) => chunks), ...loose.map(({ stored }) => stored)],
+      leases: [...loaded.map(({ lease }) => lease), ...loose.map(({ chunk }) => chunk.lease)],
       whole,
     };
     number += 1;
     offset += size;
     size = 0;
-    held = [];
+    count = 0;
+    away = [];
+    loose = [];
+    parts += 1;
+    change();
     await emit(part);
   };
 
   /** End the fragment; its last part may be smaller than the plan's target. */
-  const endFragment = async (emit: Emit<Part>): Promise<void> => {
-    if (held.length > 0) await send(emit, number === 1);
+  const endFragment = async (emit: Emit<Part>, signal: AbortSignal): Promise<void> => {
+    if (count > 0) await send(emit, number === 1, signal);
     fragment += 1;
     number = 1;
     offset = 0;
   };
 
-  return new StepTransform<Chunk, Part>({
-    name: 'packer',
-    step: async (chunk, emit) => {
-      const length = sizeOf(chunk.pieces);
-      if (chunk.leaves === undefined)
-        throw new EngineError('VOST_NO_DIGEST', 'internal', `chunk ${chunk.index} came without digests`);
-      if (!plan.fits(number, offset, size + length)) {
-        await endFragment(emit);
-        if (!plan.fits(number, offset, length)) {
-          throw new EngineError(
-            'VOST_CHUNK_TOO_LARGE',
-            'usage',
-            `a chunk of ${length} bytes exceeds what the store allows for an object`,
-            {
-              advice: 'lower the chunk size',
-            },
-          );
-        }
+  const take = async (chunk: Chunk, emit: Emit<Part>, signal: AbortSignal): Promise<void> => {
+    const length = sizeOf(chunk.pieces);
+    if (chunk.leaves === undefined)
+      throw new EngineError('VOST_NO_DIGEST', 'internal', `chunk ${chunk.index} came without digests`);
+    if (!plan.fits(number, offset, size + length)) {
+      await endFragment(emit, signal);
+      if (!plan.fits(number, offset, length)) {
+        throw new EngineError(
+          'VOST_CHUNK_TOO_LARGE',
+          'usage',
+          `a chunk of ${length} bytes exceeds what the store allows for an object`,
+          {
+            advice: 'lower the chunk size',
+          },
+        );
       }
-      held.push({
-        chunk,
-        stored: {
-          index: chunk.index,
-          offset: chunk.offset,
-          length: chunk.length,
-          fragment,
-          storedOffset: offset + size,
-          storedLength: length,
-          leaves: chunk.leaves,
-        },
-      });
-      size += length;
-      if (size >= plan.target(number)) await send(emit, false);
-    },
+    }
+    const { index, offset: position, leaves } = chunk;
+    const stored = place({ index, offset: position, length: chunk.length, storedLength: length, leaves });
+    loose.push({ chunk, stored });
+    taken += 1;
+    change();
+    if (size >= target()) await send(emit, false, signal);
+    else if (count >= maxChunks) await (size >= minPartBytes ? send(emit, false, signal) : endFragment(emit, signal));
+  };
+
+  const press = async (emit: Emit<Part>, signal: AbortSignal): Promise<void> => {
+    if (loose.length === 0 || hold === undefined) return change();
+    if (size >= minPartBytes) return send(emit, false, signal);
+    const chunks = loose.map(({ stored }) => stored);
+    away.push(
+      await hold(
+        chunks,
+        loose.flatMap(({ chunk }) => chunk.pieces),
+        signal,
+      ),
+    );
+    for (const { chunk } of loose) chunk.lease.release();
+    loose = [];
+    change();
+  };
+
+  return new StepTransform<Chunk | typeof PRESS, Part>({
+    name: 'packer',
+    step: (item, emit, signal) => (item === PRESS ? press(emit, signal) : take(item, emit, signal)),
     finish: endFragment,
   });
 }

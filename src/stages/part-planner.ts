@@ -3,7 +3,10 @@ import { EngineError } from '../errors.ts';
 export interface PartPlanOptions {
   /** Size of the first parts, bytes. */
   readonly partBytes: number;
-  /** Largest part that memory allows, bytes; parts grow up to this when a fragment gets long. */
+  /**
+   * Largest target, bytes: parts grow up to this when a fragment gets long. A part is held in memory until it is full, so this is
+   * also what memory allows. A part may exceed its target by less than one chunk.
+   */
   readonly maxPartBytes: number;
   /** The store's bounds. */
   readonly minPartBytes: number;
@@ -29,7 +32,6 @@ const STEADY_SHARE = 0.5;
  */
 export function planParts(options: PartPlanOptions): PartPlan {
   const { maxParts, maxFragmentBytes } = options;
-  const first = Math.max(options.partBytes, options.minPartBytes);
   if (options.maxPartBytes < options.minPartBytes || maxParts < 1) {
     throw new EngineError(
       'VOST_PART_PLAN',
@@ -38,7 +40,8 @@ export function planParts(options: PartPlanOptions): PartPlan {
       { advice: 'raise the memory budget' },
     );
   }
-  const largest = Math.max(first, options.maxPartBytes);
+  const largest = options.maxPartBytes;
+  const first = Math.min(largest, Math.max(options.partBytes, options.minPartBytes));
   const steady = Math.max(1, Math.floor(maxParts * STEADY_SHARE));
   const growing = Math.max(1, maxParts - steady);
   // Sizes rise linearly from `first`, so the mean growth is half of the last one.

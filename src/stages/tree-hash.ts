@@ -14,7 +14,8 @@ export class TreeHash {
   /** Append leaf digests, 32 bytes each. */
   push(leaves: Uint8Array): this {
     for (let at = 0; at < leaves.byteLength; at += DIGEST_BYTES) {
-      let node = { leaves: 1, digest: leaves.slice(at, at + DIGEST_BYTES) as Uint8Array };
+      // A copy: slice() of a Buffer would be a view of the caller's memory.
+      let node = { leaves: 1, digest: new Uint8Array(leaves.subarray(at, at + DIGEST_BYTES)) as Uint8Array };
       for (let left = this.#subtrees.at(-1); left?.leaves === node.leaves; left = this.#subtrees.at(-1)) {
         this.#subtrees.pop();
         node = { leaves: left.leaves * 2, digest: pair(left.digest, node.digest) };

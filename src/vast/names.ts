@@ -12,6 +12,13 @@ const MAX_SEGMENT_BYTES = 255;
 const MAX_SLASHES = 200;
 /** Segments that begin like this belong to the directory store (temporary files). */
 export const RESERVED_PREFIX = '.vost-';
+/** An NFS client renames a file that is removed while open to such a name. */
+const NFS_PREFIX = '.nfs';
+
+/** True for file names that never are objects or folders. */
+export function isReserved(segment: string): boolean {
+  return segment.startsWith(RESERVED_PREFIX) || segment.startsWith(NFS_PREFIX);
+}
 
 const KEY = /^[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;
 const PREFIX = /^[A-Za-z0-9._=/-]*$/;
@@ -19,9 +26,7 @@ const DIRECTORY_LSU = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const BUCKET_LSU = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
 function validSegment(segment: string): boolean {
-  return (
-    segment !== '.' && segment !== '..' && segment.length <= MAX_SEGMENT_BYTES && !segment.startsWith(RESERVED_PREFIX)
-  );
+  return segment !== '.' && segment !== '..' && segment.length <= MAX_SEGMENT_BYTES && !isReserved(segment);
 }
 
 /** True for names that can be stored: the grammar of the store contract, S3's and Linux' lengths. */

@@ -91,14 +91,14 @@ export interface UploadInfo {
   readonly initiated: number;
 }
 
-/** One LSU: keys to immutable objects. Keys: segments of `[A-Za-z0-9._=-]` joined by single `/`, never `.` or `..`. */
+/** One LSU: keys to immutable objects. Keys: segments of `[A-Za-z0-9._=-]` joined by single `/`, never `.` or `..`, never beginning with `.vost-` or `.nfs`. */
 export interface ObjectStore {
   readonly lsu: string;
   readonly limits: StoreLimits;
   readonly capabilities: StoreCapabilities;
   /** Store a whole object at once, replacing an older one atomically; durable when this answers. */
   put(key: string, body: Body, options?: RequestOptions): Promise<ObjectInfo>;
-  /** Store an object of unknown size from a stream, atomically and durably; for objects that need no resumption (indexes). */
+  /** Store an object of unknown size from a stream, atomically and durably; for objects that need no resumption (indexes). An error of the source comes through unchanged. */
   putStream(key: string, source: AsyncIterable<Uint8Array>, options?: RequestOptions): Promise<ObjectInfo>;
   /**
    * Fill `into` with the object's bytes from `offset` on. A read that reaches beyond the end of the
@@ -109,7 +109,7 @@ export interface ObjectStore {
   head(key: string, options?: RequestOptions): Promise<ObjectInfo | undefined>;
   /** Keys in ascending byte order, paged by the store. */
   list(options?: ListOptions): AsyncIterable<ObjectInfo>;
-  /** Distinct next path segments under `prefix` (which ends in '/' or is ''), ascending, without the trailing '/'. Only "folders", not keys. */
+  /** Distinct next path segments under `prefix` (which ends in '/' or is ''), in the order of `name/` (as S3 sorts them), without the trailing '/'. Only "folders", not keys. */
   listFolders(prefix: string, options?: RequestOptions): AsyncIterable<string>;
   /** Delete keys; a key that is not there is no error. */
   delete(keys: readonly string[], options?: RequestOptions): Promise<void>;

@@ -215,7 +215,7 @@ t.test('settings come from a file, and the log tells what happened', async (t) =
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   t.match(lines, [
     { msg: 'image complete', size: data.byteLength },
-    { msg: 'command failed', err: { code: 'VOST_NO_LSU' } },
+    { msg: 'command failed', err: { code: 'VOST_NO_SUCH_LSU' } },
   ]);
   t.equal(statSync(log).mode & 0o777, 0o600);
 });

@@ -24,7 +24,7 @@ t.test('golden images of version 1 are listed, read and equal to what they were 
   const text = await readFile(join(GOLDEN, 'text.txt'));
   let seen = 0;
   for await (const entry of listImages(store)) {
-    if (entry.state !== 'complete') return t.fail(`${entry.imageId} is ${entry.state}`);
+    if (entry.state !== 'complete') throw new Error(`${entry.imageId} is ${entry.state}`);
     t.ok((await readImage(store, resources, entry.imageId)).equals(text));
     t.equal(entry.manifest.sha256, createHash('sha256').update(text).digest('hex'));
     seen += 1;

@@ -64,7 +64,7 @@ async function copy(context: Context, source: Source, writer: ImageWriter): Prom
   });
   try {
     let offset = 0;
-    for await (const block of source.blocks()) {
+    for await (const block of source.blocks(context.signal)) {
       await writer.write(offset, block);
       offset += block.byteLength;
     }

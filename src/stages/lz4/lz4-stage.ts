@@ -54,7 +54,7 @@ async function store(chunk: Chunk, data: Uint8Array, env: StageEnv): Promise<Chu
   return { ...chunk, pieces: storedFrame(data, await env.bridge.xxh32([data])) };
 }
 
-/** Undefined when the frame came out larger than a stored one would be. */
+/** Undefined when the frame is no smaller than the data: its memory must not exceed what the chunk gives back. */
 async function compress(
   chunk: Chunk,
   data: Uint8Array,
@@ -66,7 +66,7 @@ async function compress(
   const lease = env.scope.addTicket(ticket);
   try {
     const frame = await compressFrame(data, { contentChecksum: true });
-    if (frame.byteLength > storedFrameBytes(data.byteLength)) {
+    if (frame.byteLength >= data.byteLength) {
       lease.release();
       return undefined;
     }

@@ -1,4 +1,5 @@
 /** Errors of the operating system, as failure classes: the one table of the directory store. */
+import { constants } from 'node:os';
 import { EngineError, type FailureClass } from '../../errors.ts';
 
 interface Verdict {
@@ -58,10 +59,25 @@ const TABLE: Readonly<Record<string, Verdict>> = {
   EMFILE: UNAVAILABLE,
 };
 
+/** Names by number: libuv knows neither ESTALE nor EDQUOT and calls them "Unknown system error -116". */
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [-number, name]));
+
 /** The errno name of a system error, '' for anything else. */
 export function errnoOf(error: unknown): string {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
-  return typeof code === 'string' ? code : '';
+  if (!(error instanceof Error)) return '';
+  const { code, errno } = error as NodeJS.ErrnoException;
+  if (typeof code !== 'string') return '';
+  return TABLE[code] === undefined && errno !== undefined ? (NAMES.get(errno) ?? code) : code;
+}
+
+/** The result, or undefined when the file is not there. */
+export async function orMissing<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /**

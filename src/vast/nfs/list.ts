@@ -5,8 +5,10 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
 import { checkSignal } from '../body.ts';
-import { isKey, RESERVED_PREFIX } from '../names.ts';
+import { isKey, isReserved } from '../names.ts';
+import type { Retrier } from '../retry.ts';
 import type { ObjectInfo, UploadInfo } from '../store.ts';
+import { fileError, orMissing } from './classify.ts';
 import { idOfSidecar, readHeader } from './sidecar.ts';
 import { infoOf } from './temporary.ts';
 import { entryPath, findFolder, type LsuPlace } from './walk.ts';
@@ -56,6 +58,16 @@ async function readWindow(
   return entries.length > size ? { entries: entries.slice(0, size), more: true } : { entries, more };
 }
 
+async function persist<T>({ retrier, signal }: WalkOptions, work: () => Promise<T>): Promise<T> {
+  return retrier.run({ operation: 'list', signal }, async () => {
+    try {
+      return await work();
+    } catch (error) {
+      throw fileError(error, 'list');
+    }
+  });
+}
+
 async function* readEntries(
   place: LsuPlace,
   folder: readonly string[],
@@ -65,7 +77,8 @@ async function* readEntries(
   const { window = WINDOW, signal } = options;
   for (let after = ''; ; ) {
     checkSignal(signal);
-    const { entries, more } = await readWindow(place, folder, after, entryOf, window);
+    // A directory that vanished is empty; a handle gone stale is looked up again from the top.
+    const { entries, more } = await persist(options, () => readWindow(place, folder, after, entryOf, window));
     for (let at = 0; at < entries.length; at += BATCH) yield entries.slice(at, at + BATCH);
     const last = entries.at(-1);
     if (!more || last === undefined) return;
@@ -74,13 +87,14 @@ async function* readEntries(
 }
 
 export interface WalkOptions {
+  readonly retrier: Retrier;
   readonly signal?: AbortSignal | undefined;
   /** Names kept at a time; smaller in tests. */
   readonly window?: number | undefined;
 }
 
 function objectOrFolder(kind: Kind): Entry | undefined {
-  if (kind.name.startsWith(RESERVED_PREFIX)) return undefined;
+  if (isReserved(kind.name)) return undefined;
   if (kind.isDirectory()) return `${kind.name}/`;
   return kind.isFile() ? kind.name : undefined;
 }
@@ -94,7 +108,7 @@ async function statAll(
   const found = names.length === 0 ? undefined : await findFolder(place, folder);
   if (found === undefined) return names.map(() => undefined);
   await using dir = found;
-  return await Promise.all(names.map((name) => lstat(entryPath(dir, name), { bigint: true }).catch(() => undefined)));
+  return await Promise.all(names.map((name) => orMissing(lstat(entryPath(dir, name), { bigint: true }))));
 }
 
 /** Objects below `prefix`, keys greater than `startAfter`, ascending. */
@@ -127,7 +141,7 @@ async function* listFolder(
   };
   for await (const batch of readEntries(place, folder, wanted, options)) {
     const files = batch.filter((entry) => !entry.endsWith('/'));
-    const stats = await statAll(place, folder, files);
+    const stats = await persist(options, () => statAll(place, folder, files));
     const infos = new Map(files.map((name, index) => [name, stats[index]]));
     for (const entry of batch) {
       checkSignal(options.signal);
@@ -191,7 +205,7 @@ async function* uploadsBelow(
     for (const entry of batch) {
       checkSignal(options.signal);
       const id = idOfSidecar(entry);
-      const upload = id === undefined ? undefined : await readUpload(place, folder, id);
+      const upload = id === undefined ? undefined : await persist(options, () => readUpload(place, folder, id));
       if (upload?.key.startsWith(prefix)) yield upload;
       if (entry.endsWith('/')) yield* uploadsBelow(place, [...folder, entry.slice(0, -1)], prefix, options);
     }

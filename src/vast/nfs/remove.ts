@@ -1,7 +1,7 @@
 /** Deleting objects, and the folders that became empty. */
 import { type FileHandle, lstat, opendir, rmdir, unlink } from 'node:fs/promises';
 import { checkSignal } from '../body.ts';
-import { errnoOf } from './classify.ts';
+import { errnoOf, orMissing } from './classify.ts';
 import { sidecarName } from './sidecar.ts';
 import { removeFile, TEMPORARY_PREFIX } from './temporary.ts';
 import { entryPath, findFolder, type LsuPlace, splitKey } from './walk.ts';
@@ -43,7 +43,8 @@ export async function deleteKeys(
       }
       await dir.sync();
     }
-    await pruneFolder(place, folder);
+    // A folder that stays is seen by nobody; the keys are gone all the same.
+    await pruneFolder(place, folder).catch(() => undefined);
   }
 }
 
@@ -88,7 +89,7 @@ async function sweep(place: LsuPlace, folder: readonly string[]): Promise<void> 
   }
   const present = new Set(names);
   for (const name of names) {
-    const stat = await lstat(entryPath(dir, name)).catch(() => undefined);
+    const stat = await orMissing(lstat(entryPath(dir, name)));
     const owned = present.has(sidecarName(name.slice(TEMPORARY_PREFIX.length)));
     if (owned || stat === undefined || Date.now() - stat.mtimeMs < STALE_MS) return;
   }

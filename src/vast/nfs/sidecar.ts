@@ -15,7 +15,7 @@ import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { isKey } from '../names.ts';
 import type { PartInfo } from '../store.ts';
-import { errnoOf } from './classify.ts';
+import { orMissing } from './classify.ts';
 import { readFully } from './read.ts';
 import { TEMPORARY_PREFIX } from './temporary.ts';
 import { entryPath } from './walk.ts';
@@ -149,13 +149,4 @@ export async function readHeader(dir: FileHandle, id: string): Promise<SidecarHe
   const header = headerOf(parseLine(line ?? ''));
   const data = await orMissing(lstat(entryPath(dir, dataName(id))));
   return data?.isFile() ? header : undefined;
-}
-
-async function orMissing<T>(result: Promise<T>): Promise<T | undefined> {
-  try {
-    return await result;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -15,7 +15,7 @@ import type {
   UploadInfo,
 } from '../store.ts';
 import { noSuchKey, shortRead, storageClosed } from '../store-errors.ts';
-import { errnoOf, fileError } from './classify.ts';
+import { errnoOf, fileError, orMissing } from './classify.ts';
 import { listFolderNames, listObjects, listUploads } from './list.ts';
 import { openRegular, readFully } from './read.ts';
 import { deleteKeys, pruneFolder } from './remove.ts';
@@ -162,25 +162,25 @@ export class FileStore implements ObjectStore, FileUploadHost {
       const found = await findFolder(this.place, folder);
       if (found === undefined) return undefined;
       await using dir = found;
-      try {
-        const stat = await lstat(entryPath(dir, name), { bigint: true });
-        return stat.isFile() ? infoOf(key, stat) : undefined;
-      } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return undefined;
-        throw error;
-      }
+      const stat = await orMissing(lstat(entryPath(dir, name), { bigint: true }));
+      return stat?.isFile() ? infoOf(key, stat) : undefined;
     });
   }
 
   async *list(options: ListOptions = {}): AsyncGenerator<ObjectInfo, undefined> {
     const { prefix = '', startAfter = '', signal } = options;
+    const { retrier } = this;
     checkPrefix(prefix);
-    yield* this.#generate('list', options, listObjects(this.place, prefix, startAfter, { signal }));
+    yield* this.#generate('list', options, listObjects(this.place, prefix, startAfter, { signal, retrier }));
   }
 
   async *listFolders(prefix: string, options: RequestOptions = {}): AsyncGenerator<string, undefined> {
     checkFolderPrefix(prefix);
-    yield* this.#generate('list folders of', options, listFolderNames(this.place, prefix, { signal: options.signal }));
+    yield* this.#generate(
+      'list folders of',
+      options,
+      listFolderNames(this.place, prefix, { signal: options.signal, retrier: this.retrier }),
+    );
   }
 
   async delete(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
@@ -200,7 +200,11 @@ export class FileStore implements ObjectStore, FileUploadHost {
 
   async *listUploads(prefix: string, options: RequestOptions = {}): AsyncGenerator<UploadInfo, undefined> {
     checkPrefix(prefix);
-    yield* this.#generate('list uploads of', options, listUploads(this.place, prefix, { signal: options.signal }));
+    yield* this.#generate(
+      'list uploads of',
+      options,
+      listUploads(this.place, prefix, { signal: options.signal, retrier: this.retrier }),
+    );
   }
 
   /**

@@ -4,7 +4,7 @@ import { checkPart, checkParts, checkSignal } from '../body.ts';
 import type { Retrier } from '../retry.ts';
 import type { ObjectInfo, PartBody, PartInfo, RequestOptions, StoreLimits, Upload } from '../store.ts';
 import { badParts, noSuchUpload, wrongSize } from '../store-errors.ts';
-import { errnoOf, fileError } from './classify.ts';
+import { errnoOf, fileError, orMissing } from './classify.ts';
 import { pruneFolder } from './remove.ts';
 import {
   dataName,
@@ -168,8 +168,9 @@ export class FileUpload implements Upload {
     }
     const record: PartRecord = { number: part.number, offset: part.offset, size: part.size, etag: temporaryId() };
     await files.sidecar.appendFile(partRecord(record));
-    // Completed or aborted meanwhile: what we appended to has no name any more.
-    if ((await files.sidecar.stat()).nlink === 0) throw this.#gone();
+    // Completed or aborted meanwhile: what we appended to has lost its name.
+    const named = await orMissing(lstat(entryPath(files.dir, sidecarName(this.id))));
+    if (named?.ino !== (await files.sidecar.stat()).ino) throw this.#gone();
     parts.set(record.number, record);
     return { number: record.number, size: record.size, etag: record.etag };
   }
@@ -179,7 +180,7 @@ export class FileUpload implements Upload {
       await using files = await this.#open();
       const { parts } = await this.#records(files.sidecar);
       // A record can outlive its upload when we died just after publishing.
-      const data = await lstat(entryPath(files.dir, dataName(this.id))).catch(() => undefined);
+      const data = await orMissing(lstat(entryPath(files.dir, dataName(this.id))));
       if (data === undefined) throw this.#gone();
       const list = [...parts.values()].sort((a, b) => a.number - b.number);
       return list.map(({ number, size, etag }) => ({ number, size, etag }));

@@ -165,6 +165,8 @@ interface RawError {
 }
 
 const MAX_MESSAGE = 300;
+/** What the SDK calls an error whose answer names no code. */
+const NAMELESS = new Set(['', '400', 'Unknown', 'UnknownError', 'BadRequest', 'Error']);
 
 function byStatus(status: number | undefined): Verdict | undefined {
   if (status === undefined || status < 300) return undefined;
@@ -194,9 +196,11 @@ function verdictOf(error: RawError): Verdict {
   if (socket !== undefined && status === undefined) return socket;
   const code = CODES[error.name ?? ''];
   if (code !== undefined) return code;
-  // An answer that was no XML although the status promised it.
-  if (error.name === 'SyntaxError' && (status ?? 200) < 300) return UNAVAILABLE;
-  return byStatus(status) ?? socket ?? BROKEN;
+  // An answer to HEAD has no body: a bare 400 is how AWS refuses an expired token there.
+  if (status === 400 && NAMELESS.has(error.name ?? '')) return CREDENTIALS;
+  const verdict = byStatus(status) ?? socket;
+  // Success, but the answer could not be understood: cut off or mangled by something between us.
+  return verdict ?? (status === undefined ? BROKEN : UNAVAILABLE);
 }
 
 /**

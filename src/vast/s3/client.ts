@@ -50,6 +50,8 @@ function connectPool(settings: S3Settings, caFile: string | undefined): Pool {
   });
 }
 
+function ignore(): void {}
+
 /** The handler takes a dispatcher of any undici; its types are those of its own older one. */
 function asDispatcher(pool: Pool): NonNullable<UndiciHttpHandlerOptions['dispatcher']> {
   return pool as unknown as NonNullable<UndiciHttpHandlerOptions['dispatcher']>;
@@ -70,6 +72,8 @@ export function connectS3(settings: S3Settings, options: S3ConnectionOptions): S
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
     disableS3ExpressSessionAuth: true,
+    // Else the SDK writes about stream bodies to the console; errors reach our caller in any case.
+    logger: { debug: ignore, info: ignore, warn: ignore, error: ignore },
     // Handed on to the default credential chain: a refresh reads the shared files again.
     ignoreCache: true,
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),

@@ -3,7 +3,7 @@ import type { ObjectInfo, PartInfo, RequestOptions } from '../store.ts';
 import { noSuchKey, wrongSize } from '../store-errors.ts';
 import { headObject, type S3Place } from './head.ts';
 import { plainEtag } from './integrity.ts';
-import { createS3Upload } from './upload.ts';
+import { createS3Upload, discardUpload } from './upload.ts';
 
 /** Ranges copied at the same time. */
 const PARALLEL = 4;
@@ -77,8 +77,7 @@ async function copyParts(
     for (const end of ends) if (end.status === 'rejected') throw end.reason;
     return await upload.complete(parts, options);
   } catch (error) {
-    // Not with the caller's signal: it may be what ended the copy.
-    await upload.abort().catch(() => undefined);
+    await discardUpload(upload);
     throw error;
   }
 }

@@ -47,14 +47,14 @@ export class S3Store implements ObjectStore {
   }
 
   /** Everything that can be refused without the server. */
-  #check(options: RequestOptions, ...keys: readonly string[]): void {
+  #check(options: RequestOptions, keys: readonly string[]): void {
     for (const key of keys) checkKey(key);
     this.#place.sender.check();
     checkSignal(options.signal);
   }
 
   async put(key: string, body: Body, options: RequestOptions = {}): Promise<ObjectInfo> {
-    this.#check(options, key);
+    this.#check(options, [key]);
     // One PutObject takes at most as much as one part.
     const maxObjectBytes = Math.min(MAX_PART_BYTES, this.limits.maxObjectBytes);
     checkObjectBytes(bodyBytes(body), { ...this.limits, maxObjectBytes });
@@ -62,18 +62,18 @@ export class S3Store implements ObjectStore {
   }
 
   async putStream(key: string, source: AsyncIterable<Uint8Array>, options: RequestOptions = {}): Promise<ObjectInfo> {
-    this.#check(options, key);
+    this.#check(options, [key]);
     return putObjectStream(this.#place, key, source, options);
   }
 
   async read(key: string, offset: number, into: Uint8Array, options: RequestOptions = {}): Promise<void> {
-    this.#check(options, key);
+    this.#check(options, [key]);
     checkOffset(offset);
     return readObject(this.#place, key, offset, into, options);
   }
 
   async head(key: string, options: RequestOptions = {}): Promise<ObjectInfo | undefined> {
-    this.#check(options, key);
+    this.#check(options, [key]);
     return headObject(this.#place, key, options);
   }
 
@@ -88,12 +88,12 @@ export class S3Store implements ObjectStore {
   }
 
   async delete(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
-    this.#check(options, ...new Set(keys));
+    this.#check(options, keys);
     await this.#remover.delete(keys, options);
   }
 
   async createUpload(key: string, options: RequestOptions = {}): Promise<Upload> {
-    this.#check(options, key);
+    this.#check(options, [key]);
     return createS3Upload(this.#place, key, options);
   }
 
@@ -113,7 +113,7 @@ export class S3Store implements ObjectStore {
     options: RequestOptions = {},
   ): Promise<ObjectInfo> {
     checkLsu(from.lsu, isBucketLsu);
-    this.#check(options, from.key, key);
+    this.#check(options, [from.key, key]);
     return copyObject(this.#place, from, key, options);
   }
 }

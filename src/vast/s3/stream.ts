@@ -2,7 +2,7 @@ import { unwrapSource, watchSource } from '../body.ts';
 import type { Body, ObjectInfo, PartInfo, RequestOptions } from '../store.ts';
 import type { S3Place } from './head.ts';
 import { putObject } from './put.ts';
-import { createS3Upload, type S3Upload } from './upload.ts';
+import { createS3Upload, discardUpload, type S3Upload } from './upload.ts';
 
 /**
  * Sends a stream of unknown length with one buffer of one part: collect, send, collect again. Up to
@@ -33,8 +33,7 @@ class StreamSender {
       if (this.#filled > 0) await this.#flush();
       return await this.#upload.complete(this.#parts, this.#options);
     } catch (error) {
-      // Not with the caller's signal: it may be what ended the stream.
-      await this.#upload?.abort().catch(() => undefined);
+      if (this.#upload !== undefined) await discardUpload(this.#upload);
       throw unwrapSource(error);
     }
   }

@@ -31,6 +31,21 @@ export async function createS3Upload(place: S3Place, key: string, options: Reque
   return new S3Upload(place, key, id);
 }
 
+/** Time for dropping an upload of our own after a failure, milliseconds; gc finds what is left then. */
+const DISCARD_MS = 10_000;
+
+/**
+ * Drop an upload because what filled it failed. Not with the caller's signal, which may be what
+ * ended it, and not for as long as retries would go on: the caller waits for the first error.
+ */
+export async function discardUpload(upload: Upload): Promise<void> {
+  try {
+    await upload.abort({ signal: AbortSignal.timeout(DISCARD_MS) });
+  } catch {
+    // The first error matters; the upload stays visible to listUploads.
+  }
+}
+
 /** A multipart upload. The server joins parts by their numbers; offsets are not needed. */
 export class S3Upload implements Upload {
   readonly key: string;

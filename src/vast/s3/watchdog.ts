@@ -10,6 +10,13 @@ import { type buildConnector, Client, type Dispatcher } from 'undici';
 /** Largest answer that is not object data (listings, error documents), bytes. */
 const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024;
 
+/**
+ * What the kernels of both sides may hold of a body that we see as sent (Linux: 4 MiB to send, 6 MiB
+ * to receive), and the slowest peer we wait for. A server that reads slowly answers that much later.
+ */
+const KERNEL_BYTES = 10 * 1024 * 1024;
+const SLOWEST_BYTES_PER_MS = 128;
+
 /** No byte moved for the idle time. Its code is classified like any connection that broke. */
 export class IdleError extends Error {
   readonly code = 'ETIMEDOUT';
@@ -30,30 +37,43 @@ export class OversizeError extends Error {
   }
 }
 
+/** What is known of a request before it begins. */
+interface Watch {
+  readonly idleMs: number;
+  /** Length of the request's body. */
+  readonly bodyBytes: number;
+  /** Asks for object data. */
+  readonly ranged: boolean;
+}
+
 /** Watches one request on one socket and passes everything on. */
 class WatchedHandler implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler;
   readonly #socket: () => Socket | undefined;
-  readonly #idleMs: number;
-  readonly #ranged: boolean;
+  readonly #watch: Watch;
   #release: () => void = () => undefined;
   #room = MAX_DOCUMENT_BYTES;
 
-  constructor(
-    handler: Dispatcher.DispatchHandler,
-    socket: () => Socket | undefined,
-    options: { idleMs: number; ranged: boolean },
-  ) {
+  constructor(handler: Dispatcher.DispatchHandler, socket: () => Socket | undefined, watch: Watch) {
     this.#handler = handler;
     this.#socket = socket;
-    this.#idleMs = options.idleMs;
-    this.#ranged = options.ranged;
+    this.#watch = watch;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
     const socket = this.#socket();
-    const onIdle = (): void => controller.abort(new IdleError(this.#idleMs));
-    socket?.setTimeout(this.#idleMs, onIdle);
+    const { idleMs, bodyBytes } = this.#watch;
+    let graceMs = Math.ceil(Math.min(bodyBytes, KERNEL_BYTES) / SLOWEST_BYTES_PER_MS);
+    const onIdle = (): void => {
+      if (graceMs > 0 && socket?.writableLength === 0) {
+        // The whole body left us; the peer may still be reading it from the kernels' buffers.
+        socket.setTimeout(graceMs, onIdle);
+        graceMs = 0;
+      } else {
+        controller.abort(new IdleError(idleMs));
+      }
+    };
+    socket?.setTimeout(idleMs, onIdle);
     this.#release = () => {
       socket?.setTimeout(0, onIdle);
       this.#release = () => undefined;
@@ -63,7 +83,7 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
 
   onResponseStart(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
     // Object data is bounded by whoever asked for the range.
-    if (this.#ranged && args[1] < 300) this.#room = Number.POSITIVE_INFINITY;
+    if (this.#watch.ranged && args[1] < 300) this.#room = Number.POSITIVE_INFINITY;
     this.#handler.onResponseStart?.(...args);
   }
 
@@ -111,7 +131,8 @@ export class WatchedClient extends Client {
     const headers = (rest.headers ?? {}) as Record<string, unknown>;
     const watched = new WatchedHandler(handler, () => this.#current.socket, {
       idleMs: silenceMs ?? this.#idleMs,
-      ranged: rest.method === 'GET' && ('range' in headers || 'Range' in headers),
+      bodyBytes: Number(headers['content-length'] ?? 0),
+      ranged: rest.method === 'GET' && 'range' in headers,
     });
     return super.dispatch(rest, watched);
   }

@@ -1,6 +1,7 @@
 import type { Test } from 'tap';
 import { EngineError } from '../../../src/errors.ts';
 import type { ObjectStore, RequestOptions, Upload } from '../../../src/vast/store.ts';
+import { refusal } from '../../support/refusal.ts';
 import { all, keysOf, pattern, type Subject, streamOf } from './support.ts';
 
 type Call = (store: ObjectStore, upload: Upload, options: RequestOptions) => Promise<unknown>;
@@ -33,11 +34,11 @@ export async function abortConformance(t: Test, { storage, features, fresh }: Su
     const upload = await store.createUpload('held');
     const signal = AbortSignal.abort();
     for (const [name, call] of Object.entries(calls(features.partBytes))) {
-      await t.rejects(call(store, upload, { signal }), { failure: 'aborted', code: 'VOST_ABORTED' }, name);
+      await t.rejects(call(store, upload, { signal }), refusal('aborted', { code: 'VOST_ABORTED' }), name);
     }
-    await t.rejects(storage.lsus({ signal }), { failure: 'aborted' }, 'lsus');
-    await t.rejects(storage.createLsu('conformance-aborted', { signal }), { failure: 'aborted' }, 'createLsu');
-    await t.rejects(storage.open(store.lsu, { signal }), { failure: 'aborted' }, 'open');
+    await t.rejects(storage.lsus({ signal }), refusal('aborted'), 'lsus');
+    await t.rejects(storage.createLsu('conformance-aborted', { signal }), refusal('aborted'), 'createLsu');
+    await t.rejects(storage.open(store.lsu, { signal }), refusal('aborted'), 'open');
     t.notOk((await storage.lsus()).includes('conformance-aborted'));
     t.same(await keysOf(store), ['old'], 'nothing was written');
     t.same(await upload.listParts(), []);
@@ -53,7 +54,7 @@ export async function abortConformance(t: Test, { storage, features, fresh }: Su
       const stop = new AbortController();
       const running = table[name]?.(store, upload, { signal: stop.signal });
       stop.abort();
-      await t.rejects(running ?? Promise.resolve(), { failure: 'aborted' }, name);
+      await t.rejects(running ?? Promise.resolve(), refusal('aborted'), name);
     }
     t.same(await keysOf(store), ['old'], 'nothing is visible');
     t.same(await all(store.listFolders('')), []);
@@ -73,7 +74,7 @@ export async function abortConformance(t: Test, { storage, features, fresh }: Su
         stop.abort();
       }
     })();
-    await t.rejects(listing, { failure: 'aborted' });
+    await t.rejects(listing, refusal('aborted'));
     t.equal(seen.length, 1);
   });
 

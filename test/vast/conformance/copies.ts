@@ -1,4 +1,5 @@
 import type { Test } from 'tap';
+import { refusal } from '../../support/refusal.ts';
 import { fetch, keysOf, pattern, type Subject } from './support.ts';
 
 export async function copyConformance(t: Test, { fresh, features }: Subject): Promise<void> {
@@ -19,9 +20,9 @@ export async function copyConformance(t: Test, { fresh, features }: Subject): Pr
 
   await t.test('errors', async (t) => {
     const store = await fresh();
-    await t.rejects(store.copy({ lsu: store.lsu, key: 'none' }, 'x/y'), { failure: 'not-found' });
-    await t.rejects(store.copy({ lsu: 'conformance-missing', key: 'a' }, 'x/y'), { failure: 'not-found' });
-    await t.rejects(store.copy({ lsu: '../x', key: 'a' }, 'x/y'), { failure: 'usage' });
+    await t.rejects(store.copy({ lsu: store.lsu, key: 'none' }, 'x/y'), refusal('not-found'));
+    await t.rejects(store.copy({ lsu: 'conformance-missing', key: 'a' }, 'x/y'), refusal('not-found'));
+    await t.rejects(store.copy({ lsu: '../x', key: 'a' }, 'x/y'), refusal('usage'));
     t.same(await keysOf(store), []);
   });
 }

@@ -1,4 +1,5 @@
 import type { Test } from 'tap';
+import { refusal } from '../../support/refusal.ts';
 import { all, keysOf, pattern, type Subject } from './support.ts';
 
 /** Keys whose order is easily got wrong: '-' and '.' sort before '/', digits and letters behind. */
@@ -86,7 +87,7 @@ export async function listConformance(t: Test, { features, fresh }: Subject): Pr
 
   await t.test('bad prefixes', async (t) => {
     const store = await fresh();
-    const usage = { failure: 'usage', code: 'VOST_BAD_KEY' };
+    const usage = refusal('usage', { code: 'VOST_BAD_KEY' });
     for (const prefix of ['/', '../', 'a/../', 'a//', './', 'a b', 'ä', '\0', '/etc/']) {
       await t.rejects(keysOf(store, prefix), usage, `list ${JSON.stringify(prefix)}`);
       await t.rejects(all(store.listFolders(prefix)), usage, `listFolders ${JSON.stringify(prefix)}`);

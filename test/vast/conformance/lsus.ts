@@ -1,4 +1,5 @@
 import type { Test } from 'tap';
+import { refusal } from '../../support/refusal.ts';
 import type { Subject } from './support.ts';
 
 export async function lsuConformance(t: Test, { storage, features, fresh }: Subject): Promise<void> {
@@ -17,25 +18,23 @@ export async function lsuConformance(t: Test, { storage, features, fresh }: Subj
 
   await t.test('errors', async (t) => {
     const store = await fresh();
-    await t.rejects(storage.createLsu(store.lsu), { failure: 'exists' }, 'an LSU is made once');
+    await t.rejects(storage.createLsu(store.lsu), refusal('exists'), 'an LSU is made once');
     await store.put('kept', [Buffer.from('x')]);
-    await t.rejects(storage.createLsu(store.lsu), { failure: 'exists' }, 'also when it has objects');
+    await t.rejects(storage.createLsu(store.lsu), refusal('exists'), 'also when it has objects');
     t.ok(await store.head('kept'), 'which stay');
-    await t.rejects(
-      storage.open('conformance-missing'),
-      { failure: 'not-found' },
-      'only LSUs that exist can be opened',
-    );
+    await t.rejects(storage.open('conformance-missing'), refusal('not-found'), 'only LSUs that exist can be opened');
     t.notOk((await storage.lsus()).includes('conformance-missing'), 'and opening makes none');
   });
 
   await t.test('bad names', async (t) => {
-    const before = await storage.lsus();
-    for (const name of ['', '.', '..', 'a/b', '../x', '.hidden', 'with space', 'nul\0', 'ü', 'x'.repeat(64)]) {
-      await t.rejects(storage.createLsu(name), { failure: 'usage', code: 'VOST_BAD_LSU' }, JSON.stringify(name));
-      await t.rejects(storage.open(name), { failure: 'usage', code: 'VOST_BAD_LSU' }, JSON.stringify(name));
+    const bad = ['', '.', '..', 'a/b', '../x', '.hidden', 'with space', 'nul\0', 'ü', 'x'.repeat(64)];
+    for (const name of bad) {
+      await t.rejects(storage.createLsu(name), refusal('usage', { code: 'VOST_BAD_LSU' }), JSON.stringify(name));
+      await t.rejects(storage.open(name), refusal('usage', { code: 'VOST_BAD_LSU' }), JSON.stringify(name));
     }
-    t.same(await storage.lsus(), before);
+    // Not compared with the list before: others may use the same server.
+    const names = await storage.lsus();
+    t.notOk(bad.some((name) => names.includes(name)));
   });
 
   await t.test('LSUs are apart', async (t) => {

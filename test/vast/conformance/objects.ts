@@ -1,4 +1,5 @@
 import type { Test } from 'tap';
+import { refusal } from '../../support/refusal.ts';
 import { fetch, keysOf, pattern, type Subject } from './support.ts';
 
 const BAD_KEYS = [
@@ -21,6 +22,7 @@ const BAD_KEYS = [
   '*',
   '.vost-tmp-1',
   'a/.vost-x/b',
+  '.nfs0001',
   'x'.repeat(256),
   `${'x/'.repeat(600)}y`,
 ];
@@ -115,16 +117,16 @@ export async function objectConformance(t: Test, { fresh }: Subject): Promise<vo
       [50_000, 10],
       [10_001, 0],
     ] as const) {
-      const short = { failure: 'not-found', code: 'VOST_SHORT_READ' };
+      const short = refusal('not-found', { code: 'VOST_SHORT_READ' });
       await t.rejects(store.read('r', offset, Buffer.alloc(length)), short, `${length} bytes at ${offset} is short`);
     }
     await store.put('empty', []);
     await store.read('empty', 0, Buffer.alloc(0));
     await t.rejects(store.read('empty', 0, Buffer.alloc(1)), { code: 'VOST_SHORT_READ' });
-    await t.rejects(store.read('none', 0, Buffer.alloc(1)), { failure: 'not-found', code: 'VOST_NO_SUCH_KEY' });
-    await t.rejects(store.read('none', 0, Buffer.alloc(0)), { failure: 'not-found', code: 'VOST_NO_SUCH_KEY' });
+    await t.rejects(store.read('none', 0, Buffer.alloc(1)), refusal('not-found', { code: 'VOST_NO_SUCH_KEY' }));
+    await t.rejects(store.read('none', 0, Buffer.alloc(0)), refusal('not-found', { code: 'VOST_NO_SUCH_KEY' }));
     for (const offset of [-1, 0.5, Number.NaN, 2 ** 53]) {
-      await t.rejects(store.read('r', offset, Buffer.alloc(1)), { failure: 'usage' }, `offset ${offset}`);
+      await t.rejects(store.read('r', offset, Buffer.alloc(1)), refusal('usage'), `offset ${offset}`);
     }
   });
 
@@ -138,7 +140,7 @@ export async function objectConformance(t: Test, { fresh }: Subject): Promise<vo
     await store.delete(['a/1', 'a/2']);
     await store.delete([]);
     t.same(await keysOf(store), []);
-    await t.rejects(store.read('a/1', 0, Buffer.alloc(1)), { failure: 'not-found' });
+    await t.rejects(store.read('a/1', 0, Buffer.alloc(1)), refusal('not-found'));
     await store.put('a/1', [pattern(3)]);
     t.same(await keysOf(store), ['a/1'], 'a deleted key can be written again');
   });
@@ -155,7 +157,7 @@ export async function objectConformance(t: Test, { fresh }: Subject): Promise<vo
 
   await t.test('bad keys', async (t) => {
     const store = await fresh();
-    const usage = { failure: 'usage', code: 'VOST_BAD_KEY' };
+    const usage = refusal('usage', { code: 'VOST_BAD_KEY' });
     for (const key of BAD_KEYS) {
       const shown = JSON.stringify(key.slice(0, 20));
       await t.rejects(store.put(key, []), usage, `put ${shown}`);

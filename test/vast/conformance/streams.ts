@@ -1,4 +1,5 @@
 import type { Test } from 'tap';
+import { refusal } from '../../support/refusal.ts';
 import { all, fetch, keysOf, pattern, type Subject, streamOf } from './support.ts';
 
 export async function streamConformance(t: Test, { features, fresh }: Subject): Promise<void> {
@@ -65,7 +66,7 @@ export async function streamConformance(t: Test, { features, fresh }: Subject): 
       stop.abort();
       await new Promise(() => undefined);
     }
-    await t.rejects(store.putStream('w', source(), { signal: stop.signal }), { failure: 'aborted' });
+    await t.rejects(store.putStream('w', source(), { signal: stop.signal }), refusal('aborted'));
     t.same(await keysOf(store), []);
   });
 }

@@ -1,9 +1,10 @@
 import type { Test } from 'tap';
 import type { ObjectStore, PartBody, PartInfo, Upload } from '../../../src/vast/store.ts';
+import { refusal } from '../../support/refusal.ts';
 import { all, fetch, keysOf, pattern, type Subject } from './support.ts';
 
-const GONE = { failure: 'not-found', code: 'VOST_NO_SUCH_UPLOAD' };
-const WRONG = { failure: 'usage' };
+const GONE = refusal('not-found', { code: 'VOST_NO_SUCH_UPLOAD' });
+const WRONG = refusal('usage');
 
 /** The parts of `bytes`, each of `partBytes` but the last, some of several pieces. */
 function partsOf(bytes: Buffer, partBytes: number): PartBody[] {

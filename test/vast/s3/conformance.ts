@@ -14,6 +14,7 @@ export async function s3Conformance(t: Test, mode: ChecksumMode, wireIntegrity: 
       new S3Storage(new URL(server.url), {
         credentials: { accessKeyId: server.accessKey, secretAccessKey: server.secretKey },
         digests: nodeDigests,
+        ...(server.caFile === undefined ? {} : { caFile: server.caFile }),
         wireIntegrity,
         pageSize: 7,
         streamPartBytes: PART_BYTES,

@@ -19,6 +19,8 @@ export interface TestServer {
   readonly url: string;
   readonly accessKey: string;
   readonly secretKey: string;
+  /** PEM file of the server's authority. */
+  readonly caFile?: string;
   close(): Promise<void>;
 }
 
@@ -34,16 +36,17 @@ interface Simulator {
 }
 
 /**
- * The server named by VOST_TEST_S3 (`http://KEY:SECRET@HOST:PORT`; RadosGW, moto, a real cluster), or
- * our simulator in the given mode.
+ * The server named by VOST_TEST_S3 (`http://KEY:SECRET@HOST:PORT`; RadosGW or a real cluster; VOST_TEST_S3_CA
+ * names the authority of an https one), or our simulator in the given mode.
  */
 export async function startServer(t: Test, checksumMode: ChecksumMode): Promise<TestServer> {
   const named = process.env['VOST_TEST_S3'];
   if (named !== undefined) {
     const { origin, username: accessKey, password: secretKey } = new URL(named);
-    return { url: origin, accessKey, secretKey, close: async () => undefined };
+    const caFile = process.env['VOST_TEST_S3_CA'];
+    return { url: origin, accessKey, secretKey, ...(caFile ? { caFile } : {}), close: async () => undefined };
   }
-  const path = '../../../src/sim/s3/index.ts';
+  const path = '../../../src/sim/s3/s3-sim.ts';
   const { startS3Sim } = (await import(path)) as Simulator;
   const keys = { accessKey: 'conformance', secretKey: 'conformance-secret' };
   const sim = await startS3Sim({ dir: t.testdir({}), checksumMode, ...keys });
