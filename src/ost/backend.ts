@@ -1,32 +1,39 @@
 import type { ImageIdentity } from '../image/identity.ts';
-import type { HandleContext, ReadHandle, WriteHandle } from '../image/image-backend.ts';
-import type { ImageWriterOptions } from '../image/image-writer.ts';
+import type {
+  HandleContext,
+  ImageLayout,
+  ReadHandle,
+  ReopenOptions,
+  WriteHandle,
+  WriteTuning,
+} from '../image/image-backend.ts';
 import type { Manifest } from '../image/manifest.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { ObjectStore } from '../vast/store.ts';
 
-/** How a new image is written; what a reopened one keeps is taken from its record. */
-export type WriteOptions = Omit<ImageWriterOptions, 'signal' | 'window'>;
-
-export interface CopyProgress {
+export interface CopyOptions {
   readonly signal: AbortSignal;
   /** Called with stored bytes. */
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** What the service needs of src/image: its write and read handles. Injected, so that the protocol can be tested alone. */
+/** What the service needs of src/image: its handles. Injected, so that the protocol can be tested alone. */
 export interface ImageBackend {
-  /** Throws `exists` for an image that is there, complete or pending. */
-  create(context: HandleContext, options: WriteOptions): Promise<WriteHandle>;
+  /** Throws `exists` or `busy` for an image that is there, complete or pending. */
+  create(context: HandleContext, layout: ImageLayout, tuning: WriteTuning): Promise<WriteHandle>;
   /** Continue a pending image. */
-  reopen(context: HandleContext, options: WriteOptions): Promise<WriteHandle>;
+  reopen(context: HandleContext, identity: ImageIdentity, options: ReopenOptions): Promise<WriteHandle>;
   /** Take a handle up again after the connection, or the engine, ended. */
-  attach(context: HandleContext, options: WriteOptions): Promise<{ committed: boolean; handle?: WriteHandle }>;
+  attach(
+    context: HandleContext,
+    identity: ImageIdentity,
+    tuning: WriteTuning,
+  ): Promise<{ readonly committed: boolean; readonly handle?: WriteHandle | undefined }>;
   open(context: HandleContext, identity: ImageIdentity): Promise<ReadHandle>;
   copy(
     from: { readonly store: ObjectStore; readonly imageId: string },
     to: { readonly store: ObjectStore; readonly identity: ImageIdentity },
     resources: Resources,
-    options: CopyProgress,
+    options: CopyOptions,
   ): Promise<Manifest>;
 }

@@ -3,6 +3,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { ImageBackend } from './backend.ts';
 import type { Counters } from './counters.ts';
+import type { Machine } from './creator.ts';
 import type { DrainGate } from './drain-gate.ts';
 import type { ImageUsage } from './image-usage.ts';
 import type { ReadImage } from './images/read-image.ts';
@@ -31,6 +32,7 @@ export interface Services {
   readonly copying: Limiter;
   readonly drain: DrainGate;
   readonly counters: Counters;
+  readonly machine: Machine;
   /** 16 random bytes in hexadecimal: this life of the engine. */
   readonly instance: string;
   readonly log: Logger;

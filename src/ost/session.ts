@@ -4,6 +4,7 @@ import { EngineError } from '../errors.ts';
 import type { Arena } from './arena.ts';
 import type { Connection } from './connection.ts';
 import { CopyOperations } from './copies.ts';
+import { creatorOf } from './creator.ts';
 import { invalid } from './errors.ts';
 import { handlers } from './handlers/index.ts';
 import { Handles } from './handles.ts';
@@ -37,6 +38,8 @@ export interface SessionOptions {
 export class Session {
   readonly key: string;
   readonly peer: Peer;
+  /** The creator of an image that this session writes under a handle. */
+  readonly creatorOf: (handle: bigint) => string;
   readonly services: Services;
   readonly arena: Arena;
   readonly log: Logger;
@@ -56,6 +59,7 @@ export class Session {
     const { key, peer, connection, arena, services, log } = options;
     this.key = key;
     this.peer = peer;
+    this.creatorOf = creatorOf(key, peer, services.machine);
     this.services = services;
     this.arena = arena;
     this.log = log;

@@ -20,7 +20,7 @@ export function infoOfManifest(manifest: Manifest, busy: number): WireImageInfo 
     locked_until: 0n,
     flags: IMAGE_FLAG.CREATED | busy,
     fragments: manifest.fragments.length,
-    metas: 0,
+    metas: manifest.metas?.length ?? 0,
   };
 }
 
@@ -62,5 +62,7 @@ export function pendingNow(
   pending: Pending,
 ): { readonly size: number; readonly stored: number } {
   const writer = writers.get(place);
-  return writer === undefined ? { size: keptSize(pending), stored: 0 } : { size: writer.size, stored: writer.stored };
+  return writer === undefined
+    ? { size: pending.handle?.size ?? 0, stored: 0 }
+    : { size: writer.size, stored: writer.stored };
 }

@@ -23,7 +23,7 @@ export async function openReader(
       store,
       resources: services.resources,
       journal: undefined,
-      creator: `${session.key}:${number}`,
+      creator: session.creatorOf(number),
       signal: session.signal,
     };
     const handle = await services.backend.open(context, place.identity);

@@ -1,7 +1,6 @@
 import { EngineError } from '../../errors.ts';
-import type { HandleContext, WriteHandle } from '../../image/image-backend.ts';
+import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
 import type { ObjectStore } from '../../vast/store.ts';
-import type { WriteOptions } from '../backend.ts';
 import { invalid } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsToSend } from '../slot-plan.ts';
@@ -20,7 +19,7 @@ export interface WriterQuestion {
 }
 
 /** Begins a handle; undefined when the image turns out to be complete already. */
-type Begin = (context: HandleContext, options: WriteOptions) => Promise<WriteHandle | undefined>;
+type Begin = (context: HandleContext, layout: ImageLayout, tuning: WriteTuning) => Promise<WriteHandle | undefined>;
 
 /** Open an image for writing; undefined as for {@link Begin}. Whatever fails leaves nothing open. */
 export async function openWriter(
@@ -34,21 +33,21 @@ export async function openWriter(
   const endUse = services.usage.begin(place.place, 'write');
   try {
     const store = await place.server.open(place.lsu);
-    const { options, window } = optionsOf(session, place, store);
+    const { layout, tuning, window } = plansOf(session, place, store);
     const context: HandleContext = {
       store,
       resources: services.resources,
       journal: arena.journal(journal),
-      creator: `${session.key}:${number}`,
+      creator: session.creatorOf(number),
       signal: session.signal,
     };
-    const handle = await begin(context, options);
+    const handle = await begin(context, layout, tuning);
     if (handle === undefined) {
       endUse();
       return undefined;
     }
     await checkFits(handle, arena.layout.slotBytes);
-    const always = Math.min(slotsToSend(options.partBytes, handle.chunkBytes), arena.layout.slotCount);
+    const always = Math.min(slotsToSend(tuning.partBytes, handle.chunkBytes), arena.layout.slotCount);
     const image = new WriteImage({
       host,
       number,
@@ -72,11 +71,11 @@ export async function openWriter(
 }
 
 /** How a new image of this place is written. */
-function optionsOf(
+function plansOf(
   session: Session,
   { server, identity }: ImagePlace,
   store: ObjectStore,
-): { readonly options: WriteOptions; readonly window: number } {
+): { readonly layout: ImageLayout; readonly tuning: WriteTuning; readonly window: number } {
   const { services, arena } = session;
   const { performance, engine } = services.settings;
   const { chunkBytes, partBytes, window } = planSlots({
@@ -90,16 +89,14 @@ function optionsOf(
     slotsPerImage: engine.slots_per_image,
   });
   const { compression, parallelStreams } = server.tuning;
-  const options: WriteOptions = {
+  const layout: ImageLayout = {
     identity,
     metadata: { policy: identity.full_name, schedule: '', client: clientOf(identity.basename) },
     stages: compression === 'none' ? [] : [services.resources.stages.configure(compression, {})],
     chunkBytes,
-    partBytes,
-    parallelParts: parallelStreams,
     flatDigest: false,
   };
-  return { options, window };
+  return { layout, tuning: { partBytes, parallelParts: parallelStreams }, window };
 }
 
 /** An image that another media server began may have chunks that this host's slots cannot hold. */

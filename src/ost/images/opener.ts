@@ -1,6 +1,7 @@
 import { type EngineError, failureOf } from '../../errors.ts';
-import type { HandleContext, WriteHandle } from '../../image/image-backend.ts';
-import type { ImageBackend, WriteOptions } from '../backend.ts';
+import type { HandleContext, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import type { ImageBackend } from '../backend.ts';
+import { isGone } from '../creator.ts';
 import { engineError, invalid } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { ATTACHED, OPEN_MODE } from '../wire/constants.ts';
@@ -15,24 +16,26 @@ import { placeOf } from './place.ts';
 export function createImage(session: Session, question: WireImageCreate, resend: boolean): Promise<WireImageOpened> {
   const { backend } = session.services;
   return open(session, question.handle, placeOf(session, question), (place) =>
-    openWriter(session, question, place, async (context, options) => {
-      const own = resend ? await takeUp(backend, context, options) : undefined;
-      return own ?? backend.create(context, options);
+    openWriter(session, question, place, async (context, layout, tuning) => {
+      const own = resend ? await takeUp(backend, context, place, tuning) : undefined;
+      return own ?? backend.create(context, layout, tuning);
     }),
   );
 }
 
 /** IMAGE_OPEN: a complete image for reading, or one that is not complete for writing. */
 export function openImage(session: Session, question: WireImageOpen, resend: boolean): Promise<WireImageOpened> {
-  const { backend } = session.services;
+  const { backend, machine } = session.services;
   const { mode, handle } = question;
   if (mode !== OPEN_MODE.READ && mode !== OPEN_MODE.WRITE) throw invalid(`${mode} is no mode`);
   return open(session, handle, placeOf(session, question), (place) =>
     mode === OPEN_MODE.READ
       ? openReader(session, handle, place)
-      : openWriter(session, question, place, async (context, options) => {
-          const own = resend ? await takeUp(backend, context, options) : undefined;
-          return own ?? backend.reopen(context, options);
+      : openWriter(session, question, place, async (context, _, tuning) => {
+          const own = resend ? await takeUp(backend, context, place, tuning) : undefined;
+          // What a process of this machine left behind when it died can be taken from it.
+          const takeOver = (creator: string) => isGone(creator, machine);
+          return own ?? backend.reopen(context, place.identity, { ...tuning, takeOver });
         }),
   );
 }
@@ -59,13 +62,13 @@ export async function attachImage(session: Session, question: WireImageAttach): 
 /** Undefined when the image was committed before the connection broke. */
 async function attach(session: Session, question: WireImageAttach, place: ImagePlace): Promise<OpenImage | undefined> {
   const { backend } = session.services;
-  const { mode, handle, chunk_bytes: chunkBytes, slots } = question;
+  const { mode, handle, slots } = question;
   if (mode !== OPEN_MODE.READ && mode !== OPEN_MODE.WRITE) throw invalid(`${mode} is no mode`);
   const opened =
     mode === OPEN_MODE.READ
       ? await openReader(session, handle, place)
-      : await openWriter(session, question, place, async (context, options) => {
-          const found = await backend.attach(context, { ...options, chunkBytes });
+      : await openWriter(session, question, place, async (context, _, tuning) => {
+          const found = await backend.attach(context, place.identity, tuning);
           return found.committed ? undefined : found.handle;
         });
   if (opened === undefined) return undefined;
@@ -82,10 +85,11 @@ async function attach(session: Session, question: WireImageAttach, place: ImageP
 async function takeUp(
   backend: ImageBackend,
   context: HandleContext,
-  options: WriteOptions,
+  { identity }: ImagePlace,
+  tuning: WriteTuning,
 ): Promise<WriteHandle | undefined> {
   try {
-    const { handle } = await backend.attach(context, options);
+    const { handle } = await backend.attach(context, identity, tuning);
     return handle;
   } catch (error) {
     // Somebody else's, or nobody's: what creating or opening says about that is the answer.

@@ -214,7 +214,7 @@ export class WriteImage implements OpenImage {
   async drop(): Promise<void> {
     this.#stop.abort(abandoned('the connection ended'));
     await Promise.allSettled(this.#running);
-    if (!this.#ended) await this.#handle.close('abandon', 0).catch(() => undefined);
+    if (!this.#ended) await this.#handle.detach();
     this.#end();
   }
 
