@@ -40,8 +40,7 @@ export class ReadImage implements OpenImage {
   readonly #stop = new AbortController();
   /** Reads and blobs in progress: they write into slots. */
   readonly #running = new Set<Promise<unknown>>();
-  #closing = false;
-  #ended = false;
+  #closing: Promise<void> | undefined;
 
   constructor(options: ReadImageOptions) {
     this.place = options.place;
@@ -126,22 +125,30 @@ export class ReadImage implements OpenImage {
   }
 
   async close({ mode }: Question<'IMAGE_CLOSE'>): Promise<string> {
-    if (this.#closing) throw invalid('the image is being closed');
-    this.#closing = true;
-    await this.#stopRunning(abandoned('the image was closed'));
-    try {
-      await this.#handle.close();
-    } finally {
-      this.#end();
-    }
+    if (this.#closing !== undefined) throw invalid('the image is being closed');
+    await this.#finish(abandoned('the image was closed'));
     if (mode !== CLOSE_MODE.READ) throw invalid(`${mode} is no way to close an image that was read`);
     return reportLine(this.counters, { image: this.place.imageId, lsu: this.place.lsu, state: 'read' });
   }
 
   async drop(): Promise<void> {
-    await this.#stopRunning(abandoned('the connection ended'));
-    if (!this.#ended) await this.#handle.close().catch(() => undefined);
-    this.#end();
+    await this.#finish(abandoned('the connection ended')).catch(() => undefined);
+  }
+
+  /** End the handle, once: stop what writes into slots and wait for it. */
+  #finish(reason: Error): Promise<void> {
+    this.#closing ??= (async () => {
+      this.#stop.abort(reason);
+      await Promise.allSettled(this.#running);
+      try {
+        await this.#handle.close();
+      } finally {
+        this.#uses.clear();
+        this.#host.slots.freeAll(this.#number);
+        this.#onEnd();
+      }
+    })();
+    return this.#closing;
   }
 
   /** Work that writes into a slot; the slot is free again when it fails. */
@@ -160,11 +167,6 @@ export class ReadImage implements OpenImage {
     }
   }
 
-  async #stopRunning(reason: Error): Promise<void> {
-    this.#stop.abort(reason);
-    await Promise.allSettled(this.#running);
-  }
-
   #take(slot: number, state: SlotUse['state']): SlotUse {
     const use = this.#host.slots.take(slot, this.#number, state);
     this.#uses.set(slot, use);
@@ -174,13 +176,5 @@ export class ReadImage implements OpenImage {
   #free(use: SlotUse): void {
     if (this.#uses.get(use.slot) === use) this.#uses.delete(use.slot);
     this.#host.slots.free(use);
-  }
-
-  #end(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#uses.clear();
-    this.#host.slots.freeAll(this.#number);
-    this.#onEnd();
   }
 }

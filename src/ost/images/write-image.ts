@@ -1,5 +1,5 @@
 import { abortError, type EngineError } from '../../errors.ts';
-import type { WriteHandle } from '../../image/image-backend.ts';
+import type { CloseMode, WriteHandle } from '../../image/image-backend.ts';
 import { abandoned, engineError, invalid } from '../errors.ts';
 import { causeOf, resultOf } from '../results.ts';
 import { SlotShare } from '../slot-grants.ts';
@@ -21,6 +21,11 @@ import type { ImageHost, ImagePlace, OpenImage } from './open-image.ts';
 import { type ImageCounters, newCounters, reportLine } from './report.ts';
 
 const BLOCK = 512;
+const HOW: Readonly<Record<number, CloseMode>> = {
+  [CLOSE_MODE.COMPLETE]: 'complete',
+  [CLOSE_MODE.INCOMPLETE]: 'incomplete',
+  [CLOSE_MODE.ABANDON]: 'abandon',
+};
 
 export interface WriteImageOptions {
   readonly host: ImageHost;
@@ -56,7 +61,7 @@ export class WriteImage implements OpenImage {
   /** Calls that will tell the failure themselves. */
   #tellers = 0;
   #told = false;
-  #closing = false;
+  #closing: Promise<unknown> | undefined;
   #ended = false;
 
   constructor(options: WriteImageOptions) {
@@ -176,45 +181,42 @@ export class WriteImage implements OpenImage {
     return entryOf(this.place.identity, info);
   }
 
-  async close({ mode, size }: Question<'IMAGE_CLOSE'>): Promise<string> {
-    if (this.#closing) throw invalid('the image is being closed');
-    this.#closing = true;
+  async close(question: Question<'IMAGE_CLOSE'>): Promise<string> {
+    if (this.#closing !== undefined) throw invalid('the image is being closed');
     this.#stop.abort(abandoned('the image was closed'));
-    const how = (
-      {
-        [CLOSE_MODE.COMPLETE]: 'complete',
-        [CLOSE_MODE.INCOMPLETE]: 'incomplete',
-        [CLOSE_MODE.ABANDON]: 'abandon',
-      } as const
-    )[mode];
+    const closing = this.#telling(() => this.#close(question));
+    this.#closing = closing;
+    return closing;
+  }
+
+  async #close({ mode, size }: Question<'IMAGE_CLOSE'>): Promise<string> {
+    await Promise.allSettled(this.#running);
+    const how = HOW[mode];
     const bytes = Number(size);
     const sensible = how !== undefined && Number.isSafeInteger(bytes);
-    return this.#telling(async () => {
-      await Promise.allSettled(this.#running);
-      try {
-        const manifest = await this.#handle.close(sensible ? how : 'abandon', sensible ? bytes : 0);
-        if (!sensible)
-          throw invalid(how === undefined ? `${mode} is no way to close an image` : 'the size is too large');
-        const { stored } = this.#handle.progress;
-        return reportLine(this.counters, {
-          image: this.place.imageId,
-          lsu: this.place.lsu,
-          state: how,
-          size: bytes,
-          stored,
-          fragments: manifest?.fragments.length,
-          checksum: manifest?.checksum,
-        });
-      } finally {
-        this.#end();
-      }
-    });
+    try {
+      const manifest = await this.#handle.close(sensible ? how : 'abandon', sensible ? bytes : 0);
+      if (!sensible) throw invalid(how === undefined ? `${mode} is no way to close an image` : 'the size is too large');
+      return reportLine(this.counters, {
+        image: this.place.imageId,
+        lsu: this.place.lsu,
+        state: how,
+        size: bytes,
+        stored: this.stored,
+        fragments: manifest?.fragments.length,
+        checksum: manifest?.checksum,
+      });
+    } finally {
+      this.#end();
+    }
   }
 
   async drop(): Promise<void> {
     this.#stop.abort(abandoned('the connection ended'));
     await Promise.allSettled(this.#running);
-    if (!this.#ended) await this.#handle.detach();
+    // The session's end stops a close in progress; nothing else ends the handle then.
+    if (this.#closing !== undefined) await Promise.allSettled([this.#closing]);
+    else await this.#handle.detach();
     this.#end();
   }
 
