@@ -14,6 +14,12 @@ import { ARENA_SEALS, descriptorOf, native } from './native.ts';
 
 const MIB = 1024 * 1024;
 
+/** Resolves when a socket is closed, whether in peace or not. */
+export async function closing(socket: Socket | undefined): Promise<void> {
+  if (socket !== undefined && !socket.closed)
+    await new Promise<void>((resolve) => socket.once('close', () => resolve()));
+}
+
 /** An answer that said no. */
 export class Refusal extends Error {
   readonly result: string;
@@ -67,11 +73,11 @@ export class Host {
     this.layout = layoutOf({ slotBytes, slotCount, journalBytes: 65_536, journalCount: 8 }) as ArenaLayout;
     this.memfd = native.makeMemfd(this.layout.arenaBytes, seals);
     this.arena = new Arena(bridge, this.memfd, this.layout);
-    this.header().set(headerOf(this.layout, this.key));
-  }
-
-  header(): Uint8Array {
-    return new Uint8Array(bridge.arenaView(bridge.mapArena(this.memfd, this.layout.arenaBytes), 0, 4096));
+    const mapped = bridge.mapArena(this.memfd, this.layout.arenaBytes);
+    const header = bridge.arenaView(mapped, 0, 4096);
+    new Uint8Array(header).set(headerOf(this.layout, this.key));
+    bridge.freeSlab(header);
+    bridge.unmapArena(mapped);
   }
 
   hello(): WireHello {
@@ -100,14 +106,17 @@ export class Host {
     const socket = connect(path);
     await once(socket, 'connect');
     const splitter = new FrameSplitter();
+    for (const { reject } of this.#waiting.values()) reject(new Error('the connection was replaced'));
+    this.#waiting.clear();
     this.socket = socket;
     this.#connections += 1;
     const gone = (): void => {
+      if (this.socket !== socket) return;
       for (const { reject } of this.#waiting.values()) reject(new Error('the connection ended'));
       this.#waiting.clear();
     };
     socket.on('data', (data: Buffer) => {
-      for (const frame of splitter.push(data)) this.#onFrame(decodeFrame(frame));
+      if (this.socket === socket) for (const frame of splitter.push(data)) this.#onFrame(decodeFrame(frame));
     });
     socket.on('error', () => undefined);
     socket.on('close', gone);
@@ -121,9 +130,8 @@ export class Host {
   /** Break the connection. */
   async disconnect(): Promise<void> {
     const { socket } = this;
-    if (socket === undefined || socket.closed) return;
-    socket.destroy();
-    await once(socket, 'close');
+    socket?.destroy();
+    await closing(socket);
   }
 
   /** Disconnect and give the memory back. */
