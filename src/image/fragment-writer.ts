@@ -28,6 +28,7 @@ export class FragmentWriter {
   readonly #prefix: string;
   readonly #onUpload: (fragment: number, id: string) => Promise<void>;
   readonly #fragments = new Map<number, Fragment>();
+  readonly #restored = new Set<string>();
 
   /**
    * @param prefix of the image's keys.
@@ -44,8 +45,14 @@ export class FragmentWriter {
     this.#fragments.set(number, { upload: undefined, parts: new Map(), expected: 0, size, closed: true, kept });
   }
 
+  /** Uploads that were taken over, by id. */
+  get uploadIds(): ReadonlySet<string> {
+    return this.#restored;
+  }
+
   /** Take over an upload that another process began, with the parts that count. */
   restoreUpload(number: number, id: string, parts: readonly PartInfo[]): void {
+    this.#restored.add(id);
     this.#fragments.set(number, {
       upload: Promise.resolve(this.#store.resumeUpload(this.#key(number), id)),
       parts: new Map(parts.map((part) => [part.number, part])),

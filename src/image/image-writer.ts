@@ -61,9 +61,9 @@ export class ImageWriter {
     this.#fragments = new FragmentWriter(store, this.#prefix, (fragment, id) => claim.addUpload(fragment, id));
     this.#index = new IndexWriter(store, this.#prefix);
     this.#flat = options.flatDigest ? new FlatDigest() : undefined;
-    this.#acknowledged = new StoredPrefix(0, (part) => {
+    this.#acknowledged = new StoredPrefix(0, (part, signal) => {
       this.#index.add(part.chunks, { ...this.#fragments.part(part.fragment, part.number), fragment: part.fragment });
-      return this.#index.spill();
+      return this.#index.spill(signal);
     });
     const { chunkBytes, partBytes, parallelParts, window, signal } = options;
     this.#stream = createWriteChain<SourceWrite>(
@@ -76,9 +76,9 @@ export class ImageWriter {
         flat: this.#flat?.stage(),
         stages,
         fragments: this.#fragments,
-        onStored: (part) => {
+        onStored: (part, signal) => {
           this.#stored += part.size;
-          return this.#acknowledged.add(part);
+          return this.#acknowledged.add(part, signal);
         },
         signal,
       },

@@ -106,13 +106,13 @@ export class IndexWriter {
   }
 
   /**
-   * Begin with what an earlier writer left in its journal objects. For a writer that has nothing yet.
+   * Take in what an earlier writer left in its journal objects. For a writer that has nothing of its own yet.
    *
-   * @param count journal objects, from the first one.
+   * @param count journal objects to have taken in then, from the first one.
    * @param onObject called with the content of each, in order.
    */
   async restore(count: number, onObject: (object: JournalObject) => void, signal?: AbortSignal): Promise<void> {
-    for (let nth = 0; nth < count; nth += 1) {
+    for (let nth = this.#pages.length; nth < count; nth += 1) {
       const key = `${this.#prefix}${journalName(nth + 1)}`;
       const object = decodeJournalObject(await readObject(this.#store, key, MAX_JOURNAL_BYTES, signal), key);
       const [first] = object.chunks;

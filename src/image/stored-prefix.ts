@@ -6,7 +6,7 @@ import type { Part } from '../stages/packer.ts';
  * a gap. A part that comes before its time waits.
  */
 export class StoredPrefix {
-  readonly #note: (part: Part) => Promise<void> | void;
+  readonly #note: (part: Part, signal: AbortSignal) => Promise<void> | void;
   /** By the number of their first chunk. */
   readonly #early = new Map<number, Part>();
   #next: number;
@@ -17,7 +17,7 @@ export class StoredPrefix {
    * @param first number of the chunk that the prefix begins with.
    * @param note takes one part at a time, in order.
    */
-  constructor(first: number, note: (part: Part) => Promise<void> | void) {
+  constructor(first: number, note: (part: Part, signal: AbortSignal) => Promise<void> | void) {
     this.#next = first;
     this.#note = note;
   }
@@ -27,10 +27,10 @@ export class StoredPrefix {
     return this.#parts;
   }
 
-  /** Take in an acknowledged part. Resolves when everything is noted that can be. */
-  add(part: Part): Promise<void> {
+  /** Take in an acknowledged part. Resolves when everything is noted that can be; the signal ends the noting. */
+  add(part: Part, signal: AbortSignal): Promise<void> {
     this.#early.set(part.chunks[0]?.index ?? -1, part);
-    this.#queue = this.#queue.then(() => this.#drain());
+    this.#queue = this.#queue.then(() => this.#drain(signal));
     return this.#queue;
   }
 
@@ -40,10 +40,10 @@ export class StoredPrefix {
       throw new EngineError('VOST_LOST_CHUNK', 'internal', `chunk ${this.#next} was never acknowledged`);
   }
 
-  async #drain(): Promise<void> {
+  async #drain(signal: AbortSignal): Promise<void> {
     for (let part = this.#early.get(this.#next); part !== undefined; part = this.#early.get(this.#next)) {
       this.#early.delete(this.#next);
-      await this.#note(part);
+      await this.#note(part, signal);
       this.#next += part.chunks.length;
       this.#parts += 1;
     }

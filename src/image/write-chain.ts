@@ -17,7 +17,7 @@ import { ENTRY_BYTES } from './index-page.ts';
 /** Most index entries that one part may need, bytes; keeps index pages within their bound whatever the compression. */
 const PART_ENTRIES_BYTES = 4 * 1024 * 1024;
 
-export interface WriteChainOptions extends WriteTuning {
+export interface WriteChainOptions<Run> extends WriteTuning {
   readonly store: ObjectStore;
   readonly resources: Resources;
   readonly chunkBytes: number;
@@ -26,28 +26,33 @@ export interface WriteChainOptions extends WriteTuning {
   /** The image's stages, the checksum first. */
   readonly stages: readonly ConfiguredStage[];
   readonly fragments: FragmentWriter;
+  /** Called with every part before it is sent. */
+  readonly onSend?: (part: Part) => void;
   /** Called with every acknowledged part, before the memory of its encoded bytes is released. */
-  readonly onStored: (part: Part) => Promise<void>;
+  readonly onStored: (part: Part, signal: AbortSignal) => Promise<void>;
   /** Most chunks of a part, where something needs a smaller bound than the index. */
   readonly maxChunks?: number;
-  readonly packer?: Pick<PackerOptions, 'start' | 'hold' | 'onChange'>;
+  readonly packer?: Pick<PackerOptions<Run>, 'start' | 'holder' | 'onChange'>;
   /** What stages take memory from. Default: the resources' budget. */
   readonly budget?: StageEnv['budget'];
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Writes the packer's own kind of item past the stages before it. */
+type PackerStream = Duplex & { write(item: typeof PRESS): boolean };
+
 /** The chain that turns an image's bytes into stored parts, without what feeds it. */
 export interface WriteChain<In> {
   readonly chain: Chain<In>;
-  readonly packer: Duplex & { write(item: typeof PRESS): boolean };
+  readonly packer: PackerStream;
   readonly sink: { readonly running: number };
 }
 
 /**
  * @param head the streams before the image's stages, which turn what is written into chunks.
  */
-export function createWriteChain<In>(
-  options: WriteChainOptions,
+export function createWriteChain<In, Run = never>(
+  options: WriteChainOptions<Run>,
   head: (scope: LeaseScope) => readonly Duplex[],
 ): WriteChain<In> {
   const { store, resources, fragments, flat, stages } = options;
@@ -69,7 +74,10 @@ export function createWriteChain<In>(
   const packer = createPacker({ plan, minPartBytes, maxChunks, ...options.packer });
   const sink = createPartUploader({
     concurrency: () => options.parallelParts,
-    store: (part, signal) => fragments.store(part, signal),
+    store: (part, signal) => {
+      options.onSend?.(part);
+      return fragments.store(part, signal);
+    },
     onStored: options.onStored,
   });
   const [first = packer, ...rest]: Duplex[] = [

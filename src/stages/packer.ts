@@ -34,17 +34,20 @@ export interface Part {
   readonly whole: boolean;
 }
 
-/** Chunks that wait for more to make a part, and lie in storage meanwhile instead of in memory. */
-export interface HeldRun {
-  readonly chunks: readonly StoredChunk[];
-  /** Encoded bytes. */
-  readonly size: number;
-  /** Get the encoded bytes back. */
-  load(signal: AbortSignal): Promise<{ readonly piece: Uint8Array; readonly lease: Lease }>;
+/** Where chunks wait for more to make a part when they may not wait in memory. `Run` is what was put away at once. */
+export interface Holder<Run> {
+  /** Put chunks away. Their memory is released when this resolves. */
+  put(chunks: readonly StoredChunk[], pieces: readonly Uint8Array[], signal: AbortSignal): Promise<Run>;
+  chunksOf(run: Run): readonly StoredChunk[];
+  /** Get the encoded bytes of all runs back, in order. */
+  load(
+    runs: readonly Run[],
+    signal: AbortSignal,
+  ): Promise<{ readonly pieces: readonly Uint8Array[]; readonly lease: Lease }>;
 }
 
 /** Where to go on in an image that others have begun. */
-export interface PackerStart {
+export interface PackerStart<Run> {
   readonly fragment: number;
   /** Number and offset of the fragment's next part. */
   readonly number: number;
@@ -54,7 +57,8 @@ export interface PackerStart {
    * completed with every part that it has; so parts are made as small as is allowed until then.
    */
   readonly fillTo: number;
-  readonly held: readonly HeldRun[];
+  /** What was put away and belongs to the next part. */
+  readonly held: readonly Run[];
 }
 
 /** What a packer has done and has in hand. */
@@ -67,34 +71,30 @@ export interface PackerState {
   readonly loose: number;
 }
 
-export interface PackerOptions {
+export interface PackerOptions<Run> {
   readonly plan: PartPlan;
   /** The store's bound, bytes. */
   readonly minPartBytes: number;
   /** Most chunks of a part; a fragment ends early when so many are less than a part. Bounds the memory for chunks that compress to nothing. */
   readonly maxChunks: number;
-  readonly start?: PackerStart;
-  /** Put away chunks that are too few for a part, when {@link PRESS} says so. Their memory is released when this resolves. */
-  readonly hold?: (
-    chunks: readonly StoredChunk[],
-    pieces: readonly Uint8Array[],
-    signal: AbortSignal,
-  ) => Promise<HeldRun>;
+  readonly start?: PackerStart<Run> | undefined;
+  /** Takes chunks that are too few for a part when {@link PRESS} says so. */
+  readonly holder?: Holder<Run>;
   readonly onChange?: (state: PackerState) => void;
 }
 
-/** Written to a packer, it lets go of all chunks in memory: as a part when they are enough for one, else through `hold`. */
+/** Written to a packer, it lets go of all chunks in memory: as a part when they are enough for one, else through the holder. */
 export const PRESS = Symbol('press');
 
 /** Gathers encoded chunks into parts and parts into fragments, as the plan says. A chunk never spans two parts. */
-export function createPacker(options: PackerOptions): StepTransform<Chunk | typeof PRESS, Part> {
-  const { plan, start, minPartBytes, maxChunks, hold } = options;
+export function createPacker<Run = never>(options: PackerOptions<Run>): StepTransform<Chunk | typeof PRESS, Part> {
+  const { plan, start, minPartBytes, maxChunks, holder } = options;
   let fragment = start?.fragment ?? 1;
   let number = start?.number ?? 1;
   let offset = start?.offset ?? 0;
   let size = 0;
   /** The chunks of the next part: first those put away, then those in memory. */
-  let away: HeldRun[] = [];
+  let away: { run: Run; chunks: readonly StoredChunk[] }[] = [];
   let loose: { chunk: Chunk; stored: StoredChunk }[] = [];
   let count = 0;
   let taken = 0;
@@ -110,8 +110,7 @@ export function createPacker(options: PackerOptions): StepTransform<Chunk | type
     return stored;
   };
 
-  for (const run of start?.held ?? [])
-    away.push({ ...run, chunks: run.chunks.map(place), load: (signal) => run.load(signal) });
+  if (holder) for (const run of start?.held ?? []) away.push({ run, chunks: holder.chunksOf(run).map(place) });
 
   const target = (): number => {
     const filling = start !== undefined && fragment === start.fragment && number <= start.fillTo;
@@ -119,16 +118,16 @@ export function createPacker(options: PackerOptions): StepTransform<Chunk | type
   };
 
   const send = async (emit: Emit<Part>, whole: boolean, signal: AbortSignal): Promise<void> => {
-    const loaded = [];
-    for (const run of away) loaded.push(await run.load(signal));
+    const runs = away.map(({ run }) => run);
+    const loaded = holder && runs.length > 0 ? await holder.load(runs, signal) : undefined;
     const part: Part = {
       fragment,
       number,
       offset,
       size,
-      pieces: [...loaded.map(({ piece }) => piece), ...loose.flatMap(({ chunk }) => chunk.pieces)],
+      pieces: [...(loaded?.pieces ?? []), ...loose.flatMap(({ chunk }) => chunk.pieces)],
       chunks: [...away.flatMap(({ chunks }) => chunks), ...loose.map(({ stored }) => stored)],
-      leases: [...loaded.map(({ lease }) => lease), ...loose.map(({ chunk }) => chunk.lease)],
+      leases: [...(loaded ? [loaded.lease] : []), ...loose.map(({ chunk }) => chunk.lease)],
       whole,
     };
     number += 1;
@@ -177,16 +176,11 @@ export function createPacker(options: PackerOptions): StepTransform<Chunk | type
   };
 
   const press = async (emit: Emit<Part>, signal: AbortSignal): Promise<void> => {
-    if (loose.length === 0 || hold === undefined) return change();
+    if (loose.length === 0 || holder === undefined) return change();
     if (size >= minPartBytes) return send(emit, false, signal);
     const chunks = loose.map(({ stored }) => stored);
-    away.push(
-      await hold(
-        chunks,
-        loose.flatMap(({ chunk }) => chunk.pieces),
-        signal,
-      ),
-    );
+    const pieces = loose.flatMap(({ chunk }) => chunk.pieces);
+    away.push({ run: await holder.put(chunks, pieces, signal), chunks });
     for (const { chunk } of loose) chunk.lease.release();
     loose = [];
     change();
