@@ -49,7 +49,8 @@ export class SlotShare {
 export class SlotGrants {
   readonly #budget: ByteBudget;
   readonly #waiters: Waiter[] = [];
-  #taking = false;
+  /** Ends the request to the budget that runs. */
+  #taking: AbortController | undefined;
 
   constructor(budget: ByteBudget) {
     this.#budget = budget;
@@ -133,6 +134,8 @@ export class SlotGrants {
   #remove(waiter: Waiter): void {
     const at = this.#waiters.indexOf(waiter);
     if (at >= 0) this.#waiters.splice(at, 1);
+    // Nobody wants the memory any more: do not stand in others' way.
+    if (this.#waiters.length === 0) this.#taking?.abort();
   }
 
   /** The waiter whose turn it is, among those that `bytes` are enough for. */
@@ -146,22 +149,28 @@ export class SlotGrants {
 
   /** One request to the budget at a time; whose turn it is, is decided when it is granted. */
   async #take(): Promise<void> {
-    if (this.#taking) return;
-    this.#taking = true;
-    try {
-      for (let next = this.#next(); next !== undefined; next = this.#next()) {
-        // A slot larger than the whole budget gets all of it.
-        const ticket = await this.#budget.take(Math.min(next.bytes, this.#budget.total));
-        const winner = this.#next(ticket.bytes === this.#budget.total ? undefined : ticket.bytes);
-        if (winner === undefined) {
-          ticket.release();
-        } else {
-          ticket.shrink(winner.bytes);
-          winner.grant(ticket);
-        }
+    if (this.#taking !== undefined) return;
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      this.#taking = new AbortController();
+      const ticket = await this.#ticket(next.bytes, this.#taking.signal);
+      const winner = ticket && this.#next(ticket.bytes === this.#budget.total ? undefined : ticket.bytes);
+      if (winner === undefined) {
+        ticket?.release();
+      } else {
+        ticket?.shrink(winner.bytes);
+        winner.grant(ticket);
       }
-    } finally {
-      this.#taking = false;
+    }
+    this.#taking = undefined;
+  }
+
+  /** A slot larger than the whole budget gets all of it. Undefined when the signal came first. */
+  async #ticket(bytes: number, signal: AbortSignal): Promise<Ticket | undefined> {
+    try {
+      return await this.#budget.take(Math.min(bytes, this.#budget.total), signal);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
     }
   }
 }
