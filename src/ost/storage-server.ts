@@ -1,6 +1,6 @@
 import type { ServerSettings } from '../config/settings.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
-import { Aged } from './aged.ts';
+import { Aged, type Clock } from './aged.ts';
 import { type Capacity, readCapacity } from './capacity.ts';
 import { invalid } from './errors.ts';
 import type { EventLog } from './events/event-log.ts';
@@ -34,6 +34,8 @@ export interface StorageServerOptions {
   readonly storage: Storage;
   readonly events: EventLog;
   readonly tuning: Tuning;
+  /** For the age of what is answered from memory. */
+  readonly now?: Clock;
 }
 
 /** One configured storage server. Polls are answered from memory: no listing, nothing is ever made. */
@@ -50,15 +52,15 @@ export class StorageServer {
   readonly #open = new Map<string, Promise<Lsu>>();
 
   constructor(options: StorageServerOptions) {
-    const { id, settings, storage, events, tuning } = options;
+    const { id, settings, storage, events, tuning, now } = options;
     this.id = id;
     this.name = `${SERVER_PREFIX}${id}`;
     this.settings = settings;
     this.storage = storage;
     this.events = events;
     this.tuning = { ...tuning };
-    this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS);
-    this.#capacity = new Aged(() => readCapacity(settings.store), CAPACITY_YOUNG_MS, STALE_MS);
+    this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
+    this.#capacity = new Aged(() => readCapacity(settings.store), CAPACITY_YOUNG_MS, STALE_MS, now);
   }
 
   /** Names of the LSUs, ascending; at most some minutes old. */
@@ -111,13 +113,14 @@ export class StorageServer {
   async #listLsus(): Promise<readonly string[]> {
     const before = this.#lsus.peek();
     const found = await this.storage.lsus();
+    // Told once the new list is known, so that whoever hears of an LSU finds it.
     if (before !== undefined) {
       for (const lsu of before) {
         if (found.includes(lsu)) continue;
         this.#open.delete(lsu);
-        await this.#lsuChanged(lsu, { present: false });
+        void this.#lsuChanged(lsu, { present: false });
       }
-      for (const lsu of found) if (!before.includes(lsu)) await this.#lsuChanged(lsu, { present: true });
+      for (const lsu of found) if (!before.includes(lsu)) void this.#lsuChanged(lsu, { present: true });
     }
     return found;
   }
