@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { bridge } from '../../src/bridge/bridge.ts';
@@ -47,7 +49,10 @@ print(listener.recv(4096).decode(), end="")
 `;
 
 t.test('a datagram arrives, also at an abstract address', async (t) => {
-  for (const address of [join(t.testdir(), 'socket'), `@vost-${process.pid}`]) {
+  // A socket's path is short.
+  const folder = mkdtempSync(join(tmpdir(), 'vost-notify-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  for (const address of [join(folder, 'socket'), `@vost-${process.pid}`]) {
     const child = spawn('python3', ['-c', LISTEN, address], { stdio: ['ignore', 'pipe', 'inherit'] });
     const closed = once(child, 'close');
     let said = '';
