@@ -7,6 +7,7 @@ import { Acceptor } from './acceptor.ts';
 import type { ImageBackend } from './backend.ts';
 import { Counters } from './counters.ts';
 import { thisMachine } from './creator.ts';
+import { Deletions } from './deletions.ts';
 import { DrainGate } from './drain-gate.ts';
 import { ImageUsage } from './image-usage.ts';
 import { Limiter } from './limiter.ts';
@@ -54,6 +55,7 @@ export class OstEngine {
       grants: new SlotGrants(resources.budget),
       slotReserve,
       usage: new ImageUsage(),
+      deletions: new Deletions(),
       writers: new Map(),
       readers: new Set(),
       listings: new Limiter(MAX_LISTINGS),

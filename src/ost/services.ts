@@ -4,6 +4,7 @@ import type { Resources } from '../pipeline/resources.ts';
 import type { ImageBackend } from './backend.ts';
 import type { Counters } from './counters.ts';
 import type { Machine } from './creator.ts';
+import type { Deletions } from './deletions.ts';
 import type { DrainGate } from './drain-gate.ts';
 import type { ImageUsage } from './image-usage.ts';
 import type { ReadImage } from './images/read-image.ts';
@@ -22,6 +23,7 @@ export interface Services {
   /** Bytes that all always-granted slots together should stay below. */
   readonly slotReserve: number;
   readonly usage: ImageUsage;
+  readonly deletions: Deletions;
   /** Images being written, by place: their size moves. */
   readonly writers: Map<string, WriteImage>;
   /** Images being read. */

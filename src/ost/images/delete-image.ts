@@ -1,5 +1,6 @@
 import { deleteImage } from '../../image/delete-image.ts';
 import { imagePrefix, MANIFEST } from '../../image/names.ts';
+import type { ObjectStore } from '../../vast/store.ts';
 import { notFound } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { EVENT_TYPE } from '../wire/constants.ts';
@@ -12,43 +13,46 @@ import type { ImagePlace } from './open-image.ts';
  */
 export async function removeImage(
   session: Session,
-  { server, lsu, identity, imageId, place }: ImagePlace,
+  image: ImagePlace,
   options: { readonly resend: boolean; readonly later: boolean },
 ): Promise<void> {
   const { services, log } = session;
+  const { server, lsu, imageId, place } = image;
+  await services.deletions.settled(place);
   const endUse = services.usage.begin(place, 'delete');
-  let detached = false;
-  try {
-    const store = await server.open(lsu);
-    if (options.later && (await hide())) {
-      detached = true;
-      services.drain
-        .finish(clear)
-        .catch((error: unknown) =>
-          log.error({ err: error, lsu, image: imageId }, 'not wholly deleted; gc names the rest'),
-        )
-        .finally(endUse);
-      return;
-    }
-    const found = await services.drain.finish(clear);
-    if (!found && !options.resend) throw notFound(`there is no such image in ${lsu}`);
-
-    /** Whether there was a complete image; no reader finds it any more. */
-    async function hide(): Promise<boolean> {
-      const key = `${imagePrefix(imageId)}${MANIFEST}`;
-      if ((await store.head(key)) === undefined) return false;
-      await store.delete([key]);
-      return true;
-    }
-    async function clear(): Promise<boolean> {
-      const cleared = await deleteImage(store, imageId);
-      if (!cleared && !detached) return false;
-      log.info({ lsu, image: imageId }, 'image deleted');
-      const payload = JSON.stringify({ image_id: imageId });
-      await server.events.append({ type: EVENT_TYPE.IMAGE_DELETED, lsu, image: identity, payload });
-      return true;
-    }
-  } finally {
-    if (!detached) endUse();
+  const hidden = Promise.withResolvers<boolean>();
+  const work = services.drain
+    .finish(async () => {
+      const store = await server.open(lsu);
+      const hid = options.later && (await hide(store, imageId));
+      hidden.resolve(hid);
+      const found = (await deleteImage(store, imageId)) || hid;
+      if (found) await told(session, image);
+      return found;
+    })
+    .finally(endUse);
+  services.deletions.note(place, work);
+  work.catch(() => hidden.resolve(false));
+  if (await hidden.promise) {
+    work.catch((error: unknown) =>
+      log.error({ err: error, lsu, image: imageId }, 'not wholly deleted; gc names the rest'),
+    );
+    return;
   }
+  const found = await work;
+  if (!found && !options.resend) throw notFound(`there is no such image in ${lsu}`);
+}
+
+/** Whether there was a complete image; no reader finds it any more. */
+async function hide(store: ObjectStore, imageId: string): Promise<boolean> {
+  const key = `${imagePrefix(imageId)}${MANIFEST}`;
+  if ((await store.head(key)) === undefined) return false;
+  await store.delete([key]);
+  return true;
+}
+
+async function told({ log }: Session, { server, lsu, identity, imageId }: ImagePlace): Promise<void> {
+  log.info({ lsu, image: imageId }, 'image deleted');
+  const payload = JSON.stringify({ image_id: imageId });
+  await server.events.append({ type: EVENT_TYPE.IMAGE_DELETED, lsu, image: identity, payload });
 }

@@ -30,6 +30,7 @@ export async function openWriter(
 ): Promise<{ readonly image: WriteImage; readonly answer: WireImageOpened } | undefined> {
   const { services, imageHost: host, arena } = session;
   if (journal >= arena.layout.journalCount) throw invalid(`there is no journal region ${journal}`);
+  await services.deletions.settled(place.place);
   const endUse = services.usage.begin(place.place, 'write');
   try {
     const store = await place.server.open(place.lsu);

@@ -7,9 +7,11 @@ import { wireFault } from '../wire/bytes.ts';
 import { ATTACH_SLOT, CLOSE_MODE, IMAGE_FLAG, RANGE_EOF, READ_HINT } from '../wire/constants.ts';
 import type { WireAttachSlot } from '../wire/groups.ts';
 import type { Answer, Notice, Question } from '../wire/messages.ts';
+import { fillSlot } from './blob-slot.ts';
 import { entryOf, infoOfManifest } from './image-info.ts';
 import type { ImageHost, ImagePlace, OpenImage } from './open-image.ts';
 import { type ImageCounters, newCounters, reportLine } from './report.ts';
+import { Running } from './running.ts';
 
 /** Slots that a reader may always hold: one that the host reads and one on its way, and the few ranges that a scattered reader keeps. */
 const ALWAYS = { slots: 2, smallSlots: 4 };
@@ -39,7 +41,7 @@ export class ReadImage implements OpenImage {
   readonly #uses = new Map<number, SlotUse>();
   readonly #stop = new AbortController();
   /** Reads and blobs in progress: they write into slots. */
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #running = new Running();
   #closing: Promise<void> | undefined;
 
   constructor(options: ReadImageOptions) {
@@ -110,13 +112,10 @@ export class ReadImage implements OpenImage {
     return this.#run(slot, async (use) => {
       const bytes = await this.#handle.readMeta(index);
       if (this.#stop.signal.aborted) throw abortError(this.#stop.signal);
-      const into = this.#host.arena.slot(slot);
-      if (bytes.byteLength > into.byteLength)
-        throw invalid(`the blob of ${bytes.byteLength} bytes needs a longer slot`);
-      into.set(bytes);
+      const filled = fillSlot(this.#host.arena.slot(slot), bytes);
       this.counters.metas += 1;
       this.#free(use);
-      return { length: bytes.byteLength };
+      return filled;
     });
   }
 
@@ -139,7 +138,7 @@ export class ReadImage implements OpenImage {
   #finish(reason: Error): Promise<void> {
     this.#closing ??= (async () => {
       this.#stop.abort(reason);
-      await Promise.allSettled(this.#running);
+      await this.#running.settled();
       try {
         await this.#handle.close();
       } finally {
@@ -155,15 +154,11 @@ export class ReadImage implements OpenImage {
   async #run<T>(slot: number, work: (use: SlotUse) => Promise<T>): Promise<T> {
     if (this.#stop.signal.aborted) throw abortError(this.#stop.signal);
     const use = this.#take(slot, 'reading');
-    const running = work(use);
-    this.#running.add(running);
     try {
-      return await running;
+      return await this.#running.run(work(use));
     } catch (error) {
       this.#free(use);
       throw error;
-    } finally {
-      this.#running.delete(running);
     }
   }
 

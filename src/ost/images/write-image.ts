@@ -5,20 +5,15 @@ import { causeOf, resultOf } from '../results.ts';
 import { SlotShare } from '../slot-grants.ts';
 import type { SlotUse } from '../slot-table.ts';
 import { wireFault } from '../wire/bytes.ts';
-import {
-  ATTACH_SLOT,
-  CLOSE_MODE,
-  IMAGE_FLAG,
-  MAX_META_BYTES,
-  MAX_META_INDEX,
-  RESULT,
-  SLOT_LAST,
-} from '../wire/constants.ts';
+import { ATTACH_SLOT, CLOSE_MODE, IMAGE_FLAG, RESULT, SLOT_LAST } from '../wire/constants.ts';
 import type { WireAttachSlot } from '../wire/groups.ts';
 import type { Answer, Notice, Question } from '../wire/messages.ts';
+import { checkBlob, fillSlot } from './blob-slot.ts';
 import { entryOf, infoOfPending } from './image-info.ts';
+import { LateFailure } from './late-failure.ts';
 import type { ImageHost, ImagePlace, OpenImage } from './open-image.ts';
 import { type ImageCounters, newCounters, reportLine } from './report.ts';
+import { Running } from './running.ts';
 
 const BLOCK = 512;
 const HOW: Readonly<Record<number, CloseMode>> = {
@@ -56,11 +51,8 @@ export class WriteImage implements OpenImage {
   /** Ends the slot requests that wait: with the failure, or when the handle closes. */
   readonly #stop = new AbortController();
   /** What reads or writes slots beside the handle's own chain: stored tails and blobs on their way. */
-  readonly #running = new Set<Promise<unknown>>();
-  #failure: EngineError | undefined;
-  /** Calls that will tell the failure themselves. */
-  #tellers = 0;
-  #told = false;
+  readonly #running = new Running();
+  readonly #failure: LateFailure;
   #closing: Promise<unknown> | undefined;
   #ended = false;
 
@@ -72,6 +64,10 @@ export class WriteImage implements OpenImage {
     this.#window = options.window;
     this.#onEnd = options.onEnd;
     this.#share = new SlotShare({ slots: options.always });
+    this.#failure = new LateFailure((error) => {
+      const notice = { result: RESULT[resultOf(error)], cause: causeOf(error) };
+      this.#host.sendError({ handle: this.#number, ...notice });
+    });
     options.handle.onFailure((error) => this.#fail(error));
   }
 
@@ -135,7 +131,7 @@ export class WriteImage implements OpenImage {
   }
 
   async flush(): Promise<void> {
-    await this.#telling(async () => {
+    await this.#failure.toldBy(async () => {
       this.#check();
       await this.#handle.flush();
     });
@@ -147,12 +143,10 @@ export class WriteImage implements OpenImage {
 
   async writeMeta({ index, slot, length }: Question<'META_WRITE'>): Promise<void> {
     this.#check();
-    const { slotBytes } = this.#host.arena.layout;
-    if (index >= MAX_META_INDEX) throw invalid(`blob numbers end at ${MAX_META_INDEX - 1}`);
-    if (length > MAX_META_BYTES || length > slotBytes) throw invalid(`a blob of ${length} bytes is too long`);
+    checkBlob(index, length, this.#host.arena.layout.slotBytes);
     const use = this.#take(slot, -1, 'meta');
     try {
-      await this.#run(this.#handle.writeMeta(index, this.#host.arena.slot(slot).subarray(0, length)));
+      await this.#running.run(this.#handle.writeMeta(index, this.#host.arena.slot(slot).subarray(0, length)));
       this.counters.metas += 1;
     } finally {
       this.#free(use);
@@ -163,13 +157,9 @@ export class WriteImage implements OpenImage {
     this.#check();
     const use = this.#take(slot, -1, 'reading');
     try {
-      const bytes = await this.#run(this.#handle.readMeta(index));
+      const bytes = await this.#running.run(this.#handle.readMeta(index));
       this.#check();
-      const into = this.#host.arena.slot(slot);
-      if (bytes.byteLength > into.byteLength)
-        throw invalid(`the blob of ${bytes.byteLength} bytes needs a longer slot`);
-      into.set(bytes);
-      return { length: bytes.byteLength };
+      return fillSlot(this.#host.arena.slot(slot), bytes);
     } finally {
       this.#free(use);
     }
@@ -184,13 +174,13 @@ export class WriteImage implements OpenImage {
   async close(question: Question<'IMAGE_CLOSE'>): Promise<string> {
     if (this.#closing !== undefined) throw invalid('the image is being closed');
     this.#stop.abort(abandoned('the image was closed'));
-    const closing = this.#telling(() => this.#close(question));
+    const closing = this.#failure.toldBy(() => this.#close(question));
     this.#closing = closing;
     return closing;
   }
 
   async #close({ mode, size }: Question<'IMAGE_CLOSE'>): Promise<string> {
-    await Promise.allSettled(this.#running);
+    await this.#running.settled();
     const how = HOW[mode];
     const bytes = Number(size);
     const sensible = how !== undefined && Number.isSafeInteger(bytes);
@@ -213,54 +203,21 @@ export class WriteImage implements OpenImage {
 
   async drop(): Promise<void> {
     this.#stop.abort(abandoned('the connection ended'));
-    await Promise.allSettled(this.#running);
+    await this.#running.settled();
     // The session's end stops a close in progress; nothing else ends the handle then.
     if (this.#closing !== undefined) await Promise.allSettled([this.#closing]);
     else await this.#handle.detach();
     this.#end();
   }
 
-  async #run<T>(work: Promise<T>): Promise<T> {
-    this.#running.add(work);
-    try {
-      return await work;
-    } finally {
-      this.#running.delete(work);
-    }
-  }
-
-  /** Run a call that reports a failure of the handle by its answer. */
-  async #telling<T>(call: () => Promise<T>): Promise<T> {
-    this.#tellers += 1;
-    try {
-      const result = await call();
-      return result;
-    } catch (error) {
-      if (this.#failure !== undefined) this.#told = true;
-      throw error;
-    } finally {
-      this.#tellers -= 1;
-      this.#tell();
-    }
-  }
-
   #fail(error: EngineError): void {
-    if (this.#failure !== undefined || this.#ended) return;
-    this.#failure = error;
+    if (this.#ended) return;
     this.#stop.abort(error);
-    this.#tell();
-  }
-
-  /** Once per handle, unless a call does it. */
-  #tell(): void {
-    if (this.#failure === undefined || this.#told || this.#tellers > 0 || this.#ended) return;
-    this.#told = true;
-    const result = RESULT[resultOf(this.#failure)];
-    this.#host.sendError({ handle: this.#number, result, cause: causeOf(this.#failure) });
+    this.#failure.set(error);
   }
 
   #check(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure.error !== undefined) throw this.#failure.error;
     if (this.#stop.signal.aborted) throw abortError(this.#stop.signal);
   }
 
@@ -292,7 +249,7 @@ export class WriteImage implements OpenImage {
   async #present(use: SlotUse): Promise<number> {
     const { firstChunk, chunkBytes, size } = this.#handle;
     if (use.chunk !== firstChunk || size <= firstChunk * chunkBytes) return 0;
-    return this.#run(this.#handle.present(use.chunk, this.#host.arena.slot(use.slot).subarray(0, chunkBytes)));
+    return this.#running.run(this.#handle.present(use.chunk, this.#host.arena.slot(use.slot).subarray(0, chunkBytes)));
   }
 
   #handOver(use: SlotUse, length: number, last: boolean): void {
@@ -310,7 +267,7 @@ export class WriteImage implements OpenImage {
         this.#host.sendFree({ handle: this.#number, slot: use.slot });
       },
     };
-    if (this.#failure !== undefined) {
+    if (this.#failure.error !== undefined) {
       lease.release();
       return;
     }
