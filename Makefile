@@ -42,7 +42,7 @@ addon-test: build
 	  echo "addon tests in C left out: libcrypto cannot be linked (Debian: libssl-dev)"; \
 	fi
 
-test: build build/.tap addon-test
+test: build build/.tap build/ost-client.node addon-test
 	./test/run $(JOBS)
 
 lint: build/.node_modules
