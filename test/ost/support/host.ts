@@ -180,9 +180,9 @@ export class Host {
     return this.ask('IMAGE_CREATE', { handle, server: 1n, lsu: 'lsu', id, flags: 0, journal, ...more }, resend);
   }
 
-  openRead(handle: bigint, id: WireImageId) {
+  openRead(handle: bigint, id: WireImageId, lsu = 'lsu') {
     const read = { mode: OPEN_MODE.READ, journal: NO_JOURNAL };
-    return this.ask('IMAGE_OPEN', { handle, server: 1n, lsu: 'lsu', id, ...read });
+    return this.ask('IMAGE_OPEN', { handle, server: 1n, lsu, id, ...read });
   }
 
   /** Get a slot, fill it, hand it over. */
@@ -205,8 +205,8 @@ export class Host {
   }
 
   /** Read a whole image through slot 0. */
-  async restore(handle: bigint, id: WireImageId): Promise<Buffer> {
-    const { info } = await this.openRead(handle, id);
+  async restore(handle: bigint, id: WireImageId, lsu = 'lsu'): Promise<Buffer> {
+    const { info } = await this.openRead(handle, id, lsu);
     const pieces: Buffer[] = [];
     for (let offset = 0n; offset < info.size; ) {
       const read = { handle, offset, length: this.layout.slotBytes, slot: 0, hint: 1 };
