@@ -128,7 +128,10 @@ export class SlotFeed {
     if (byteLength !== chunkBytes && !(last && byteLength > 0 && byteLength < chunkBytes))
       throw bad('VOST_CHUNK_LENGTH', `has ${byteLength} bytes where ${chunkBytes} were due`);
     const highest = Math.max(-1, ...this.#leases.keys());
-    if (this.#last !== undefined || (last && index < Math.max(highest, this.#next - 1)))
+    if (
+      (this.#last !== undefined && (last || index > this.#last)) ||
+      (last && index < Math.max(highest, this.#next - 1))
+    )
       throw bad('VOST_LAST_CHUNK', 'and a last one before it do not agree');
     if (this.#leases.size >= MAX_WAITING) throw bad('VOST_WINDOW', `is one of too many that wait`);
   }

@@ -61,6 +61,13 @@ export class Slots {
     for (const [chunk, { bytes, last }] of [...this.full]) handle.put(chunk, bytes, last, this.#lease(chunk, bytes));
   }
 
+  /** The slots as they are now, for another engine; what the old one does from now on does not touch them. */
+  clone(): Slots {
+    const slots = new Slots(this.#count);
+    for (const [chunk, { bytes, last }] of this.full) slots.full.set(chunk, { bytes: new Uint8Array(bytes), last });
+    return slots;
+  }
+
   #lease(chunk: number, bytes: Uint8Array): Lease {
     let held = true;
     return {
