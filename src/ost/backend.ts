@@ -1,3 +1,4 @@
+import type { CopyOptions } from '../image/copy-image.ts';
 import type { ImageIdentity } from '../image/identity.ts';
 import type {
   HandleContext,
@@ -10,12 +11,6 @@ import type {
 import type { Manifest } from '../image/manifest.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { ObjectStore } from '../vast/store.ts';
-
-export interface CopyOptions {
-  readonly signal: AbortSignal;
-  /** Called with stored bytes. */
-  readonly onProgress: (done: number, total: number) => void;
-}
 
 /** What the service needs of src/image: its handles. Injected, so that the protocol can be tested alone. */
 export interface ImageBackend {

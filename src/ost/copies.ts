@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError } from '../errors.ts';
 import { imageIdOf } from '../image/identity.ts';
-import type { Manifest } from '../image/manifest.ts';
 import { engineError, limitReached, notFound } from './errors.ts';
 import { findManifest } from './images/find-image.ts';
 import type { Session } from './session.ts';
@@ -138,19 +137,15 @@ export class CopyOperations {
     const [from, to] = [await fromServer.open(question.from_lsu), await toServer.open(question.to_lsu)];
     const source = identityOfWire(question.from);
     const identity = identityOfWire(question.to);
-    const target = { store: to, identity };
-    let manifest: Manifest;
-    try {
-      const origin = { store: from, imageId: imageIdOf(source) };
-      manifest = await services.backend.copy(origin, target, services.resources, { signal, onProgress });
-    } catch (error) {
-      // Asked for again after a reconnect: the copy may have ended just before the connection did.
-      const made =
-        resend && engineError(error).failure === 'exists' ? await findManifest(to, identity, signal) : undefined;
-      const wanted = made && (await findManifest(from, source, signal));
-      if (made === undefined || made.checksum !== wanted?.checksum || made.size !== wanted.size) throw error;
-      manifest = made;
-    }
+    // Recorded with the copy, so that one asked for again after a reconnect is known to be there, or goes on.
+    const creator = this.#session.creatorOf(`copy-${question.operation}`);
+    const made = resend ? await findManifest(to, identity, signal) : undefined;
+    const origin = { store: from, imageId: imageIdOf(source) };
+    const options = { sameStorage: sameStorage(fromServer, toServer), creator, signal, onProgress };
+    const manifest =
+      made?.creator === creator
+        ? made
+        : await services.backend.copy(origin, { store: to, identity }, services.resources, options);
     const stored = manifest.fragments.reduce((sum, { size }) => sum + size, 0);
     onProgress(stored, stored);
     services.counters.copies += 1;
@@ -165,4 +160,9 @@ export class CopyOperations {
       await toServer.events.append({ type: EVENT_TYPE.IMAGE_COPIED, lsu: question.to_lsu, image: identity, payload });
     }
   }
+}
+
+/** Whether the storage may be asked to copy by itself: one endpoint, reached with the same keys. */
+function sameStorage(a: StorageServer, b: StorageServer): boolean {
+  return a.storage.name === b.storage.name && a.settings.s3_credentials_file === b.settings.s3_credentials_file;
 }

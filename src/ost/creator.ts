@@ -36,7 +36,7 @@ function startOf(pid: number): string {
  * Who writes an image: session and handle, and the process behind them, so that another engine on this machine can
  * tell whether it still lives. The same for every connection of a session.
  */
-export function creatorOf(session: string, peer: Peer, machine: Machine): (handle: bigint) => string {
+export function creatorOf(session: string, peer: Peer, machine: Machine): (handle: bigint | string) => string {
   const process = `${machine.id}:${machine.boot}:${peer.pid}:${startOf(peer.pid)}`;
   return (handle) => `${session}:${handle}:${process}`;
 }

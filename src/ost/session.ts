@@ -39,7 +39,7 @@ export class Session {
   readonly key: string;
   readonly peer: Peer;
   /** The creator of an image that this session writes under a handle. */
-  readonly creatorOf: (handle: bigint) => string;
+  readonly creatorOf: (handle: bigint | string) => string;
   readonly services: Services;
   readonly arena: Arena;
   readonly log: Logger;

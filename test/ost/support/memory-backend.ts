@@ -103,16 +103,16 @@ export class MemoryBackend implements ImageBackend {
     from: Parameters<ImageBackend['copy']>[0],
     to: Parameters<ImageBackend['copy']>[1],
     _: unknown,
-    { signal, onProgress }: Parameters<ImageBackend['copy']>[3],
+    { creator, signal, onProgress }: NonNullable<Parameters<ImageBackend['copy']>[3]>,
   ): Promise<Manifest> {
     const source = this.images.get(from.imageId);
     if (source?.manifest === undefined) throw error('VOST_NOT_FOUND', 'not-found', 'there is no such image');
-    onProgress(0, source.manifest.size);
+    onProgress?.(0, source.manifest.size);
     await this.store(-1);
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     const key = imageIdOf(to.identity);
     if (this.images.has(key)) throw error('VOST_IMAGE_EXISTS', 'exists', 'the target is there');
-    const manifest = { ...source.manifest, identity: to.identity };
+    const manifest = { ...source.manifest, identity: to.identity, ...(creator ? { creator } : {}) };
     await to.store.put(`${imagePrefix(key)}${MANIFEST}`, [encodeManifest(manifest)]);
     this.images.set(key, { ...source, manifest });
     return manifest;
