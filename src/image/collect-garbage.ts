@@ -1,7 +1,8 @@
 import type { ObjectInfo, ObjectStore } from '../vast/store.ts';
 import { deleteImage } from './delete-image.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
-import { IMAGES_PREFIX, INDEX, imagePrefix, MANIFEST, PENDING, parseKey } from './names.ts';
+import { IMAGES_PREFIX, imagePrefix, MANIFEST, PENDING, parseKey } from './names.ts';
+import { neededObjects } from './needed-objects.ts';
 import { decodePending, MAX_PENDING_BYTES } from './pending.ts';
 import { readObject } from './read-object.ts';
 import { type ImageFolder, scanFolders } from './scan.ts';
@@ -82,7 +83,7 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
     }
     const manifest = await manifestOf(store, folder, signal);
     if (manifest === undefined) return [];
-    const needed = new Set([MANIFEST, INDEX, ...manifest.fragments.map(({ name }) => name)]);
+    const needed = neededObjects(manifest);
     return [...folder.objects].flatMap(([name, info]) => (needed.has(name) ? [] : [{ kind: 'leftover', info }]));
   }
 }

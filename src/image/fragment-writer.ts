@@ -11,12 +11,15 @@ export interface FragmentSummary {
 
 interface Fragment {
   upload: Promise<Upload> | undefined;
-  readonly parts: PartInfo[];
+  /** Acknowledged parts by number. */
+  readonly parts: Map<number, PartInfo>;
   /** Parts handed to us, acknowledged or not. */
   expected: number;
   size: number;
-  /** Stored with one request instead of an upload. */
-  whole: boolean;
+  /** It is an object already: stored with one request, or its upload has been completed. */
+  closed: boolean;
+  /** It belongs to what an earlier writer of the image kept: never to be dropped. */
+  readonly kept: boolean;
 }
 
 /** Turns parts into fragments of one image: opens an upload per fragment, completes or drops them all. */
@@ -25,6 +28,7 @@ export class FragmentWriter {
   readonly #prefix: string;
   readonly #onUpload: (fragment: number, id: string) => Promise<void>;
   readonly #fragments = new Map<number, Fragment>();
+  readonly #restored = new Set<string>();
 
   /**
    * @param prefix of the image's keys.
@@ -36,43 +40,71 @@ export class FragmentWriter {
     this.#onUpload = onUpload;
   }
 
+  /** Take over a fragment that is finished. */
+  restoreClosed(number: number, size: number, kept: boolean): void {
+    this.#fragments.set(number, { upload: undefined, parts: new Map(), expected: 0, size, closed: true, kept });
+  }
+
+  /** Uploads that were taken over, by id. */
+  get uploadIds(): ReadonlySet<string> {
+    return this.#restored;
+  }
+
+  /** Take over an upload that another process began, with the parts that count. */
+  restoreUpload(number: number, id: string, parts: readonly PartInfo[]): void {
+    this.#restored.add(id);
+    this.#fragments.set(number, {
+      upload: Promise.resolve(this.#store.resumeUpload(this.#key(number), id)),
+      parts: new Map(parts.map((part) => [part.number, part])),
+      expected: parts.length,
+      size: parts.reduce((sum, { size }) => sum + size, 0),
+      closed: false,
+      kept: false,
+    });
+  }
+
   /** Store one part; resolves when storage has acknowledged it. */
   async store(part: Part, signal: AbortSignal): Promise<void> {
     let fragment = this.#fragments.get(part.fragment);
     if (fragment === undefined) {
-      fragment = { upload: undefined, parts: [], expected: 0, size: 0, whole: part.whole };
+      fragment = { upload: undefined, parts: new Map(), expected: 0, size: 0, closed: part.whole, kept: false };
       this.#fragments.set(part.fragment, fragment);
     }
+    const { number, offset, size, pieces } = part;
     fragment.expected += 1;
     if (part.whole) {
-      const info = await this.#store.put(this.#key(part.fragment), part.pieces, { signal });
-      if (info.size !== part.size) throw this.#wrongSize(part.fragment, info.size, part.size);
+      const info = await this.#store.put(this.#key(part.fragment), pieces, { signal });
+      if (info.size !== size) throw this.#wrongSize(part.fragment, info.size, size);
+      fragment.parts.set(number, { number, size, etag: info.etag });
     } else {
       fragment.upload ??= this.#begin(part.fragment, signal);
       const upload = await fragment.upload;
-      const { number, offset, size, pieces } = part;
-      fragment.parts.push(await upload.putPart({ number, offset, size, body: pieces }, { signal }));
+      fragment.parts.set(number, await upload.putPart({ number, offset, size, body: pieces }, { signal }));
     }
-    fragment.size += part.size;
+    fragment.size += size;
   }
 
-  /** Publish every fragment. They are durable when this resolves. */
+  /** What storage said about an acknowledged part. */
+  part(fragment: number, number: number): PartInfo {
+    const part = this.#fragments.get(fragment)?.parts.get(number);
+    if (part === undefined) throw this.#lost(fragment);
+    return part;
+  }
+
+  /** Publish every fragment. They are durable when this resolves. Going on after a failure is possible. */
   async complete(signal: AbortSignal | undefined): Promise<FragmentSummary[]> {
     const numbers = [...this.#fragments.keys()].sort((a, b) => a - b);
     return Promise.all(
       numbers.map(async (number) => {
-        const { upload, parts, expected, size, whole } = this.#fragments.get(number) as Fragment;
-        if (!whole) {
-          parts.sort((a, b) => a.number - b.number);
+        const fragment = this.#fragments.get(number) as Fragment;
+        const { upload, expected, size } = fragment;
+        if (!fragment.closed) {
+          const parts = [...fragment.parts.values()].sort((a, b) => a.number - b.number);
           const gap = parts.findIndex((part, at) => part.number !== at + 1);
-          if (gap >= 0 || parts.length !== expected)
-            throw new EngineError(
-              'VOST_LOST_PART',
-              'internal',
-              `${parts.length} of ${expected} parts of ${fragmentName(number)} were acknowledged`,
-            );
+          if (gap >= 0 || parts.length !== expected) throw this.#lost(number);
           const info = await (await (upload as Promise<Upload>)).complete(parts, { signal });
           if (info.size !== size) throw this.#wrongSize(number, info.size, size);
+          fragment.closed = true;
         }
         return { name: fragmentName(number), size };
       }),
@@ -80,14 +112,16 @@ export class FragmentWriter {
   }
 
   /**
-   * Drop all uploads and, unless `uploadsOnly`, the fragments published so far. Resolves to the errors met; what could not be dropped is
-   * garbage that gc names.
+   * Drop all uploads and, unless `uploadsOnly`, the fragments published so far; nothing of what an earlier writer kept. Resolves to the errors
+   * met; what could not be dropped is garbage that gc names.
    */
   async abort(uploadsOnly: boolean): Promise<unknown[]> {
     const errors: unknown[] = [];
-    for (const [number, { upload, whole }] of this.#fragments) {
+    for (const [number, { upload, kept }] of this.#fragments) {
+      if (kept) continue;
       try {
-        if (!whole) await (await upload)?.abort();
+        // One that could not be begun has nothing to abort.
+        await (await upload?.catch(() => undefined))?.abort();
         if (!uploadsOnly) await this.#store.delete([this.#key(number)]);
       } catch (error) {
         errors.push(error);
@@ -109,6 +143,12 @@ export class FragmentWriter {
 
   #key(fragment: number): string {
     return `${this.#prefix}${fragmentName(fragment)}`;
+  }
+
+  #lost(fragment: number): EngineError {
+    const { parts, expected } = this.#fragments.get(fragment) ?? { parts: new Map(), expected: 0 };
+    const message = `${parts.size} of ${expected} parts of ${fragmentName(fragment)} were acknowledged`;
+    return new EngineError('VOST_LOST_PART', 'internal', message);
   }
 
   #wrongSize(fragment: number, stored: number, sent: number): EngineError {

@@ -5,6 +5,7 @@ import { decodeFooter, type Footer, INDEX_HEADER, MAX_FOOTER_BYTES, type PageRef
 import { decodePage } from './index-page.ts';
 import type { Manifest } from './manifest.ts';
 import { INDEX } from './names.ts';
+import { SharedLoad } from './shared-load.ts';
 
 /** Decoded pages kept at hand; a page covers some 16 GiB of a default image. */
 const CACHED_PAGES = 4;
@@ -18,9 +19,9 @@ export class ImageIndex {
   readonly #key: string;
   readonly #manifest: Manifest;
   readonly #bound: (length: number) => number;
-  #footer: Promise<Footer> | undefined;
+  #footer: SharedLoad<Footer> | undefined;
   /** Most recently used last. */
-  readonly #pages = new Map<number, Promise<StoredChunk[]>>();
+  readonly #pages = new Map<number, SharedLoad<StoredChunk[]>>();
 
   /** @param bound the most stored bytes that the image's chain makes of a chunk of that length. */
   constructor(store: ObjectStore, prefix: string, manifest: Manifest, bound: (length: number) => number) {
@@ -45,11 +46,9 @@ export class ImageIndex {
   }
 
   #loadFooter(signal: AbortSignal | undefined): Promise<Footer> {
-    this.#footer ??= this.#readFooter(signal).catch((error: unknown) => {
-      this.#footer = undefined;
-      throw error;
-    });
-    return this.#footer;
+    if (this.#footer === undefined || this.#footer.failed)
+      this.#footer = new SharedLoad((shared) => this.#readFooter(shared));
+    return this.#footer.get(signal);
   }
 
   async #readFooter(signal: AbortSignal | undefined): Promise<Footer> {
@@ -69,13 +68,10 @@ export class ImageIndex {
   #loadPage(at: number, ref: PageRef, signal: AbortSignal | undefined): Promise<StoredChunk[]> {
     let page = this.#pages.get(at);
     this.#pages.delete(at);
-    page ??= this.#readPage(ref, signal).catch((error: unknown) => {
-      this.#pages.delete(at);
-      throw error;
-    });
+    if (page === undefined || page.failed) page = new SharedLoad((shared) => this.#readPage(ref, shared));
     this.#pages.set(at, page);
     if (this.#pages.size > CACHED_PAGES) this.#pages.delete(this.#pages.keys().next().value as number);
-    return page;
+    return page.get(signal);
   }
 
   async #readPage(ref: PageRef, signal: AbortSignal | undefined): Promise<StoredChunk[]> {

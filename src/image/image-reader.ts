@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { DIGEST_BYTES, LEAF_BYTES } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
 import { Chain } from '../pipeline/chain.ts';
-import type { Run } from '../pipeline/chunk.ts';
+import type { Chunk, Run } from '../pipeline/chunk.ts';
 import { LeaseScope } from '../pipeline/lease.ts';
 import { ParallelSink } from '../pipeline/parallel-sink.ts';
 import type { Resources } from '../pipeline/resources.ts';
@@ -69,6 +69,11 @@ export class ImageReader {
     return new ImageReader(store, resources, imageId, manifest);
   }
 
+  /** Some stage changes the image's bytes: chunks can only be read whole. */
+  get wholeChunks(): boolean {
+    return this.#stages.some(({ transforms }) => transforms);
+  }
+
   /** Read a range in order. A range that reaches beyond the image is a `usage` error. */
   async read(options: ReadOptions, consume: Consume): Promise<void> {
     const start = options.offset ?? 0;
@@ -80,7 +85,7 @@ export class ImageReader {
         `bytes ${start} to ${end} reach beyond the image, which has ${this.manifest.size} bytes`,
       );
     }
-    await this.readChunks(this.#requests(start, end, options.signal), start, end, options, consume);
+    await this.readChunks(this.requests(start, end, options.signal), start, end, options, consume);
   }
 
   /** All chunks of the image, for verification of some or all of them. */
@@ -136,12 +141,42 @@ export class ImageReader {
     try {
       await chain.done;
     } catch (error) {
-      throw this.#named(error);
+      throw this.named(error);
     }
   }
 
+  /**
+   * What to fetch for a range: whole chunks, or only the leaves concerned when the stored bytes are the image's own.
+   *
+   * @param start first byte wanted, and `end` the byte after the last one, inside the image.
+   */
+  async *requests(start: number, end: number, signal?: AbortSignal): AsyncGenerator<StoredChunk> {
+    const whole = this.wholeChunks;
+    for await (const chunk of this.#index.chunks(start, end, signal)) yield whole ? chunk : narrow(chunk, start, end);
+  }
+
+  /** Fill `into` with a chunk's stored bytes. */
+  async fetch(chunk: StoredChunk, into: Uint8Array, signal: AbortSignal): Promise<void> {
+    await this.#store.read(`${this.#prefix}${fragmentName(chunk.fragment)}`, chunk.storedOffset, into, { signal });
+  }
+
+  /** Turn a chunk's stored bytes back and verify them. The result's lease takes over. */
+  async decode(chunk: Chunk, env: StageEnv, signal: AbortSignal): Promise<Chunk> {
+    let decoded = chunk;
+    for (const stage of this.#stages.toReversed()) {
+      const instance = stage.inverse(env);
+      try {
+        decoded = await instance.apply(decoded, signal);
+        await instance.flush?.();
+      } finally {
+        await instance.close?.();
+      }
+    }
+    return decoded;
+  }
+
   /** Corruption is reported with the image's name; the stages do not know it. */
-  #named(error: unknown): unknown {
+  named(error: unknown): unknown {
     if (!(error instanceof EngineError) || error.failure !== 'integrity') return error;
     const { advice, cause, details } = error;
     return new EngineError(error.code, 'integrity', `image ${this.#store.lsu}/${this.imageId}: ${error.message}`, {
@@ -149,12 +184,6 @@ export class ImageReader {
       ...(advice ? { advice } : {}),
       details: { ...details, lsu: this.#store.lsu, image: this.imageId },
     });
-  }
-
-  /** What to fetch for a range: whole chunks, or only the leaves concerned when the stored bytes are the image's own. */
-  async *#requests(start: number, end: number, signal: AbortSignal | undefined): AsyncGenerator<StoredChunk> {
-    const whole = this.#stages.some(({ transforms }) => transforms);
-    for await (const chunk of this.#index.chunks(start, end, signal)) yield whole ? chunk : narrow(chunk, start, end);
   }
 }
 

@@ -6,7 +6,15 @@ import { TreeHash } from '../stages/tree-hash.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { encodeFooter, INDEX_HEADER, type PageRef } from './index-file.ts';
 import { encodePage, entryBytes, PAGE_TARGET_BYTES } from './index-page.ts';
+import {
+  decodeJournalObject,
+  encodeParts,
+  type JournalObject,
+  MAX_JOURNAL_BYTES,
+  type StoredPart,
+} from './journal-object.ts';
 import { INDEX, journalName } from './names.ts';
+import { readObject } from './read-object.ts';
 
 /** Pages kept in memory; older ones are stored as journal objects, so that an image of any size needs little memory. */
 const PAGES_IN_MEMORY = 4;
@@ -14,7 +22,7 @@ const PAGES_IN_MEMORY = 4;
 interface Page {
   readonly ref: PageRef;
   /** Absent once the page has been stored as a journal object. */
-  bytes: Uint8Array | undefined;
+  content: { readonly bytes: Uint8Array; readonly parts: readonly StoredPart[] } | undefined;
 }
 
 /** What the manifest says about a finished index. */
@@ -25,20 +33,23 @@ export interface IndexSummary {
 }
 
 /**
- * Gathers the chunks that storage has acknowledged, in any order, into index pages, and writes the index when
- * the image is complete. It also keeps the tree hash over all leaves.
+ * Gathers the chunks that storage has acknowledged, in order, into index pages, and writes the index when the image is complete. It also
+ * keeps the tree hash over all leaves. The asynchronous methods must not run beside each other.
  */
 export class IndexWriter {
   readonly #store: ObjectStore;
   readonly #prefix: string;
   readonly #tree = new TreeHash();
-  /** Acknowledged out of order: waiting for earlier chunks. */
-  readonly #early = new Map<number, StoredChunk>();
   readonly #pages: Page[] = [];
-  #current: StoredChunk[] = [];
+  #chunks: StoredChunk[] = [];
+  #parts: StoredPart[] = [];
   #currentBytes = 0;
+  /** Pages, from the first one, that are journal objects, and those that may be. */
+  #saved = 0;
+  #tried = 0;
   #next = 0;
   #size = 0;
+  #stored = 0;
 
   /** @param prefix of the image's keys. */
   constructor(store: ObjectStore, prefix: string) {
@@ -46,7 +57,7 @@ export class IndexWriter {
     this.#prefix = prefix;
   }
 
-  /** Chunks without a gap from the first one. */
+  /** Chunks so far. */
   get chunks(): number {
     return this.#next;
   }
@@ -56,36 +67,74 @@ export class IndexWriter {
     return this.#size;
   }
 
+  /** Stored bytes of {@link chunks}. */
+  get stored(): number {
+    return this.#stored;
+  }
+
   /** Root of the tree hash over {@link chunks}. */
   get root(): Uint8Array {
     return this.#tree.root();
   }
 
-  /** Take in acknowledged chunks. Resolves when the memory they need is bounded again. */
-  async add(chunks: readonly StoredChunk[], signal?: AbortSignal): Promise<void> {
-    for (const chunk of chunks) this.#early.set(chunk.index, chunk);
-    for (let chunk = this.#early.get(this.#next); chunk !== undefined; chunk = this.#early.get(this.#next)) {
-      this.#early.delete(this.#next);
-      this.#next += 1;
-      this.#size += chunk.length;
-      this.#tree.push(chunk.leaves);
-      this.#current.push(chunk);
-      this.#currentBytes += entryBytes(chunk);
-      if (this.#currentBytes >= PAGE_TARGET_BYTES) this.#endPage();
-    }
-    await this.#spill(signal);
+  /** A page is full that no journal object holds yet. */
+  get fullPage(): boolean {
+    return this.#pages.length > this.#saved;
   }
 
-  /** Write the index object. Every chunk added must have found its place. */
+  /** Take in the chunks of one acknowledged part. */
+  add(chunks: readonly StoredChunk[], part: StoredPart): void {
+    for (const chunk of chunks) {
+      this.#count(chunk);
+      this.#chunks.push(chunk);
+      this.#currentBytes += entryBytes(chunk);
+    }
+    this.#parts.push(part);
+    if (this.#currentBytes >= PAGE_TARGET_BYTES) this.#endPage();
+  }
+
+  /** Store what is too much to keep in memory. */
+  async spill(signal?: AbortSignal): Promise<void> {
+    await this.#storePages(this.#pages.length - PAGES_IN_MEMORY, signal);
+  }
+
+  /** Store everything so far as journal objects; resolves to how many there are. */
+  async checkpoint(signal?: AbortSignal): Promise<number> {
+    if (this.#chunks.length > 0) this.#endPage();
+    await this.#storePages(this.#pages.length, signal);
+    return this.#pages.length;
+  }
+
+  /**
+   * Take in what an earlier writer left in its journal objects. For a writer that has nothing of its own yet.
+   *
+   * @param count journal objects to have taken in then, from the first one.
+   * @param onObject called with the content of each, in order.
+   */
+  async restore(count: number, onObject: (object: JournalObject) => void, signal?: AbortSignal): Promise<void> {
+    for (let nth = this.#pages.length; nth < count; nth += 1) {
+      const key = `${this.#prefix}${journalName(nth + 1)}`;
+      const object = decodeJournalObject(await readObject(this.#store, key, MAX_JOURNAL_BYTES, signal), key);
+      const [first] = object.chunks;
+      if (first?.index !== this.#next || first.offset !== this.#size) {
+        throw new EngineError('VOST_BAD_JOURNAL', 'integrity', `${key} does not follow the one before it`);
+      }
+      for (const chunk of object.chunks) this.#count(chunk);
+      this.#pages.push({ ref: this.#refOf(object.page, object.chunks), content: undefined });
+      this.#saved = this.#pages.length;
+      this.#tried = this.#saved;
+      onObject(object);
+    }
+  }
+
+  /** Write the index object. */
   async write(signal?: AbortSignal): Promise<IndexSummary> {
-    if (this.#early.size > 0)
-      throw new EngineError('VOST_LOST_CHUNK', 'internal', `chunk ${this.#next} was never acknowledged`);
-    if (this.#current.length > 0) this.#endPage();
+    if (this.#chunks.length > 0) this.#endPage();
     const footer = encodeFooter({ size: this.#size, pages: this.#pages.map(({ ref }) => ref) });
     const key = `${this.#prefix}${INDEX}`;
     const size =
       INDEX_HEADER.byteLength + this.#pages.reduce((sum, { ref }) => sum + ref.length, 0) + footer.byteLength;
-    const inMemory = this.#pages.flatMap(({ bytes }) => bytes ?? []);
+    const inMemory = this.#pages.flatMap(({ content }) => content?.bytes ?? []);
     const info =
       inMemory.length === this.#pages.length
         ? await this.#store.put(key, [INDEX_HEADER, ...inMemory, footer], { signal })
@@ -100,45 +149,55 @@ export class IndexWriter {
     return { size, footer: footer.byteLength, sha256: createHash('sha256').update(footer).digest('hex') };
   }
 
-  /** Names of the journal objects that hold pages, to be deleted once the image is committed. */
+  /** Names of the journal objects that there may be, to be deleted once the image is committed. */
   get journalNames(): string[] {
-    return this.#pages.flatMap(({ bytes }, nth) => (bytes === undefined ? journalName(nth + 1) : []));
+    return Array.from({ length: this.#tried }, (_, nth) => journalName(nth + 1));
+  }
+
+  #count(chunk: StoredChunk): void {
+    this.#next += 1;
+    this.#size += chunk.length;
+    this.#stored += chunk.storedLength;
+    this.#tree.push(chunk.leaves);
   }
 
   #endPage(): void {
-    const bytes = encodePage(this.#current);
-    const [first] = this.#current as [StoredChunk];
-    const last = this.#pages.at(-1)?.ref;
-    this.#pages.push({
-      bytes,
-      ref: {
-        position: last === undefined ? INDEX_HEADER.byteLength : last.position + last.length,
-        length: bytes.byteLength,
-        firstIndex: first.index,
-        firstOffset: first.offset,
-        chunks: this.#current.length,
-        digest: bytes.slice(-DIGEST_BYTES),
-      },
-    });
-    this.#current = [];
+    const bytes = encodePage(this.#chunks);
+    this.#pages.push({ ref: this.#refOf(bytes, this.#chunks), content: { bytes, parts: this.#parts } });
+    this.#chunks = [];
+    this.#parts = [];
     this.#currentBytes = 0;
   }
 
-  async #spill(signal: AbortSignal | undefined): Promise<void> {
-    const inMemory = this.#pages.filter(({ bytes }) => bytes !== undefined);
-    for (const page of inMemory.slice(0, -PAGES_IN_MEMORY)) {
-      const { bytes } = page;
-      // Two parts may be acknowledged while a page is on its way: whoever comes first stores it.
-      if (bytes === undefined) continue;
-      page.bytes = undefined;
-      await this.#store.put(`${this.#prefix}${journalName(this.#pages.indexOf(page) + 1)}`, [bytes], { signal });
+  #refOf(page: Uint8Array, chunks: readonly StoredChunk[]): PageRef {
+    const [first] = chunks as [StoredChunk];
+    const last = this.#pages.at(-1)?.ref;
+    return {
+      position: last === undefined ? INDEX_HEADER.byteLength : last.position + last.length,
+      length: page.byteLength,
+      firstIndex: first.index,
+      firstOffset: first.offset,
+      chunks: chunks.length,
+      // A copy: of a page that was read, nothing else should stay in memory.
+      digest: new Uint8Array(page.subarray(-DIGEST_BYTES)),
+    };
+  }
+
+  async #storePages(count: number, signal: AbortSignal | undefined): Promise<void> {
+    while (this.#saved < count) {
+      const page = this.#pages[this.#saved] as Page;
+      const { bytes, parts } = page.content as NonNullable<Page['content']>;
+      this.#tried = this.#saved + 1;
+      await this.#store.put(`${this.#prefix}${journalName(this.#tried)}`, [bytes, encodeParts(parts)], { signal });
+      page.content = undefined;
+      this.#saved = this.#tried;
     }
   }
 
   async *#stream(footer: Uint8Array, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     yield INDEX_HEADER;
-    for (const [nth, { bytes, ref }] of this.#pages.entries()) {
-      yield bytes ?? (await this.#readBack(nth, ref, signal));
+    for (const [nth, { content, ref }] of this.#pages.entries()) {
+      yield content?.bytes ?? (await this.#readBack(nth, ref, signal));
     }
     yield footer;
   }

@@ -8,8 +8,8 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** Largest chunk of the format, bytes. */
 export const MAX_CHUNK_BYTES = 1024 * 1024 * 1024;
 
-const Size = z.int().min(0);
-const Hex256 = z.string().regex(/^[0-9a-f]{64}$/);
+export const Size = z.int().min(0);
+export const Hex256 = z.string().regex(/^[0-9a-f]{64}$/);
 const Time = z.iso.datetime();
 const Text = z.string().max(1024);
 
@@ -23,6 +23,27 @@ export const StageRecordSchema = z.strictObject({
 
 export const NetBackupMetadataSchema = z.strictObject({ policy: Text, schedule: Text, client: Text });
 export type NetBackupMetadata = z.output<typeof NetBackupMetadataSchema>;
+
+/** Largest blob of the host, bytes, and how many an image may have. */
+export const MAX_META_BYTES = 16 * 1024 * 1024;
+export const MAX_METAS = 64;
+
+/** A blob of the host. Its object is written once: a blob that is replaced gets a new name. */
+export const MetaSchema = z.strictObject({
+  /** By which the host knows it. */
+  index: z
+    .int()
+    .min(0)
+    .max(MAX_METAS - 1),
+  name: z.string().regex(/^meta-[0-9]{1,9}$/),
+  size: z.int().min(0).max(MAX_META_BYTES),
+  sha256: Hex256,
+});
+export type MetaRecord = z.output<typeof MetaSchema>;
+export const MetasSchema = z.array(MetaSchema).max(MAX_METAS);
+
+/** Who has an image open through a handle. */
+export const Creator = z.string().min(1).max(256);
 
 /** `image.meta`, version 1. Field by field in docs/image-format.md. */
 export const ManifestSchema = z.strictObject({
@@ -49,6 +70,10 @@ export const ManifestSchema = z.strictObject({
     /** SHA-256 of the footer, and through it of every page and leaf. */
     sha256: Hex256,
   }),
+  /** Blobs of the host, by ascending index. Absent when there are none. */
+  metas: MetasSchema.optional(),
+  /** The handle that the image was written through, if it was: an attach after a lost answer finds its own work by it. */
+  creator: Creator.optional(),
   committed: Time,
   written_by: Text,
 });

@@ -13,10 +13,17 @@ export const MANIFEST = 'image.meta';
 export const INDEX = 'index';
 export const PENDING = 'pending';
 
-export const fragmentName = (number: number): string => `fragment-${String(number).padStart(6, '0')}`;
-export const journalName = (number: number): string => `journal-${String(number).padStart(6, '0')}`;
+const numbered =
+  (kind: string) =>
+  (number: number): string =>
+    `${kind}-${String(number).padStart(6, '0')}`;
+export const fragmentName = numbered('fragment');
+export const journalName = numbered('journal');
+export const tailName = numbered('tail');
+export const heldName = numbered('held');
+export const metaName = (number: number): string => `meta-${number}`;
 
-const OURS = /^(image\.meta|index|pending|(fragment|journal)-[0-9]{6,}|meta-[0-9]{1,6})$/;
+const OURS = /^(image\.meta|index|pending|(fragment|journal|tail|held)-[0-9]{6,9}|meta-[0-9]{1,9})$/;
 
 /** Splits a key under {@link IMAGES_PREFIX} into image id and object name; undefined when it is none of ours. */
 export function parseKey(key: string): { readonly imageId: string; readonly name: string } | undefined {

@@ -1,10 +1,49 @@
 import { z } from 'zod';
 import { LEAF_BYTES } from '../bridge/bridge.ts';
 import { ImageIdentitySchema } from './identity.ts';
-import { ChunkBytes, decodeJson, NetBackupMetadataSchema, StageRecordSchema } from './manifest.ts';
+import {
+  ChunkBytes,
+  Creator,
+  decodeJson,
+  Hex256,
+  MAX_CHUNK_BYTES,
+  MetasSchema,
+  NetBackupMetadataSchema,
+  Size,
+  StageRecordSchema,
+} from './manifest.ts';
 
 /** Largest pending record that a reader accepts, bytes. */
 export const MAX_PENDING_BYTES = 16 * 1024 * 1024;
+
+/**
+ * What makes an image continuable: written by a handle when it begins, and again when it is closed incomplete. Everything that is
+ * named here is never overwritten, so it stays good whatever happens to the writer that has the image open.
+ */
+export const HandleRecordSchema = z.strictObject({
+  creator: Creator,
+  /** The creator has it open. */
+  open: z.boolean(),
+  /** Logical bytes kept. */
+  size: Size,
+  /** Journal objects, from the first one, that hold the index of what is kept. */
+  journal: z.int().min(0).max(1_000_000),
+  /** The kept bytes of the last, short chunk, as the image has them. */
+  tail: z
+    .strictObject({
+      name: z.string().regex(/^tail-[0-9]{6,9}$/),
+      size: z.int().min(1).max(MAX_CHUNK_BYTES),
+      sha256: Hex256,
+    })
+    .optional(),
+  /**
+   * State of the running SHA-256 after the last whole chunk kept, base64; empty before the first. Absent when the plain digest is not
+   * wanted.
+   */
+  sha256_state: z.base64().max(1024).optional(),
+  metas: MetasSchema,
+});
+export type HandleRecord = z.output<typeof HandleRecordSchema>;
 
 /**
  * `pending`, version 1: what is known about an image that is being written. It is written before the first
@@ -23,6 +62,8 @@ export const PendingSchema = z.strictObject({
   leaf_size: z.literal(LEAF_BYTES),
   /** The multipart uploads begun so far, one per fragment. */
   uploads: z.array(z.strictObject({ fragment: z.int().min(1), id: z.string().min(1).max(4096) })).max(100_000),
+  /** Absent when the image cannot be continued. */
+  handle: HandleRecordSchema.optional(),
 });
 export type Pending = z.output<typeof PendingSchema>;
 

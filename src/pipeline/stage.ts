@@ -7,7 +7,7 @@ import type { LeaseScope } from './lease.ts';
 /** What the engine lends to a stage for one image. */
 export interface StageEnv {
   /** Take a ticket before holding new payload memory. */
-  readonly budget: ByteBudget;
+  readonly budget: Pick<ByteBudget, 'take' | 'takeForOutput'>;
   /** Register what is held, so that teardown can free it. */
   readonly scope: LeaseScope;
   readonly bridge: Pick<Bridge, 'leafDigests' | 'xxh32'>;

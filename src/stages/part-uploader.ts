@@ -7,7 +7,7 @@ export interface PartUploaderOptions {
   /** Store one part; resolves when storage has acknowledged it. */
   readonly store: (part: Part, signal: AbortSignal) => Promise<void>;
   /** Called with every acknowledged part, in order of acknowledgement, before its memory is released. */
-  readonly onStored: (part: Part) => void | Promise<void>;
+  readonly onStored: (part: Part, signal: AbortSignal) => void | Promise<void>;
 }
 
 /** Sends several parts at once. The memory of a part is released only after storage has acknowledged it. */
@@ -17,7 +17,7 @@ export function createPartUploader(options: PartUploaderOptions): ParallelSink<P
     concurrency: options.concurrency,
     consume: async (part, signal) => {
       await options.store(part, signal);
-      await options.onStored(part);
+      await options.onStored(part, signal);
       for (const lease of part.leases) lease.release();
     },
   });

@@ -190,7 +190,7 @@ t.test('an unfinished image of another writer is not taken over', async (t) => {
   const first = await ImageWriter.create(store, resources, options);
   await first.write(0, randomBytes(2 * MIB));
   while (first.progress.acknowledged === 0) await new Promise(setImmediate);
-  await t.rejects(ImageWriter.create(store, resources, options), refusal('busy', { code: 'VOST_IMAGE_PENDING' }));
+  await t.rejects(ImageWriter.create(store, resources, options), refusal('exists', { code: 'VOST_IMAGE_PENDING' }));
   await first.commit();
 });
 

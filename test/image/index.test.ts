@@ -3,7 +3,8 @@ import t from 'tap';
 import { ImageIndex } from '../../src/image/image-index.ts';
 import { IndexWriter } from '../../src/image/index-writer.ts';
 import type { Manifest } from '../../src/image/manifest.ts';
-import type { StoredChunk } from '../../src/stages/packer.ts';
+import { StoredPrefix } from '../../src/image/stored-prefix.ts';
+import type { Part, StoredChunk } from '../../src/stages/packer.ts';
 import { TreeHash } from '../../src/stages/tree-hash.ts';
 import { refusal } from '../support/refusal.ts';
 import { keysOf, MIB, memoryLsu, objectBytes } from './support.ts';
@@ -29,17 +30,24 @@ function chunk(index: number, length = CHUNK): StoredChunk {
   };
 }
 
-t.test('an index of many pages needs bounded memory, survives disorder, and finds every range', async (t) => {
+const PART = { fragment: 1, number: 1, size: CHUNK, etag: 'etag' };
+
+/** Add one chunk as a part of its own. */
+function add(writer: IndexWriter, one: StoredChunk): Promise<void> {
+  writer.add([one], PART);
+  return writer.spill();
+}
+
+t.test('an index of many pages needs bounded memory and finds every range', async (t) => {
   const store = await memoryLsu();
   const writer = new IndexWriter(store, PREFIX);
   const count = 3000; // 187.5 GiB
   const tree = new TreeHash();
-  for (let index = 0; index < count; index += 4) {
-    const group = [3, 1, 0, 2].map((nth) => chunk(index + nth, index + nth === count - 1 ? 5 * MIB + 3 : CHUNK));
-    for (const one of group) await writer.add([one]);
+  for (let index = 0; index < count; index += 1) {
+    const one = chunk(index, index === count - 1 ? 5 * MIB + 3 : CHUNK);
+    await add(writer, one);
+    tree.push(one.leaves);
   }
-  for (let index = 0; index < count; index += 1)
-    tree.push(chunk(index, index === count - 1 ? 5 * MIB + 3 : CHUNK).leaves);
   t.equal(writer.chunks, count);
   const size = (count - 1) * CHUNK + 5 * MIB + 3;
   t.equal(writer.size, size);
@@ -68,7 +76,7 @@ t.test('an index of many pages needs bounded memory, survives disorder, and find
 t.test('an index that lies about places or sizes is refused', async (t) => {
   const store = await memoryLsu();
   const writer = new IndexWriter(store, PREFIX);
-  await writer.add([chunk(0), chunk(1)]);
+  writer.add([chunk(0), chunk(1)], PART);
   const index = await writer.write();
   const good = {
     size: 2 * CHUNK,
@@ -95,7 +103,7 @@ t.test('an index that lies about places or sizes is refused', async (t) => {
 t.test('a journal page that changes in storage is noticed before the index is published', async (t) => {
   const store = await memoryLsu();
   const writer = new IndexWriter(store, PREFIX);
-  for (let index = 0; index < 2000; index += 1) await writer.add([chunk(index)]);
+  for (let index = 0; index < 2000; index += 1) await add(writer, chunk(index));
   const [name] = writer.journalNames;
   const page = await objectBytes(store, `${PREFIX}${name}`);
   page[100] = (page[100] ?? 0) ^ 1;
@@ -104,8 +112,70 @@ t.test('a journal page that changes in storage is noticed before the index is pu
   t.notOk((await keysOf(store)).includes(`${PREFIX}index`));
 });
 
-t.test('a chunk that was never acknowledged is an error, not a hole', async (t) => {
-  const writer = new IndexWriter(await memoryLsu(), PREFIX);
-  await writer.add([chunk(1)]);
-  await t.rejects(writer.write(), { code: 'VOST_LOST_CHUNK' });
+t.test('what journal objects hold is taken up by another writer, bit for bit', async (t) => {
+  const store = await memoryLsu();
+  const first = new IndexWriter(store, PREFIX);
+  const whole = new IndexWriter(store, PREFIX);
+  for (let index = 0; index < 500; index += 1) {
+    first.add([chunk(index)], { ...PART, number: index + 1 });
+    whole.add([chunk(index)], PART);
+    if (index % 99 === 0) await first.checkpoint();
+  }
+  const count = await first.checkpoint();
+  t.ok(count > 6);
+  const second = new IndexWriter(store, PREFIX);
+  const numbers: number[] = [];
+  await second.restore(count, ({ parts }) => numbers.push(...parts.map(({ number }) => number)));
+  t.same(
+    numbers,
+    Array.from({ length: 500 }, (_, nth) => nth + 1),
+  );
+  t.same([second.chunks, second.size, second.stored], [500, 500 * CHUNK, 500 * CHUNK]);
+  t.same(Buffer.from(second.root), Buffer.from(whole.root));
+  for (const writer of [second, whole]) writer.add([chunk(500, 7)], PART);
+  const index = await second.write();
+  const manifest = {
+    size: 500 * CHUNK + 7,
+    fragments: [{ name: 'fragment-000001', size: 1000 * CHUNK }],
+    index,
+  } as unknown as Manifest;
+  let next = 0;
+  for await (const found of new ImageIndex(store, PREFIX, manifest, (length) => length).chunks(0, manifest.size)) {
+    t.same(found, chunk(next, next === 500 ? 7 : CHUNK));
+    next += 1;
+  }
+  t.equal(next, 501);
+});
+
+t.test('journal objects of another image, or out of order, are refused', async (t) => {
+  const store = await memoryLsu();
+  const writer = new IndexWriter(store, PREFIX);
+  for (const index of [0, 1, 2]) {
+    writer.add([chunk(index)], PART);
+    await writer.checkpoint();
+  }
+  await store.copy({ lsu: store.lsu, key: `${PREFIX}journal-000003` }, `${PREFIX}journal-000002`);
+  const restore = new IndexWriter(store, PREFIX).restore(3, () => undefined);
+  await t.rejects(restore, refusal('integrity', { code: 'VOST_BAD_JOURNAL' }));
+});
+
+t.test('parts are noted in the order of the image; a hole is an error', async (t) => {
+  const noted: number[] = [];
+  const prefix = new StoredPrefix(5, (part) => {
+    noted.push(part.number);
+  });
+  const part = (number: number, first: number, count: number) =>
+    ({
+      number,
+      chunks: Array.from({ length: count }, (_, nth) => chunk(first + nth)),
+    }) as unknown as Part;
+  const { signal } = new AbortController();
+  await prefix.add(part(3, 9, 1), signal);
+  await prefix.add(part(2, 7, 2), signal);
+  t.same(noted, []);
+  t.throws(() => prefix.checkComplete(), { code: 'VOST_LOST_CHUNK' });
+  await prefix.add(part(1, 5, 2), signal);
+  t.same(noted, [1, 2, 3]);
+  t.equal(prefix.parts, 3);
+  prefix.checkComplete();
 });

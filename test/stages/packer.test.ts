@@ -26,7 +26,12 @@ function fakeChunk(index: number, offset: number, length: number, stored: readon
 }
 
 async function pack(options: PartPlanOptions, chunks: Iterable<Chunk>, firstFragment?: number): Promise<Part[]> {
-  const packer = createPacker({ plan: planParts(options), ...(firstFragment ? { firstFragment } : {}) });
+  const packer = createPacker({
+    minPartBytes: 1,
+    maxChunks: Number.POSITIVE_INFINITY,
+    plan: planParts(options),
+    ...(firstFragment ? { start: { fragment: firstFragment, number: 1, offset: 0, fillTo: 0, held: [] } } : {}),
+  });
   Readable.from(chunks).pipe(packer);
   return (await packer.toArray()) as Part[];
 }
@@ -160,7 +165,7 @@ t.test('a part is sent as soon as its target is reached; only a lone last one is
 
 t.test('the pieces and leases of the chunks are handed on as they are', async (t) => {
   const plan = planParts({ partBytes: 100, maxPartBytes: 100, minPartBytes: 1, maxParts: 9, maxFragmentBytes: 1000 });
-  const packer = createPacker({ plan });
+  const packer = createPacker({ minPartBytes: 1, maxChunks: Number.POSITIVE_INFINITY, plan });
   const leases = [countingLease(), countingLease()];
   const pieces = [Buffer.from('a'), Buffer.from('bc'), Buffer.from('def')] as const;
   const leaves = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)] as const;
@@ -180,7 +185,7 @@ t.test('the pieces and leases of the chunks are handed on as they are', async (t
 t.test('a chunk that no fragment can hold, and one without digests', async (t) => {
   const options = { partBytes: 10, maxPartBytes: 10, minPartBytes: 1, maxParts: 5, maxFragmentBytes: 20 };
   const failure = async (chunk: Chunk): Promise<unknown> => {
-    const packer = createPacker({ plan: planParts(options) });
+    const packer = createPacker({ minPartBytes: 1, maxChunks: Number.POSITIVE_INFINITY, plan: planParts(options) });
     const errors: unknown[] = [];
     packer.on('error', (error) => errors.push(error));
     packer.resume();

@@ -1,0 +1,144 @@
+import { LEAF_BYTES } from '../bridge/bridge.ts';
+import { EngineError } from '../errors.ts';
+import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
+import { Claim, imageExists, readPending } from './claim.ts';
+import { HandleJournal } from './handle-journal.ts';
+import { startFromJournal, startFromKept } from './handle-start.ts';
+import { checkIdentity, type ImageIdentity, imageIdOf } from './identity.ts';
+import type { HandleContext, ImageLayout, ReopenOptions, WriteHandle, WriteTuning } from './image-backend.ts';
+import { ImageHandle } from './image-handle.ts';
+import { JournalRegion } from './journal-region.ts';
+import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
+import { imagePrefix, MANIFEST } from './names.ts';
+import type { HandleRecord, Pending } from './pending.ts';
+import { readObject } from './read-object.ts';
+
+/** Begin an image. Throws `exists` when there is one of this identity, complete or unfinished, unless this very handle began it. */
+export async function createWriteHandle(
+  context: HandleContext,
+  options: ImageLayout & WriteTuning,
+): Promise<WriteHandle> {
+  const { store, resources, signal } = context;
+  const identity = checkIdentity(options.identity);
+  const prefix = imagePrefix(imageIdOf(identity));
+  const stages = [resources.stages.configure('checksum', {}), ...options.stages];
+  const region = regionOf(context, options.chunkBytes);
+  const kept: HandleRecord = {
+    creator: context.creator,
+    open: true,
+    size: 0,
+    journal: 0,
+    ...(options.flatDigest ? { sha256_state: '' } : {}),
+    metas: [],
+  };
+  const about = {
+    identity,
+    netbackup_metadata: options.metadata,
+    chain: stages.map(({ record }) => ({ ...record })) as Manifest['chain'],
+    chunk_size: options.chunkBytes,
+    leaf_size: LEAF_BYTES,
+  } as const;
+  const claim = await Claim.take(store, prefix, about, kept, signal);
+  const start = await startFromKept({ store, resources, prefix, claim, kept, region, signal });
+  return new ImageHandle(context, options, start, stages);
+}
+
+/**
+ * Open an unfinished image for writing. Throws `not-found`; `access` (VOST_IMAGE_COMPLETE) when it is complete; `busy` when another writer has it
+ * open, or when it was not written through a handle; `integrity` when what was kept is not whole.
+ */
+export async function reopenWriteHandle(
+  context: HandleContext,
+  identity: ImageIdentity,
+  options: ReopenOptions,
+): Promise<WriteHandle> {
+  const { store, resources, creator, signal } = context;
+  const prefix = imagePrefix(imageIdOf(checkIdentity(identity)));
+  if (await store.head(`${prefix}${MANIFEST}`, { signal })) {
+    const message = `${prefix} is complete; a complete image is never written again`;
+    throw new EngineError('VOST_IMAGE_COMPLETE', 'access', message);
+  }
+  const { record, touched } = await pendingOf(context, prefix);
+  const { handle } = record;
+  const free = handle !== undefined && (!handle.open || handle.creator === creator);
+  if (handle === undefined || !(free || options.takeOver?.(handle.creator, touched) === true)) throw busy(prefix);
+  const stages = stagesOf(context, record);
+  const region = regionOf(context, record.chunk_size);
+  const kept: HandleRecord = { ...handle, creator, open: true };
+  // What was kept needs no upload: fragments are completed when an image is closed.
+  const claim = await Claim.takeOver(store, prefix, { ...record, uploads: [] }, kept, signal);
+  await abortUploads(context, prefix, new Set());
+  const start = await startFromKept({ store, resources, prefix, claim, kept, region, signal });
+  return new ImageHandle(context, options, start, stages);
+}
+
+/**
+ * Go on with a handle of this creator whose process died. `committed`: the image was published, and there is nothing left to do. Throws
+ * `not-found`; `exists` or `busy` when the image has become another's; `integrity` when storage does not have what the
+ * journal says.
+ */
+export async function attachWriteHandle(
+  context: HandleContext,
+  identity: ImageIdentity,
+  mode: 'write',
+  options: WriteTuning,
+): Promise<{ readonly committed: boolean; readonly handle?: WriteHandle }> {
+  if (mode !== 'write')
+    throw new EngineError('VOST_MODE', 'usage', `a handle for writing cannot be attached to ${mode}`);
+  const { store, resources, creator, signal } = context;
+  const prefix = imagePrefix(imageIdOf(checkIdentity(identity)));
+  if (await store.head(`${prefix}${MANIFEST}`, { signal })) {
+    const key = `${prefix}${MANIFEST}`;
+    const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
+    if (manifest.creator === creator) return { committed: true };
+    throw imageExists(prefix);
+  }
+  const { record } = await pendingOf(context, prefix);
+  if (record.handle?.creator !== creator) throw busy(prefix);
+  const stages = stagesOf(context, record);
+  const region = regionOf(context, record.chunk_size);
+  const kept: HandleRecord = { ...record.handle, open: true };
+  const claim = await Claim.takeOver(store, prefix, record, kept, signal);
+  const start = await startFromJournal({ store, resources, prefix, claim, kept, region, signal });
+  // Uploads that nothing was noted of: begun, but not made use of before the end came.
+  const needed = start.fragments.uploadIds;
+  await abortUploads(context, prefix, needed);
+  if (record.uploads.some(({ id }) => !needed.has(id)))
+    await claim.update(({ uploads }) => ({ uploads: uploads.filter(({ id }) => needed.has(id)) }), signal);
+  return { committed: false, handle: new ImageHandle(context, options, start, stages) };
+}
+
+async function pendingOf(
+  { store, signal }: HandleContext,
+  prefix: string,
+): Promise<{ readonly record: Pending; readonly touched: number }> {
+  const record = await readPending(store, prefix, signal);
+  const info = await store.head(`${prefix}pending`, { signal });
+  return { record, touched: info?.modified ?? 0 };
+}
+
+function stagesOf({ resources }: HandleContext, { chain }: Pending): ConfiguredStage[] {
+  return chain.map((record) => resources.stages.resolve(record));
+}
+
+/** Checked before anything is written. */
+function regionOf({ journal, creator }: HandleContext, chunkBytes: number): JournalRegion | undefined {
+  const region = journal && new JournalRegion(journal, creator);
+  HandleJournal.maxChunks(region, chunkBytes);
+  return region;
+}
+
+async function abortUploads(
+  { store, signal }: HandleContext,
+  prefix: string,
+  needed: ReadonlySet<string>,
+): Promise<void> {
+  for await (const { key, id } of store.listUploads(prefix, { signal }))
+    if (!needed.has(id)) await store.resumeUpload(key, id).abort({ signal });
+}
+
+function busy(prefix: string): EngineError {
+  return new EngineError('VOST_IMAGE_BUSY', 'busy', `another writer has ${prefix} open`, {
+    advice: 'wait until it is closed, or delete the unfinished image',
+  });
+}

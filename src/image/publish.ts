@@ -1,0 +1,88 @@
+import { LEAF_BYTES } from '../bridge/bridge.ts';
+import { EngineError } from '../errors.ts';
+import type { ObjectStore } from '../vast/store.ts';
+import { VERSION } from '../version.ts';
+import type { Claim } from './claim.ts';
+import type { FragmentWriter } from './fragment-writer.ts';
+import type { IndexWriter } from './index-writer.ts';
+import { encodeManifest, type Manifest } from './manifest.ts';
+import { MANIFEST } from './names.ts';
+
+/** A written image, every part of it acknowledged, about to become visible. */
+export interface Publication {
+  readonly store: ObjectStore;
+  /** Of the image's keys. */
+  readonly prefix: string;
+  readonly claim: Claim;
+  readonly fragments: FragmentWriter;
+  readonly index: IndexWriter;
+  /** Logical bytes that the image must have. */
+  readonly size: number;
+  /** The plain digest, if it was asked for. */
+  readonly sha256: Uint8Array | undefined;
+  readonly more: Pick<Manifest, 'metas' | 'creator'>;
+  readonly signal: AbortSignal | undefined;
+  /** Called right before the manifest is sent. From then on it may be visible even if its answer is lost, so the data must stay. */
+  readonly onPublishing: () => void;
+}
+
+/** Complete the fragments: their sizes are compared with what was acknowledged. They are durable when this resolves. */
+export async function completeFragments(
+  image: Pick<Publication, 'prefix' | 'claim' | 'fragments' | 'index' | 'size' | 'signal'>,
+): Promise<Manifest['fragments']> {
+  const { prefix, claim, index, size, signal } = image;
+  // Completing replaces what another writer may have published meanwhile: look first.
+  await claim.confirm(signal);
+  const fragments = await image.fragments.complete(signal);
+  const stored = fragments.reduce((sum, fragment) => sum + fragment.size, 0);
+  if (stored !== index.stored || index.size !== size) {
+    throw new EngineError(
+      'VOST_STORED_SIZE',
+      'integrity',
+      `${prefix}: ${stored} stored bytes for ${index.size} of ${size} bytes, where ${index.stored} were acknowledged`,
+    );
+  }
+  return fragments;
+}
+
+/**
+ * Make the image exist: uploads completed, sizes compared, index, then the manifest. When this resolves the image is durable and
+ * visible; when it throws before `onPublishing`, it is neither.
+ */
+export async function publish(image: Publication): Promise<Manifest> {
+  const { store, prefix, claim, index, signal } = image;
+  const fragments = await completeFragments(image);
+  const summary = await index.write(signal);
+  await claim.confirm(signal);
+  const { identity, netbackup_metadata, chain, chunk_size } = claim.record;
+  const now = new Date().toISOString();
+  const manifest: Manifest = {
+    format: 'vast-ost-image',
+    version: 1,
+    image_name: identity.basename,
+    creation_date: creationDate(identity.date) ?? now,
+    size: index.size,
+    fragments,
+    checksum: `sha256-tree:${Buffer.from(index.root).toString('hex')}`,
+    ...(image.sha256 ? { sha256: Buffer.from(image.sha256).toString('hex') } : {}),
+    netbackup_metadata,
+    identity,
+    chain,
+    chunk_size,
+    leaf_size: LEAF_BYTES,
+    index: summary,
+    ...image.more,
+    committed: now,
+    written_by: `vast-ost/${VERSION}`,
+  };
+  const bytes = encodeManifest(manifest);
+  image.onPublishing();
+  await store.put(`${prefix}${MANIFEST}`, [bytes]);
+  return manifest;
+}
+
+/** NetBackup's date is seconds since the epoch. */
+export function creationDate(date: string): string | undefined {
+  if (!/^[0-9]{1,11}$/.test(date)) return undefined;
+  return new Date(Number(date) * 1000).toISOString();
+}

@@ -1,0 +1,100 @@
+import type { Duplex } from 'node:stream';
+import { LEAF_BYTES } from '../bridge/bridge.ts';
+import { Chain } from '../pipeline/chain.ts';
+import { LeaseScope } from '../pipeline/lease.ts';
+import type { Resources } from '../pipeline/resources.ts';
+import { runStage } from '../pipeline/run-stage.ts';
+import type { StageEnv, StageInstance } from '../pipeline/stage.ts';
+import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
+import { createPacker, type PackerOptions, type Part, type PRESS } from '../stages/packer.ts';
+import { planParts } from '../stages/part-planner.ts';
+import { createPartUploader } from '../stages/part-uploader.ts';
+import type { ObjectStore } from '../vast/store.ts';
+import type { FragmentWriter } from './fragment-writer.ts';
+import type { WriteTuning } from './image-backend.ts';
+import { ENTRY_BYTES } from './index-page.ts';
+
+/** Most index entries that one part may need, bytes; keeps index pages within their bound whatever the compression. */
+const PART_ENTRIES_BYTES = 4 * 1024 * 1024;
+
+export interface WriteChainOptions<Run> extends WriteTuning {
+  readonly store: ObjectStore;
+  readonly resources: Resources;
+  readonly chunkBytes: number;
+  /** The plain digest's stage, if it is wanted. */
+  readonly flat: StageInstance | undefined;
+  /** The image's stages, the checksum first. */
+  readonly stages: readonly ConfiguredStage[];
+  readonly fragments: FragmentWriter;
+  /** Called with every part before it is sent. */
+  readonly onSend?: (part: Part) => void;
+  /** Called with every acknowledged part, before the memory of its encoded bytes is released. */
+  readonly onStored: (part: Part, signal: AbortSignal) => Promise<void>;
+  /** Most chunks of a part, where something needs a smaller bound than the index. */
+  readonly maxChunks?: number;
+  readonly packer?: Pick<PackerOptions<Run>, 'start' | 'holder' | 'onChange'>;
+  /** What stages take memory from. Default: the resources' budget. */
+  readonly budget?: StageEnv['budget'];
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Writes the packer's own kind of item past the stages before it. */
+type PackerStream = Duplex & { write(item: typeof PRESS): boolean };
+
+/** The chain that turns an image's bytes into stored parts, without what feeds it. */
+export interface WriteChain<In> {
+  readonly chain: Chain<In>;
+  readonly packer: PackerStream;
+  readonly sink: { readonly running: number };
+}
+
+/**
+ * @param head the streams before the image's stages, which turn what is written into chunks.
+ */
+export function createWriteChain<In, Run = never>(
+  options: WriteChainOptions<Run>,
+  head: (scope: LeaseScope) => readonly Duplex[],
+): WriteChain<In> {
+  const { store, resources, fragments, flat, stages } = options;
+  const { minPartBytes, maxParts, maxPartBytes, maxObjectBytes } = store.limits;
+  const scope = new LeaseScope();
+  const env: StageEnv = { budget: options.budget ?? resources.budget, scope, bridge: resources.bridge };
+  const endReserve = resources.budget.reserveForOutput(
+    Math.max(0, ...stages.map((stage) => stage.workingBytes(options.chunkBytes))),
+  );
+  const plan = planParts({
+    partBytes: options.partBytes,
+    maxPartBytes: Math.min(maxPartBytes, Math.max(minPartBytes, Math.floor(resources.budget.total / 4))),
+    minPartBytes,
+    maxParts,
+    maxFragmentBytes: maxObjectBytes,
+  });
+  const leafBytes = (options.chunkBytes / LEAF_BYTES) * 32;
+  const maxChunks = Math.min(
+    options.maxChunks ?? Number.POSITIVE_INFINITY,
+    Math.max(1, Math.floor(PART_ENTRIES_BYTES / (ENTRY_BYTES + leafBytes))),
+  );
+  const packer = createPacker({ plan, minPartBytes, maxChunks, ...options.packer });
+  const sink = createPartUploader({
+    concurrency: () => options.parallelParts,
+    store: (part, signal) => {
+      options.onSend?.(part);
+      return fragments.store(part, signal);
+    },
+    onStored: options.onStored,
+  });
+  const [first = packer, ...rest]: Duplex[] = [
+    ...head(scope),
+    ...(flat ? [runStage('flat-digest', flat)] : []),
+    ...stages.map((stage) => runStage(stage.record.name, stage.forward(env))),
+    packer,
+  ];
+  const chain = new Chain<In>([first, ...rest, sink], {
+    signal: options.signal,
+    onClosed: () => {
+      scope.releaseAll();
+      endReserve();
+    },
+  });
+  return { chain, packer, sink };
+}

@@ -1,0 +1,134 @@
+import type { ObjectStore, Upload } from '../../src/vast/store.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+/** What every operation on a store says when the process that called it is dead. */
+export class Dead extends Error {
+  override name = 'Dead';
+}
+
+/**
+ * Stops a simulated engine at its n-th step. A step is an operation on the store, before it has an effect or after it, or a write to the
+ * journal region, of which only the first half may arrive. `onStop` runs at that very moment, to keep what survives; after it
+ * the store does nothing for this engine any more.
+ */
+export class Killer {
+  readonly #at: number;
+  readonly #onStop: () => void;
+  #steps = 0;
+  dead = false;
+  /** Where it was stopped. */
+  where = '';
+
+  /** @param at the step, from 1; 0 for never. */
+  constructor(at: number, onStop: () => void) {
+    this.#at = at;
+    this.#onStop = onStop;
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** One step; whether it is the last one. */
+  step(where: string): boolean {
+    if (this.dead) return true;
+    this.#steps += 1;
+    if (this.#steps !== this.#at) return false;
+    this.dead = true;
+    this.where = where;
+    this.#onStop();
+    return true;
+  }
+
+  /** Run an operation, with a step before it and one after it. */
+  async around<T>(where: string, run: () => Promise<T>): Promise<T> {
+    if (this.dead || this.step(`before ${where}`)) throw new Dead();
+    const result = await run();
+    if (this.dead || this.step(`after ${where}`)) throw new Dead();
+    return result;
+  }
+
+  store(inner: ObjectStore): ObjectStore {
+    const name = (key: string): string => key.split('/').at(-1) ?? key;
+    const alive = (): void => {
+      if (this.dead) throw new Dead();
+    };
+    const upload = (of: Upload): Upload => ({
+      key: of.key,
+      id: of.id,
+      putPart: (part, options) =>
+        this.around(`part ${part.number} of ${name(of.key)}`, () => of.putPart(part, options)),
+      listParts: async (options) => {
+        alive();
+        return of.listParts(options);
+      },
+      complete: (parts, options) => this.around(`complete ${name(of.key)}`, () => of.complete(parts, options)),
+      abort: (options) => this.around(`abort ${name(of.key)}`, () => of.abort(options)),
+    });
+    return wrapStore(inner, {
+      put: (key, body, options) => this.around(`put ${name(key)}`, () => inner.put(key, body, options)),
+      putStream: (key, body, options) => this.around(`put ${name(key)}`, () => inner.putStream(key, body, options)),
+      delete: (keys, options) => this.around('delete', () => inner.delete(keys, options)),
+      createUpload: async (key, options) =>
+        upload(await this.around(`begin ${name(key)}`, () => inner.createUpload(key, options))),
+      resumeUpload: (key, id) => upload(inner.resumeUpload(key, id)),
+      head: async (key, options) => {
+        alive();
+        return inner.head(key, options);
+      },
+      read: async (key, offset, into, options) => {
+        alive();
+        return inner.read(key, offset, into, options);
+      },
+      list: (options) => {
+        alive();
+        return inner.list(options);
+      },
+      listUploads: (prefix, options) => {
+        alive();
+        return inner.listUploads(prefix, options);
+      },
+    });
+  }
+
+  /** A journal region whose every write is a step. */
+  region(bytes: Uint8Array): Uint8Array {
+    const killer = this;
+    class Region extends Uint8Array {
+      override set(from: ArrayLike<number>, at = 0): void {
+        const half = at + Math.floor(from.length / 2);
+        if (killer.dead) return;
+        super.set(Array.prototype.slice.call(from, 0, half - at), at);
+        if (killer.step('half of a write to the journal')) return;
+        super.set(from, at);
+        killer.step('after a write to the journal');
+      }
+
+      override fill(value: number): this {
+        if (!killer.dead && !killer.step('before clearing the journal')) super.fill(value);
+        return this;
+      }
+    }
+    // What subarray() gives must be plain, or it would be a region itself.
+    Object.defineProperty(Region, Symbol.species, { value: Uint8Array });
+    const region = new Region(bytes.byteLength);
+    Uint8Array.prototype.set.call(region, bytes);
+    return region;
+  }
+
+  /** While `run` runs, publishing stores to a region's memory are steps, too. */
+  async watching<T>(region: () => Uint8Array, run: () => Promise<T>): Promise<T> {
+    const { store } = Atomics;
+    // Called by the journal region only.
+    (Atomics as { store: unknown }).store = (array: Int32Array, at: number, value: number): number => {
+      if (array.buffer !== region().buffer) return store(array, at, value);
+      if (this.dead || this.step('before publishing a record')) return value;
+      return store(array, at, value);
+    };
+    try {
+      return await run();
+    } finally {
+      Atomics.store = store;
+    }
+  }
+}
