@@ -1,5 +1,6 @@
 import { fstat, read } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { abortError, EngineError } from '../errors.ts';
 
@@ -20,12 +21,12 @@ export interface Source {
 
 /** Open a file, or standard input for `-`. */
 export async function openSource(path: string): Promise<Source> {
-  if (path === '-' && process.stdin.isTTY) {
+  if (path === '-' && isatty(STDIN)) {
     throw new EngineError('VOST_NO_INPUT', 'usage', 'standard input is a terminal', {
       advice: 'pipe the data in, or name a file',
     });
   }
-  // Descriptor 0 itself, not /dev/stdin: that cannot be opened when it is a socket and begins again when it is a file.
+  // Descriptor 0 itself, not /dev/stdin: that cannot be opened when it is a socket and begins anew when it is a file.
   const handle = path === '-' ? undefined : await openFile(path);
   const info = await (handle?.stat() ?? promisify(fstat)(STDIN));
   const name = path === '-' ? 'standard input' : path;
@@ -35,10 +36,39 @@ export async function openSource(path: string): Promise<Source> {
       advice: `tar -cf - ${path === '-' ? 'DIR' : path} | vast-ost backup LSU IMAGE -`,
     });
   }
+  const base = { name, size: info.isFile() && path !== '-' ? info.size : undefined };
+  if (handle === undefined && (info.isFIFO() || info.isSocket())) return { ...base, ...streamSource(name) };
+  return { ...base, ...fileSource(name, handle) };
+}
+
+/** A pipe may be in non-blocking mode, set by us or by whoever had it before; the stream copes with that. */
+function streamSource(name: string): Pick<Source, 'blocks' | 'close'> {
+  const chunks = process.stdin.iterator({ destroyOnReturn: false });
+  const next = async (): Promise<Uint8Array> => {
+    try {
+      const { value, done } = (await chunks.next()) as IteratorResult<Uint8Array, undefined>;
+      return done ? new Uint8Array(0) : value;
+    } catch (cause) {
+      throw cannotRead(name, cause);
+    }
+  };
+  return {
+    blocks: (signal) => readBlocks(next, signal),
+    close: async () => {
+      process.stdin.destroy();
+    },
+  };
+}
+
+/** A file or device, by its handle or as descriptor 0. */
+function fileSource(name: string, handle: FileHandle | undefined): Pick<Source, 'blocks' | 'close'> {
+  let buffers: readonly [Buffer, Buffer] | undefined;
   let reading = false;
-  const fill = async (into: Buffer): Promise<Uint8Array> => {
+  const next = async (): Promise<Uint8Array> => {
     reading = true;
     try {
+      const [spare, into] = buffers ?? [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)];
+      buffers = [into, spare];
       const { bytesRead } = await (handle?.read(into, 0, BLOCK_BYTES, null) ??
         promisify(read)(STDIN, into, 0, BLOCK_BYTES, null));
       return into.subarray(0, bytesRead);
@@ -49,9 +79,7 @@ export async function openSource(path: string): Promise<Source> {
     }
   };
   return {
-    name,
-    size: info.isFile() && path !== '-' ? info.size : undefined,
-    blocks: (signal) => readBlocks(fill, signal),
+    blocks: (signal) => readBlocks(next, signal),
     close: async () => {
       const closed = handle?.close().catch((cause) => Promise.reject(cannotRead(name, cause)));
       if (reading) closed?.catch(() => undefined);
@@ -74,16 +102,14 @@ function cannotRead(name: string, cause: unknown): EngineError {
 
 /** Reads one block while the one before is being taken in. */
 async function* readBlocks(
-  fill: (into: Buffer) => Promise<Uint8Array>,
+  next: () => Promise<Uint8Array>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  let [current, other] = [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)];
-  let ahead = fill(current);
+  let ahead = next();
   for (;;) {
     const block = await unlessAborted(ahead, signal);
     if (block.byteLength === 0) return;
-    [current, other] = [other, current];
-    ahead = fill(current);
+    ahead = next();
     // Whoever stops early leaves a read behind; its failure would have nobody to go to.
     ahead.catch(() => undefined);
     yield block;

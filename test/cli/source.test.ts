@@ -1,7 +1,8 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { getEventListeners, once } from 'node:events';
 import { createWriteStream, writeFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
 import { openSource } from '../../src/cli/source.ts';
@@ -10,13 +11,14 @@ import { noise } from '../support/chunks.ts';
 import { turns } from '../support/turns.ts';
 
 const MIB = 1024 * 1024;
+const source = new URL('../../src/cli/source.ts', import.meta.url).href;
 const dir = t.testdir({
   empty: '',
   folder: {},
   // Reads all of standard input through a source and says what it was.
   'stdin.mjs': `
     import { createHash } from 'node:crypto';
-    const { openSource } = await import(${JSON.stringify(new URL('../../src/cli/source.ts', import.meta.url).href)});
+    const { openSource } = await import(${JSON.stringify(source)});
     try {
       const source = await openSource('-');
       const hash = createHash('sha256');
@@ -27,6 +29,18 @@ const dir = t.testdir({
     } catch (error) {
       console.log([error.code, error.message].join(' '));
     }`,
+  // Gives up after the first block while the writer keeps the pipe open.
+  'abort.mjs': `
+    const { openSource } = await import(${JSON.stringify(source)});
+    const { EngineError } = await import(${JSON.stringify(new URL('../../src/errors.ts', import.meta.url).href)});
+    const source = await openSource('-');
+    const controller = new AbortController();
+    const blocks = source.blocks(controller.signal);
+    process.stdout.write(Buffer.from((await blocks.next()).value) + ' ');
+    const next = blocks.next().catch((error) => process.stdout.write(error.code));
+    controller.abort(new EngineError('VOST_TEST', 'aborted', 'enough'));
+    await next;
+    await source.close();`,
 });
 const script = `${dir}/stdin.mjs`;
 const said = (data: Uint8Array): string =>
@@ -60,12 +74,12 @@ t.test('what cannot be read', async (t) => {
   });
 });
 
-t.test('a terminal as standard input', async (t) => {
-  const before = Object.getOwnPropertyDescriptor(process.stdin, 'isTTY');
-  Object.defineProperty(process.stdin, 'isTTY', { value: true, configurable: true });
-  await t.rejects(openSource('-'), { code: 'VOST_NO_INPUT', message: /terminal/ });
-  if (before === undefined) Reflect.deleteProperty(process.stdin, 'isTTY');
-  else Object.defineProperty(process.stdin, 'isTTY', before);
+const noScript = spawnSync('script', ['--version']).error ? 'there is no script(1) on PATH' : false;
+
+t.test('a terminal as standard input', { skip: noScript }, async (t) => {
+  const command = `"${process.execPath}" stdin.mjs`;
+  const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', cwd: dir, input: '' });
+  t.match(stdout, /^VOST_NO_INPUT standard input is a terminal/);
 });
 
 t.test('standard input: a socket, as a parent in Node gives it', async (t) => {
@@ -93,6 +107,29 @@ t.test('standard input: a pipe of the shell, a file, a file partly read, nothing
   );
   t.equal(sh('"$NODE" stdin.mjs < /dev/null'), said(Buffer.alloc(0)));
   t.match(sh('"$NODE" stdin.mjs < folder'), /^VOST_NO_INPUT standard input is a directory/);
+});
+
+t.test('standard input: a pipe that others have made non-blocking, and that has nothing yet', async (t) => {
+  const data = noise(MIB);
+  // The outer process touches its standard input, which the inner one inherits.
+  const outer = `
+    void process.stdin;
+    const child = require('node:child_process').spawn(process.execPath, [process.argv[1]], { stdio: 'inherit' });
+    child.on('spawn', () => process.send('ready'));
+    child.on('exit', () => process.exit());`;
+  const child = spawn(process.execPath, ['-e', outer, script], { stdio: ['pipe', 'pipe', 'inherit', 'ipc'] });
+  await once(child, 'message');
+  child.stdin?.end(data);
+  t.match(await text(child.stdout as Readable), /^standard input {2}[0-9]+ /);
+});
+
+t.test('standard input: abort while it is idle, and the process ends by itself', async (t) => {
+  const child = spawn(process.execPath, [`${dir}/abort.mjs`], { stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.on('error', () => undefined);
+  child.stdin.write('first');
+  const [said, [status]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  child.stdin.destroy();
+  t.strictSame([said, status], ['first VOST_TEST', 0]);
 });
 
 t.test('a named pipe; abort while it is idle does not wait for it', async (t) => {
