@@ -8,13 +8,12 @@ import t from 'tap';
 import { openSource } from '../../src/cli/source.ts';
 import { EngineError } from '../../src/errors.ts';
 import { noise } from '../support/chunks.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { turns } from '../support/turns.ts';
 
 const MIB = 1024 * 1024;
 const source = new URL('../../src/cli/source.ts', import.meta.url).href;
-const dir = t.testdir({
-  empty: '',
-  folder: {},
+const dir = tempDir({
   // Reads all of standard input through a source and says what it was.
   'stdin.mjs': `
     import { createHash } from 'node:crypto';

@@ -11,7 +11,7 @@ import { lz4Stage } from '../../../src/stages/lz4/lz4-stage.ts';
 import { chunkOf, countingLease, LEAF_BYTES, never, noise, prose } from '../../support/chunks.ts';
 import { JsBridge } from '../../support/js-bridge.ts';
 import { frameOf } from '../../support/lz4-frames.ts';
-import { turns } from '../../support/turns.ts';
+import { until } from '../../support/turns.ts';
 import { xxh32 } from '../../support/xxh32.ts';
 
 const MIB = 1024 * 1024;
@@ -184,8 +184,7 @@ t.test('waiting for room: granted when the other is done, given up when aborted'
     const controller = new AbortController();
     const aborted = env[direction](chunk, controller.signal);
     const patient = env[direction](chunk);
-    await turns();
-    t.equal(env.budget.waiting, 2);
+    await until(() => env.budget.waiting === 2);
     controller.abort();
     await t.rejects(aborted, { code: 'VOST_ABORTED' });
     overdraft.release();
