@@ -132,7 +132,7 @@ t.test('5 TB become few fragments of at most 10,000 parts', async (t) => {
   for (const [name, options, most] of cases) {
     const chunks: Chunk[] = [];
     // Larger chunks where parts are large: the same plan in less time.
-    const chunkBytes = options.maxPartBytes > GIB ? 512 * MIB : 64 * MIB;
+    const chunkBytes = options.maxPartBytes > GIB ? 1024 * MIB : 128 * MIB;
     for (let offset = 0; offset < size; offset += chunkBytes) {
       const length = Math.min(chunkBytes, size - offset);
       chunks.push(fakeChunk(chunks.length, offset, length, [length]));
