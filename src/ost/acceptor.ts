@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Bridge } from '../bridge/bridge.ts';
+import type { Bridge, HostBridge } from '../bridge/bridge.ts';
 import { VERSION } from '../version.ts';
 import { Connection } from './connection.ts';
 import { checkLayout, checkPeer, HelloRefused, mapHostArena, minorVersion, parseHello } from './hello.ts';
@@ -22,13 +22,13 @@ const REPLACE_MS = 45_000;
 
 /** Turns connections into sessions. */
 export class Acceptor {
-  readonly #bridge: Bridge;
+  readonly #bridge: Bridge & HostBridge;
   readonly #services: Services;
   readonly #sessions = new Map<string, Session>();
   readonly #greeting = new Set<Promise<void>>();
   readonly #stop = new AbortController();
 
-  constructor(bridge: Bridge, services: Services) {
+  constructor(bridge: Bridge & HostBridge, services: Services) {
     this.#bridge = bridge;
     this.#services = services;
     setMaxListeners(0, this.#stop.signal);
