@@ -63,6 +63,8 @@ class Plugin {
         const complete = this.#session === suspensions.length;
         if (handle) await this.#write(engine, handle, end, complete);
         const manifest = await handle?.close(complete ? 'complete' : 'incomplete', end);
+        // The dead do not answer.
+        if (engine.dead) throw new Dead();
         if (complete) {
           this.manifest = manifest;
           this.finished = true;

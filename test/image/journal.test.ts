@@ -6,6 +6,7 @@ import { decodeJournalObject, encodeParts } from '../../src/image/journal-object
 import { chunkRecordBytes, decodeRecords, encodeRecord, type JournalRecord } from '../../src/image/journal-records.ts';
 import { JournalRegion } from '../../src/image/journal-region.ts';
 import { attachWriteHandle, createWriteHandle } from '../../src/image/open-write-handle.ts';
+import { decodePending, encodePending, type HandleRecord, type Pending } from '../../src/image/pending.ts';
 import type { StoredChunk } from '../../src/stages/packer.ts';
 import { refusal } from '../support/refusal.ts';
 import { context, feed, layout, Slots, TUNING } from './handle-support.ts';
@@ -112,6 +113,48 @@ t.test('a journal object of any other content is refused', async (t) => {
   }
   for (let length = 0; length < good.byteLength; length += 7)
     t.throws(() => decodeJournalObject(good.subarray(0, length), 'x'), refusal('integrity'));
+});
+
+t.test('a pending record that can be continued: as documented, and nothing else', async (t) => {
+  const handle: HandleRecord = {
+    creator: 'session/1',
+    open: false,
+    size: 3 * MIB + 512,
+    journal: 2,
+    tail: { name: 'tail-000003', size: 512, sha256: 'ab'.repeat(32) },
+    sha256_state: 'AAEC',
+    metas: [{ index: 1, name: 'meta-65', size: 4, sha256: 'cd'.repeat(32) }],
+  };
+  const record: Pending = {
+    format: 'vast-ost-pending',
+    version: 1,
+    writer: '0b1f6a52-7f0c-4c5e-9d39-6d1c1a2b3c4d',
+    created: '2023-11-14T22:13:20.000Z',
+    identity: identity('x'),
+    netbackup_metadata: { policy: '', schedule: '', client: '' },
+    chain: [],
+    chunk_size: MIB,
+    leaf_size: MIB,
+    uploads: [],
+    handle,
+  };
+  t.same(decodePending(encodePending(record), 'x'), record);
+  const bad: Record<string, unknown>[] = [
+    { creator: '' },
+    { creator: 'x'.repeat(257) },
+    { size: -1 },
+    { journal: 1.5 },
+    { tail: { ...handle.tail, name: '../x' } },
+    { tail: { ...handle.tail, size: 0 } },
+    { sha256_state: '!' },
+    { metas: [{ ...handle.metas[0], index: 64 }] },
+    { metas: [{ ...handle.metas[0], name: 'image.meta' }] },
+    { other: 1 },
+  ];
+  for (const change of bad) {
+    const bytes = Buffer.from(JSON.stringify({ ...record, handle: { ...handle, ...change } }));
+    t.throws(() => decodePending(bytes, 'x'), refusal('integrity'), JSON.stringify(change));
+  }
 });
 
 t.test('an attach believes a region only as far as storage bears it out', async (t) => {
