@@ -117,10 +117,19 @@ class Plugin {
   }
 }
 
-/** Run the script with an engine that dies at the step, and others that do not. Resolves to where it died, '' when it did not. */
-export async function runKilled(t: Test, script: Script, at: number): Promise<{ where: string; steps: number }> {
+/**
+ * Run the script with an engine that dies at the step, and others that do not. Resolves to where it died, '' when it did not.
+ *
+ * @param store an empty LSU; default: in memory.
+ */
+export async function runKilled(
+  t: Test,
+  script: Script,
+  at: number,
+  store?: ObjectStore,
+): Promise<{ where: string; steps: number }> {
   const resources = testResources(t, 64 * MIB);
-  const inner = await memoryLsu({ minPartBytes: script.minPartBytes });
+  const inner = store ?? (await memoryLsu({ minPartBytes: script.minPartBytes }));
   const plugin = new Plugin(script, inner);
   let survivors: { region: Uint8Array; slots: Slots } | undefined;
   const killer = new Killer(at, () => {
