@@ -31,7 +31,7 @@ export const settingsSchema = {
     memory_budget_mb: Megabytes(64, 1024 * 1024).default(512 * MIB),
     /** Chunks fetched ahead on restore. */
     read_ahead: Count(1, 64).default(4),
-    /** How far ahead of the first missing byte a write may reach. */
+    /** How far ahead of the first missing byte a write may reach. The default is smaller when memory is. */
     reorder_window_mb: Megabytes(0, 65536).default(128 * MIB),
     compression: z.enum(['none', 'lz4']).default('none'),
     use_direct_io: Flag.default(true),
@@ -46,10 +46,12 @@ export const settingsSchema = {
     /** Append JSON lines here; no log when absent. */
     log_file: z.string().min(1).optional(),
   },
-  engine: engineSchema,
 } as const;
 
-type Schema = typeof settingsSchema;
+/** All sections that stand once: those of {@link settingsSchema}, and the service's. */
+export const sectionSchemas = { ...settingsSchema, engine: engineSchema } as const;
+
+type Schema = typeof sectionSchemas;
 type Section<Keys> = { readonly [K in keyof Keys]: z.output<Keys[K] & z.ZodType> };
 export type EngineSettings = Section<typeof engineSchema>;
 export type ServerSettings = Section<typeof serverSchema>;
@@ -80,7 +82,7 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
     sections.set(entry.section, given.set(entry.key, entry));
   }
   const settings: Record<string, unknown> = {};
-  for (const [section, keys] of Object.entries(settingsSchema)) {
+  for (const [section, keys] of Object.entries(sectionSchemas)) {
     settings[section] = readSection(section, keys, sections.get(section));
   }
   const servers = new Map<string, ServerSettings>();
@@ -88,16 +90,17 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
     const name = SERVER_SECTION.exec(section)?.[1]?.trim();
     if (name !== undefined) servers.set(name, readSection(section, serverSchema, given) as ServerSettings);
   }
-  return checkTogether({ ...settings, servers } as unknown as Settings);
+  const window = sections.get('performance')?.get('reorder_window_mb');
+  return checkTogether({ ...settings, servers } as unknown as Settings, window);
 }
 
 /** The schema of the section that an entry stands in. */
 function keysOf({ section, origin }: IniEntry): Record<string, z.ZodType> {
-  if (Object.hasOwn(settingsSchema, section)) return settingsSchema[section as keyof Schema];
+  if (Object.hasOwn(sectionSchemas, section)) return sectionSchemas[section as keyof Schema];
   const name = SERVER_SECTION.exec(section)?.[1]?.trim();
   if (name === undefined) {
     throw configError(`${origin}: there is no section [${section}]`, {
-      advice: `sections: ${Object.keys(settingsSchema).join(', ')}, server NAME`,
+      advice: `sections: ${Object.keys(sectionSchemas).join(', ')}, server NAME`,
     });
   }
   if (!SERVER_NAME.test(name)) {
@@ -135,8 +138,12 @@ function configError(message: string, options: { readonly advice?: string } = {}
 }
 
 /** What no key can check alone. */
-function checkTogether(settings: Settings): Settings {
-  const { chunk_size_mb, memory_budget_mb, reorder_window_mb, compression } = settings.performance;
+function checkTogether(settings: Settings, givenWindow: IniEntry | undefined): Settings {
+  const { chunk_size_mb, memory_budget_mb, compression } = settings.performance;
+  // Slabs for the window and the one with the first missing byte; a quarter of the budget may wait in an unfinished part. With
+  // less, a write far ahead would wait for ever for memory that only the missing bytes can free.
+  const largest = Math.max(0, Math.floor((memory_budget_mb * 0.75) / chunk_size_mb) - 1) * chunk_size_mb;
+  const reorder_window_mb = Math.min(settings.performance.reorder_window_mb, largest);
   // Compression needs room for a chunk's frame, twice, beside the chunk.
   const perChunk = compression === 'none' ? 1 : 3;
   const needed = chunk_size_mb * (perChunk + 1) + Math.min(reorder_window_mb, chunk_size_mb);
@@ -150,5 +157,13 @@ function checkTogether(settings: Settings): Settings {
       },
     );
   }
-  return settings;
+  if (givenWindow !== undefined && settings.performance.reorder_window_mb > largest) {
+    throw new EngineError(
+      'VOST_CONFIG',
+      'usage',
+      `${givenWindow.origin}: a memory budget of ${memory_budget_mb / MIB} MiB cannot hold a reorder window of ${givenWindow.value} MiB`,
+      { advice: `make it ${largest / MIB} MiB at most, or raise memory_budget_mb` },
+    );
+  }
+  return { ...settings, performance: { ...settings.performance, reorder_window_mb } };
 }
