@@ -10,7 +10,7 @@ export const LEAF_BYTES = 1024 * 1024;
 /** Length of a SHA-256 digest. */
 export const DIGEST_BYTES = 32;
 
-/** A mapping made by {@link Bridge.mapArena}; opaque. */
+/** A mapping made by {@link HostBridge.mapArena}; opaque. */
 export interface MappedArena {
   readonly [mappedArena]: true;
 }
@@ -59,6 +59,17 @@ export interface Bridge {
    */
   xxh32(pieces: readonly Uint8Array[]): Promise<Buffer>;
   /**
+   * What runs underneath: `avx512`, `avx2`, `shani` or `openssl`, or two of them as `avx512/shani` when
+   * many messages at once and a single one are best served differently. Found by a calibration of a few
+   * milliseconds at the first use; VAST_OST_SHA256 forces one, VAST_OST_HASH_THREADS (1 to 64) sets the
+   * most threads (default: one per processor, at most 4).
+   */
+  readonly implementation: { readonly sha256: string; readonly threads: number };
+}
+
+/** What the engine needs of its hosts' processes: their memory, and what Node's sockets and files cannot do. */
+export interface HostBridge {
+  /**
    * Map the first `bytes` of a memfd, shared and writable. The descriptor stays the caller's. Throws EINVAL for a file that is shorter,
    * that is no memfd of ordinary pages, or that is not sealed against shrinking: touching the mapping never fails.
    */
@@ -87,25 +98,12 @@ export interface Bridge {
   sendDatagram(address: string, message: string): void;
   /** flock(2), exclusive, without waiting: whether this process has the lock now. It ends when the descriptor is closed. */
   tryLock(descriptor: number): boolean;
-  /**
-   * What runs underneath: `avx512`, `avx2`, `shani` or `openssl`, or two of them as `avx512/shani` when
-   * many messages at once and a single one are best served differently. Found by a calibration of a few
-   * milliseconds at the first use; VAST_OST_SHA256 forces one, VAST_OST_HASH_THREADS (1 to 64) sets the
-   * most threads (default: one per processor, at most 4).
-   */
-  readonly implementation: { readonly sha256: string; readonly threads: number };
 }
 
-/** The part of the addon that images need: memory and digests. */
-export type ImageBridge = Pick<
-  Bridge,
-  'allocSlab' | 'freeSlab' | 'trimSlab' | 'leafDigests' | 'sha256' | 'md5' | 'xxh32' | 'implementation'
->;
-
-function load(): Bridge {
+function load(): Bridge & HostBridge {
   const file = '../../build/bridge.node';
   try {
-    return createRequire(import.meta.url)(file) as Bridge;
+    return createRequire(import.meta.url)(file) as Bridge & HostBridge;
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'MODULE_NOT_FOUND') {
@@ -127,4 +125,4 @@ function load(): Bridge {
  * The loaded addon. Loading throws an {@link EngineError}: VOST_BRIDGE_MISSING (not built),
  * VOST_BRIDGE_CONFIG (a bad environment variable), VOST_BRIDGE_LOAD (anything else).
  */
-export const bridge: Bridge = load();
+export const bridge: Bridge & HostBridge = load();

@@ -3,7 +3,7 @@ import { type Logger, pino } from 'pino';
 import { bridge } from '../bridge/bridge.ts';
 import type { IniEntry } from '../config/ini.ts';
 import { parseIni } from '../config/ini.ts';
-import { buildSettings, type Settings, settingsSchema } from '../config/settings.ts';
+import { buildSettings, type Settings, sectionSchemas } from '../config/settings.ts';
 import { EngineError } from '../errors.ts';
 import { createResources, type Resources } from '../pipeline/resources.ts';
 import { builtInStages } from '../stages/built-in.ts';
@@ -48,7 +48,7 @@ export async function loadSettings(options: GlobalOptions): Promise<Settings> {
 }
 
 function commandLineEntries(options: GlobalOptions): IniEntry[] {
-  return Object.entries(settingsSchema).flatMap(([section, keys]) =>
+  return Object.entries(sectionSchemas).flatMap(([section, keys]) =>
     Object.keys(keys).flatMap((key) => {
       const value = options[camelCase(key)];
       if (value === undefined) return [];

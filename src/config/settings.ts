@@ -46,10 +46,12 @@ export const settingsSchema = {
     /** Append JSON lines here; no log when absent. */
     log_file: z.string().min(1).optional(),
   },
-  engine: engineSchema,
 } as const;
 
-type Schema = typeof settingsSchema;
+/** All sections that stand once: those of {@link settingsSchema}, and the service's. */
+export const sectionSchemas = { ...settingsSchema, engine: engineSchema } as const;
+
+type Schema = typeof sectionSchemas;
 type Section<Keys> = { readonly [K in keyof Keys]: z.output<Keys[K] & z.ZodType> };
 export type EngineSettings = Section<typeof engineSchema>;
 export type ServerSettings = Section<typeof serverSchema>;
@@ -80,7 +82,7 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
     sections.set(entry.section, given.set(entry.key, entry));
   }
   const settings: Record<string, unknown> = {};
-  for (const [section, keys] of Object.entries(settingsSchema)) {
+  for (const [section, keys] of Object.entries(sectionSchemas)) {
     settings[section] = readSection(section, keys, sections.get(section));
   }
   const servers = new Map<string, ServerSettings>();
@@ -88,19 +90,17 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
     const name = SERVER_SECTION.exec(section)?.[1]?.trim();
     if (name !== undefined) servers.set(name, readSection(section, serverSchema, given) as ServerSettings);
   }
-  return checkTogether(
-    { ...settings, servers } as unknown as Settings,
-    sections.get('performance')?.get('reorder_window_mb'),
-  );
+  const window = sections.get('performance')?.get('reorder_window_mb');
+  return checkTogether({ ...settings, servers } as unknown as Settings, window);
 }
 
 /** The schema of the section that an entry stands in. */
 function keysOf({ section, origin }: IniEntry): Record<string, z.ZodType> {
-  if (Object.hasOwn(settingsSchema, section)) return settingsSchema[section as keyof Schema];
+  if (Object.hasOwn(sectionSchemas, section)) return sectionSchemas[section as keyof Schema];
   const name = SERVER_SECTION.exec(section)?.[1]?.trim();
   if (name === undefined) {
     throw configError(`${origin}: there is no section [${section}]`, {
-      advice: `sections: ${Object.keys(settingsSchema).join(', ')}, server NAME`,
+      advice: `sections: ${Object.keys(sectionSchemas).join(', ')}, server NAME`,
     });
   }
   if (!SERVER_NAME.test(name)) {

@@ -38,7 +38,8 @@ export class ImageHandle implements WriteHandle {
   #metas: Promise<unknown> = Promise.resolve();
   #closing: Promise<Manifest | undefined> | undefined;
   #detached = false;
-  #publishing = false;
+  /** A record that names what was stored has been sent: it may be in storage even if its answer is lost, so the data must stay. */
+  #named = false;
 
   /** @param stages the image's stages, the checksum first. */
   constructor(context: HandleContext, tuning: WriteTuning, start: HandleStart, stages: readonly ConfiguredStage[]) {
@@ -200,7 +201,7 @@ export class ImageHandle implements WriteHandle {
       more: { ...(memory.metas.size > 0 ? { metas: sorted(memory.metas) } : {}), creator: this.#context.creator },
       signal: this.#stop.signal,
       onPublishing: () => {
-        this.#publishing = true;
+        this.#named = true;
       },
     });
     this.#journal.clear();
@@ -227,6 +228,7 @@ export class ImageHandle implements WriteHandle {
       ...(hash ? { sha256_state: Buffer.from(hash.state).toString('base64') } : {}),
       metas: sorted(memory.metas),
     };
+    this.#named = true;
     await claim.update(() => ({ uploads: [], handle }), signal);
     this.#journal.clear();
     const needed = new Set([tail?.name, ...handle.metas.map(({ name }) => name)]);
@@ -241,7 +243,7 @@ export class ImageHandle implements WriteHandle {
     const { claim, fragments, kept } = this.#start;
     if (claim.lost) return;
     this.#journal.clear();
-    const errors = this.#publishing ? [] : await fragments.abort(false);
+    const errors = this.#named ? [] : await fragments.abort(false);
     await claim.update(({ uploads }) => ({
       uploads: errors.length > 0 ? uploads : [],
       handle: { ...kept, creator: this.#context.creator, open: false },

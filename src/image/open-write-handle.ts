@@ -9,7 +9,7 @@ import type { HandleContext, ImageLayout, ReopenOptions, WriteHandle, WriteTunin
 import { ImageHandle } from './image-handle.ts';
 import { JournalRegion } from './journal-region.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
-import { imagePrefix, MANIFEST } from './names.ts';
+import { imagePrefix, MANIFEST, PENDING } from './names.ts';
 import type { HandleRecord, Pending } from './pending.ts';
 import { readObject } from './read-object.ts';
 
@@ -39,8 +39,14 @@ export async function createWriteHandle(
     leaf_size: LEAF_BYTES,
   } as const;
   const claim = await Claim.take(store, prefix, about, kept, signal);
-  const start = await startFromKept({ store, resources, prefix, claim, kept, region, signal });
-  return new ImageHandle(context, options, start, stages);
+  try {
+    const start = await startFromKept({ store, resources, prefix, claim, kept, region, signal });
+    return new ImageHandle(context, options, start, stages);
+  } catch (error) {
+    // Nothing was written that anybody could want.
+    await store.delete([`${prefix}${PENDING}`]).catch(() => undefined);
+    throw error;
+  }
 }
 
 /**
@@ -113,7 +119,7 @@ async function pendingOf(
   prefix: string,
 ): Promise<{ readonly record: Pending; readonly touched: number }> {
   const record = await readPending(store, prefix, signal);
-  const info = await store.head(`${prefix}pending`, { signal });
+  const info = await store.head(`${prefix}${PENDING}`, { signal });
   return { record, touched: info?.modified ?? 0 };
 }
 

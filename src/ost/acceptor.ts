@@ -1,7 +1,8 @@
+import { setMaxListeners } from 'node:events';
 import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Bridge } from '../bridge/bridge.ts';
+import type { Bridge, HostBridge } from '../bridge/bridge.ts';
 import { VERSION } from '../version.ts';
 import { Connection } from './connection.ts';
 import { checkLayout, checkPeer, HelloRefused, mapHostArena, minorVersion, parseHello } from './hello.ts';
@@ -16,17 +17,21 @@ const HELLO_MS = 10_000;
 const FIRST_PAUSE_MS = 1;
 const LAST_PAUSE_MS = 64;
 
+/** How long a new connection waits for what the session's old one did, milliseconds; the plugin tries again. */
+const REPLACE_MS = 45_000;
+
 /** Turns connections into sessions. */
 export class Acceptor {
-  readonly #bridge: Bridge;
+  readonly #bridge: Bridge & HostBridge;
   readonly #services: Services;
   readonly #sessions = new Map<string, Session>();
   readonly #greeting = new Set<Promise<void>>();
   readonly #stop = new AbortController();
 
-  constructor(bridge: Bridge, services: Services) {
+  constructor(bridge: Bridge & HostBridge, services: Services) {
     this.#bridge = bridge;
     this.#services = services;
+    setMaxListeners(0, this.#stop.signal);
   }
 
   get sessions(): ReadonlyMap<string, Session> {
@@ -126,7 +131,9 @@ export class Acceptor {
   async #replace(key: string, uid: number): Promise<void> {
     for (let old = this.#sessions.get(key); old !== undefined; old = this.#sessions.get(key)) {
       if (old.peer.uid !== uid) throw new HelloRefused('ACCESS', 'the session belongs to another user');
-      await old.close();
+      if (!(await within(old.close(), REPLACE_MS, this.#stop.signal))) {
+        throw new HelloRefused('AGAIN', 'what the session did before has not ended yet');
+      }
     }
     const { max_sessions: most } = this.#services.settings.engine;
     if (this.#stop.signal.aborted || this.#services.drain.draining) {
@@ -135,6 +142,17 @@ export class Acceptor {
     if (this.#sessions.size >= most) {
       throw new HelloRefused('LIMIT', `${most} host processes are connected; see max_sessions in vast-ost.conf`);
     }
+  }
+}
+
+/** Whether the work ended in time. */
+async function within(work: Promise<void>, ms: number, signal: AbortSignal): Promise<boolean> {
+  const stop = new AbortController();
+  const late = delay(ms, false, { signal: AbortSignal.any([stop.signal, signal]) }).catch(() => false);
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    stop.abort();
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Bridge, MappedArena } from '../bridge/bridge.ts';
+import type { Bridge, HostBridge, MappedArena } from '../bridge/bridge.ts';
 import type { WireHello } from './wire/groups.ts';
 
 const HEADER_BYTES = 4096;
@@ -12,7 +12,7 @@ const BOUNDS = {
   journalCount: [1, 1024],
 } as const;
 
-type ArenaBridge = Pick<Bridge, 'mapArena' | 'arenaView' | 'unmapArena' | 'freeSlab'>;
+type ArenaBridge = Pick<HostBridge, 'mapArena' | 'arenaView' | 'unmapArena'> & Pick<Bridge, 'freeSlab'>;
 
 /** Sizes and places of an arena, bytes: docs/engine-protocol.md section 3. */
 export interface ArenaLayout {

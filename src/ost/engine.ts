@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Bridge } from '../bridge/bridge.ts';
+import type { Bridge, HostBridge } from '../bridge/bridge.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import { Acceptor } from './acceptor.ts';
@@ -22,7 +22,7 @@ const MAX_COPIES = 4;
 
 export interface EngineOptions {
   readonly settings: Settings;
-  readonly bridge: Bridge;
+  readonly bridge: Bridge & HostBridge;
   /** Its budget is for what the engine may refuse or delay; see `slotReserve`. */
   readonly resources: Resources;
   /** Bytes that the slots which every open image may always hold should together stay below. */

@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs';
-import type { Bridge, Peer } from '../bridge/bridge.ts';
+import type { Bridge, HostBridge, Peer } from '../bridge/bridge.ts';
 import type { EngineSettings } from '../config/settings.ts';
 import { Arena, type ArenaLayout, headerOf, layoutOfHello } from './arena.ts';
 import { HELLO_MAGIC, MAJOR, MINOR, RESULT } from './wire/constants.ts';
@@ -61,7 +61,12 @@ export function checkLayout(hello: WireHello): ArenaLayout {
 }
 
 /** Map the host's memory. Refuses a file that is not what the hello says, or that could change its size. */
-export function mapHostArena(bridge: Bridge, descriptor: number, layout: ArenaLayout, session: string): Arena {
+export function mapHostArena(
+  bridge: Bridge & HostBridge,
+  descriptor: number,
+  layout: ArenaLayout,
+  session: string,
+): Arena {
   let arena: Arena;
   try {
     const sealed = (bridge.sealsOf(descriptor) & WANTED_SEALS) === WANTED_SEALS;

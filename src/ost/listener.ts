@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { chmodSync, chownSync, closeSync, constants, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Bridge } from '../bridge/bridge.ts';
+import type { HostBridge } from '../bridge/bridge.ts';
 import type { EngineSettings } from '../config/settings.ts';
 import { EngineError } from '../errors.ts';
 
@@ -29,7 +29,7 @@ export class Listener {
    * @throws EngineError VOST_ENGINE_RUNNING (`busy`), VOST_SOCKET (`usage`)
    */
   static async open(
-    bridge: Bridge,
+    bridge: HostBridge,
     settings: EngineSettings,
     onConnection: (socket: Socket) => void,
   ): Promise<Listener> {
@@ -67,7 +67,7 @@ export class Listener {
   }
 }
 
-function takeLock(bridge: Bridge, path: string): number {
+function takeLock(bridge: HostBridge, path: string): number {
   let descriptor: number;
   try {
     descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, LOCK_MODE);

@@ -1,4 +1,4 @@
-import type { Bridge } from '../bridge/bridge.ts';
+import type { HostBridge } from '../bridge/bridge.ts';
 
 /** How often systemd hears that stopping takes longer, and how much longer. */
 const EXTEND_EVERY_MS = 5_000;
@@ -6,13 +6,13 @@ const EXTEND_BY_MS = 30_000;
 
 /** What systemd wants to know of a service with Type=notify: sd_notify(3), without its library. */
 export class ServiceManager {
-  readonly #bridge: Pick<Bridge, 'sendDatagram'>;
+  readonly #bridge: Pick<HostBridge, 'sendDatagram'>;
   readonly #address: string | undefined;
   readonly #watchdogMs: number;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param env NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, as systemd sets them; without the first nothing is ever sent. */
-  constructor(bridge: Pick<Bridge, 'sendDatagram'>, env: NodeJS.ProcessEnv = process.env) {
+  constructor(bridge: Pick<HostBridge, 'sendDatagram'>, env: NodeJS.ProcessEnv = process.env) {
     this.#bridge = bridge;
     this.#address = env['NOTIFY_SOCKET'];
     const forUs = env['WATCHDOG_PID'] === undefined || env['WATCHDOG_PID'] === String(process.pid);

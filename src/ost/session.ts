@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Peer } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
@@ -50,6 +51,7 @@ export class Session {
   readonly imageHost: ImageHost;
   readonly ended: Promise<void>;
   readonly #connection: Connection;
+  readonly #journals = new Set<number>();
   readonly #servers = new Map<bigint, StorageServer>();
   readonly #outstanding = new Set<number>();
   readonly #end = new AbortController();
@@ -57,6 +59,8 @@ export class Session {
 
   constructor(options: SessionOptions) {
     const { key, peer, connection, arena, services, log } = options;
+    // Every open image listens.
+    setMaxListeners(0, this.#end.signal);
     this.key = key;
     this.peer = peer;
     this.creatorOf = creatorOf(key, peer, services.machine);
@@ -114,6 +118,14 @@ export class Session {
 
   closeServer(number: bigint): void {
     this.#servers.delete(number);
+  }
+
+  /** A journal region for one handle, as long as it is open. Throws class `usage` for one that is not there or in use. */
+  takeJournal(region: number): { readonly memory: Uint8Array; readonly release: () => void } {
+    if (region >= this.arena.layout.journalCount) throw invalid(`there is no journal region ${region}`);
+    if (this.#journals.has(region)) throw invalid(`journal region ${region} is in use`);
+    this.#journals.add(region);
+    return { memory: this.arena.journal(region), release: () => this.#journals.delete(region) };
   }
 
   /** A frame that breaks the protocol was found after the fact: the connection ends. */
@@ -190,7 +202,11 @@ export class Session {
     }
     const { size } = this.handles;
     this.#end.abort(new EngineError('VOST_SESSION_ENDED', 'aborted', 'the connection to the host ended'));
-    await Promise.all([this.handles.dropAll(), this.copies.end()]);
+    const results = await Promise.allSettled([this.handles.dropAll(), this.copies.end()]);
+    for (const result of results) {
+      if (result.status === 'rejected')
+        this.log.error({ err: result.reason }, 'an image could not be let go of in peace');
+    }
     this.arena.unmap();
     this.#servers.clear();
     this.services.counters.sessionsEnded += 1;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { collectGarbage } from '../../src/image/collect-garbage.ts';
 import type { ReadHandle } from '../../src/image/image-backend.ts';
 import { createWriteHandle } from '../../src/image/open-write-handle.ts';
 import { openReadHandle } from '../../src/image/read-handle.ts';
@@ -235,6 +236,11 @@ t.test('blobs come back with the image', async (t) => {
       [63, 3 * MIB],
     ],
   );
+  await store.put(`netbackup/${write.imageId}/tail-000001`, [Buffer.from('left')]);
+  const garbage = [];
+  for await (const { kind, key } of collectGarbage(store, { olderThanMs: 0, dryRun: false, now: Date.now() + 1000 }))
+    garbage.push(`${kind} ${key.split('/').at(-1)}`);
+  t.same(garbage, ['leftover tail-000001'], 'blobs that the manifest names are no garbage');
   const read = await openReadHandle(context(store, resources), identity('blobs'));
   t.equal(Buffer.from(await read.readMeta(0)).toString(), 'third');
   t.ok(large.equals(await read.readMeta(63)));

@@ -185,6 +185,7 @@ t.test('a drain lets commits end and leaves the rest to the next engine', async 
   const stopped = bench.stop();
   await host.ask('PING', {});
   const late = host.create(3n, imageId('late'));
+  await t.rejects(bench.stranger().connect(bench.socket), 'nobody new is let in');
   blocked.resolve();
   t.match((await closed).report, /state=complete/);
   await t.rejects(late, 'not answered: it is the next engine’s');

@@ -1,5 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import t from 'tap';
+import { encodeFrame } from '../../src/ost/wire/frame.ts';
 import { memoryBench } from './support/engine.ts';
 import { imageId, refuses } from './support/host.ts';
 
@@ -171,6 +172,7 @@ t.test('what a host may not do is said, and the session goes on', async (t) => {
   await refuses(t, host.create(0n, imageId('x')), 'INVALID');
   await host.create(1n, imageId('x'));
   await refuses(t, host.create(1n, imageId('y')), 'INVALID', 'the number is in use');
+  await refuses(t, host.create(2n, imageId('y'), { journal: 1 }), 'INVALID', 'the journal region is in use');
   await host.create(2n, imageId('y'));
   await refuses(t, host.create(3n, imageId('z')), 'LIMIT');
   await refuses(t, host.ask('SLOT_WANT', { handle: 1n, chunk: 1n << 60n, slot: 1 }), 'INVALID');
@@ -179,4 +181,42 @@ t.test('what a host may not do is said, and the session goes on', async (t) => {
   await refuses(t, host.ask('IMAGE_CLOSE', { handle: 2n, mode: 1, size: 1n << 63n }), 'INVALID');
   t.equal(bench.backend.live, 0, 'a close that makes no sense ends the handle all the same');
   await t.resolves(host.ask('PING', {}));
+});
+
+t.test('a thousand images open at once, and a thousand slot requests', async (t) => {
+  const bench = await memoryBench(t, { engine: 'max_handles = 2000', budget: 8 * MIB });
+  const host = await bench.host({ slotCount: 4096 });
+  const warnings: unknown[] = [];
+  const onWarning = (warning: unknown): void => void warnings.push(warning);
+  process.on('warning', onWarning);
+  t.teardown(() => process.off('warning', onWarning));
+  await host.backup(5000n, imageId('old'), Buffer.alloc(512));
+  const handles = Array.from({ length: 1000 }, (_, n) => BigInt(n + 1));
+  for (const handle of handles) await host.openRead(handle, imageId('old'));
+  await Promise.all(
+    handles.map((handle) => host.ask('IMAGE_READ', { handle, offset: 0n, length: 512, slot: Number(handle), hint: 0 })),
+  );
+  await host.create(2001n, imageId('new'));
+  const wants = [0, 1, 2, 3].map((n) => host.ask('SLOT_WANT', { handle: 2001n, chunk: BigInt(n), slot: 2000 + n }));
+  await Promise.all(wants);
+  t.equal(bench.backend.live, 1001);
+  await Promise.all(handles.map((handle) => host.ask('IMAGE_CLOSE', { handle, mode: 4, size: 0n })));
+  await host.disconnect();
+  await host.connect(bench.socket);
+  t.equal(bench.backend.live, 0);
+  t.strictSame(warnings, []);
+});
+
+t.test('a host that does not read its answers is cut off', async (t) => {
+  const bench = await memoryBench(t);
+  const host = await bench.host();
+  const { socket } = host;
+  socket?.pause();
+  const ask = (id: number) =>
+    encodeFrame({ kind: 'request', name: 'CONFIG_GET', id, resend: false, value: { server: 1n } });
+  for (let id = 100; bench.engine?.sessions === 1; id += 1) {
+    host.raw(ask(id));
+    if (id % 100 === 0) await tick();
+  }
+  t.equal(bench.engine?.sessions, 0);
 });

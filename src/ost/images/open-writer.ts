@@ -1,7 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
 import type { ObjectStore } from '../../vast/store.ts';
-import { invalid } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsToSend } from '../slot-plan.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
@@ -29,16 +28,21 @@ export async function openWriter(
   begin: Begin,
 ): Promise<{ readonly image: WriteImage; readonly answer: WireImageOpened } | undefined> {
   const { services, imageHost: host, arena } = session;
-  if (journal >= arena.layout.journalCount) throw invalid(`there is no journal region ${journal}`);
   await services.deletions.settled(place.place);
-  const endUse = services.usage.begin(place.place, 'write');
+  const region = session.takeJournal(journal);
+  let endUsage = (): void => undefined;
+  const endUse = (): void => {
+    region.release();
+    endUsage();
+  };
   try {
+    endUsage = services.usage.begin(place.place, 'write');
     const store = await place.server.open(place.lsu);
     const { layout, tuning, window } = plansOf(session, place, store);
     const context: HandleContext = {
       store,
       resources: services.resources,
-      journal: arena.journal(journal),
+      journal: region.memory,
       creator: session.creatorOf(number),
       signal: session.signal,
     };

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { abortError } from '../../errors.ts';
 import type { ReadHandle } from '../../image/image-backend.ts';
 import { abandoned, invalid } from '../errors.ts';
@@ -45,6 +46,8 @@ export class ReadImage implements OpenImage {
   #closing: Promise<void> | undefined;
 
   constructor(options: ReadImageOptions) {
+    // Every slot request that waits listens.
+    setMaxListeners(0, this.#stop.signal);
     this.place = options.place;
     this.#host = options.host;
     this.#number = options.number;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { abortError, type EngineError } from '../../errors.ts';
 import type { CloseMode, WriteHandle } from '../../image/image-backend.ts';
 import { abandoned, engineError, invalid } from '../errors.ts';
@@ -57,6 +58,8 @@ export class WriteImage implements OpenImage {
   #ended = false;
 
   constructor(options: WriteImageOptions) {
+    // Every slot request that waits listens.
+    setMaxListeners(0, this.#stop.signal);
     this.place = options.place;
     this.#host = options.host;
     this.#number = options.number;
