@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { existsSync, renameSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { ATTACH_SLOT, OPEN_MODE } from '../../src/ost/wire/constants.ts';
 import type { Notice } from '../../src/ost/wire/messages.ts';
 import { Host, imageId, refuses } from './support/host.ts';
-import { Served, type StoreKind } from './support/served.ts';
+import { readIfThere, Served, type StoreKind } from './support/served.ts';
 
 const MIB = 1024 * 1024;
 
@@ -168,4 +169,16 @@ t.test('the log has no secrets and says who came', async (t) => {
   while (!served.stderr.includes('session ended')) await delay(5);
   t.match(served.stderr, /"program":"test"/);
   t.notMatch(served.stderr, /hush|served\/secret/);
+});
+
+t.test('SIGHUP opens the log file anew', async (t) => {
+  const served = await Served.prepare(t, { logFile: true });
+  const child = await served.start();
+  renameSync(served.log, `${served.log}.1`);
+  child.kill('SIGHUP');
+  while (!existsSync(served.log)) await delay(5);
+  const host = await connected(t, served, MIB);
+  await host.ask('PING', {});
+  t.match(readIfThere(served.log), /session began/);
+  t.notMatch(readIfThere(`${served.log}.1`), /session began/);
 });

@@ -270,7 +270,8 @@ export class WriteImage implements OpenImage {
         this.#host.sendFree({ handle: this.#number, slot: use.slot });
       },
     };
-    if (this.#failure.error !== undefined) {
+    // A last chunk without bytes says nothing; one for a handle that failed is not stored.
+    if (length === 0 || this.#failure.error !== undefined) {
       lease.release();
       return;
     }

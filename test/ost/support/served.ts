@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,8 @@ export interface ServedOptions {
   readonly performance?: string;
   /** Lines of `[engine]`. */
   readonly engine?: string;
+  /** Log into FOLDER/log instead of standard error. */
+  readonly logFile?: boolean;
 }
 
 /** `vast-ost serve` as a process of its own, on a store with the LSUs lsu-1 and lsu-2. */
@@ -28,6 +30,8 @@ export class Served {
   readonly folder: string;
   readonly socket: string;
   readonly config: string;
+  /** Where the log goes when it goes into a file. */
+  readonly log: string;
   stderr = '';
   child: ChildProcess | undefined;
 
@@ -35,6 +39,7 @@ export class Served {
     this.folder = folder;
     this.socket = join(folder, 'ost.sock');
     this.config = join(folder, 'vast-ost.conf');
+    this.log = join(folder, 'log');
   }
 
   static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
@@ -50,6 +55,7 @@ ${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
 socket = ${served.socket}
 state_dir = ${join(served.folder, 'state')}
 ${options.engine ?? ''}
+${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
 [server test]
 ${store}
 `,
@@ -88,7 +94,8 @@ ${store}
     child.stderr?.on('data', (data: Buffer) => {
       this.stderr += data.toString();
     });
-    while (!(await reachable(this.socket)) || !this.stderr.includes('engine ready')) {
+    const ready = () => `${this.stderr}${readIfThere(this.log)}`.includes('engine ready');
+    while (!(await reachable(this.socket)) || !ready()) {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(this.stderr);
       await delay(10);
     }
@@ -114,6 +121,11 @@ ${store}
     const [code] = (await ended) as [number | null];
     return code;
   }
+}
+
+/** A file's text, '' when there is none. */
+export function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
 }
 
 async function reachable(path: string): Promise<boolean> {
