@@ -3,7 +3,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60
 
 /** `64M`, `1.5GiB`, `4096` in bytes; undefined when it is no size. Units are binary. */
 export function parseSize(text: string): number | undefined {
-  const match = /^([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?B)?$/i.exec(text.trim());
+  const match = /^([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGT])(?:i?B)?|B)?$/i.exec(text.trim());
   const unit = SIZE_UNITS[(match?.[2] ?? '').toUpperCase()];
   if (match === null || unit === undefined) return undefined;
   const bytes = Math.round(Number(match[1]) * unit);

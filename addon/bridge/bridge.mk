@@ -1,7 +1,8 @@
 # The native addon: build/bridge.node. Included by the top-level Makefile, or on its own from the root of
 # the repository: make -f addon/bridge/bridge.mk [bridge | bridge-test]
 #
-# SANITIZE=address,undefined (or thread) builds and runs the stand-alone tests with these checks.
+# SANITIZE=address,undefined (or thread) builds and runs the stand-alone tests with these checks; BRIDGE_RUN
+# is put before each test, for example BRIDGE_RUN="valgrind --error-exitcode=1".
 
 CC ?= cc
 CFLAGS ?= -O2 -g
@@ -24,6 +25,7 @@ BRIDGE_CORE := $(filter-out $(BRIDGE_MODULE),$(basename $(notdir $(wildcard addo
 BRIDGE_TESTS := $(basename $(notdir $(wildcard addon/bridge/test/*_test.c)))
 
 .PHONY: bridge bridge-test bridge-headers
+.SECONDARY:
 bridge: build/bridge.node
 
 # Resolved from the node executable when it is loaded: Node-API and the digests of OpenSSL. It is never
@@ -32,7 +34,7 @@ build/bridge.node: $(BRIDGE_MODULE:%=build/obj/bridge/%.o) $(BRIDGE_CORE:%=build
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -o $@ $^
 
 bridge-test: $(BRIDGE_TESTS:%=build/$(BRIDGE_VARIANT)-%)
-	@set -e; for test in $^; do echo $$test; $$test; done
+	@set -e; for test in $^; do echo $$test; $(BRIDGE_RUN) $$test; done
 
 build/$(BRIDGE_VARIANT)-%: $(BRIDGE_OBJ)/test/%.o $(BRIDGE_CORE:%=$(BRIDGE_OBJ)/%.o)
 	$(CC) $(CFLAGS) $(BRIDGE_CFLAGS) $(LDFLAGS) -o $@ $^ -lcrypto

@@ -31,8 +31,7 @@ static void step(struct message *messages[], unsigned count, uint64_t left[]) {
 void messages_run(struct message *messages[], unsigned count, uint64_t budget) {
     uint64_t left[MAX_LANES];
     for (unsigned i = 0; i < count; i++) left[i] = budget;
-    while (count > 0) {
-        step(messages, count, left);
+    for (;;) {
         for (unsigned i = 0; i < count;) {
             const uint8_t *data;
             if (left[i] > 0 && message_next(messages[i], &data) > 0) {
@@ -45,5 +44,7 @@ void messages_run(struct message *messages[], unsigned count, uint64_t budget) {
             messages[count] = ended;
             left[i] = left[count];
         }
+        if (count == 0) return;
+        step(messages, count, left);
     }
 }

@@ -10,8 +10,12 @@
 #include <string.h>
 #include <time.h>
 
-#define SAMPLE_BLOCKS 64u
-#define SAMPLE_ROUNDS 8u
+/*
+ * About 0.1 ms per round, and a dozen of them: some processors need half a millisecond before wide vectors
+ * run at full speed, and a round must be long beside the reading of the clock.
+ */
+#define SAMPLE_BLOCKS 256u
+#define SAMPLE_ROUNDS 12u
 #define MAX_IMPLEMENTATIONS 8u
 
 struct selection {
@@ -84,7 +88,7 @@ static uint64_t thread_nanoseconds(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Nanoseconds of SAMPLE_BLOCKS steps: the best of some rounds, the first of which warms up. */
+/* Nanoseconds of SAMPLE_BLOCKS steps: the best of the rounds. */
 static uint64_t measure(const struct implementation *implementation) {
     static uint8_t sample[MAX_LANES * SAMPLE_BLOCKS * BLOCK_BYTES];
     uint32_t words[MAX_LANES][8] = {{0}};

@@ -16,7 +16,7 @@ const struct implementation *select_for(enum algorithm algorithm, size_t message
 
 /*
  * Runs every message until it is finished or has read `budget` bytes (a multiple of 64) in this call.
- * The order of the array changes; at most MAX_LANES messages, none finished, all of one algorithm.
+ * The order of the array changes; at most MAX_LANES messages, all of one algorithm; a short XXH32 message is finished from the start.
  */
 void messages_run(struct message *messages[], unsigned count, uint64_t budget);
 

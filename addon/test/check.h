@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-static int check_count, check_failed;
+static _Atomic int check_count, check_failed;
 
 static inline void check_at(bool ok, const char *file, int line, const char *text) {
   check_count++;
@@ -20,7 +20,8 @@ static inline void check_at(bool ok, const char *file, int line, const char *tex
 
 /* Print the summary; the value is the exit code. */
 static inline int check_done(const char *name) {
-  printf("%s - %s: %d checks, %d failed\n", check_failed == 0 ? "ok" : "not ok", name, check_count, check_failed);
+  printf("%s - %s: %d checks, %d failed\n", check_failed == 0 ? "ok" : "not ok", name, check_count,
+         check_failed);
   return check_failed == 0 ? 0 : 1;
 }
 

@@ -29,7 +29,9 @@ void sample_fill(struct sample_pool *pool, const struct wire_group *group, enum 
   for (size_t i = 0; i < group->count; i++) {
     const struct wire_field *field = &group->fields[i];
     uint8_t *member = (uint8_t *)message + field->offset;
-    uint64_t value = size == SAMPLE_EMPTY ? 0 : size == SAMPLE_LARGE ? UINT64_MAX : number_of(field->name, salt);
+    uint64_t value = size == SAMPLE_EMPTY   ? 0
+                     : size == SAMPLE_LARGE ? UINT64_MAX
+                                            : number_of(field->name, salt);
     switch (field->kind) {
     case WIRE_KIND_u8: put(member, 1, value); break;
     case WIRE_KIND_u16: put(member, 2, value); break;
@@ -43,7 +45,9 @@ void sample_fill(struct sample_pool *pool, const struct wire_group *group, enum 
       break;
     case WIRE_KIND_str:
     case WIRE_KIND_blob: {
-      uint32_t length = size == SAMPLE_EMPTY ? 0 : size == SAMPLE_LARGE ? field->max : 3 + (uint32_t)(value % 9);
+      uint32_t length = size == SAMPLE_EMPTY   ? 0
+                        : size == SAMPLE_LARGE ? field->max
+                                               : 3 + (uint32_t)(value % 9);
       /* Large samples of lists would not fit a frame: their strings stay short. */
       if (size == SAMPLE_LARGE && salt > 0 && length > 20) length = 20;
       uint8_t *data = length > 0 ? room(pool, length) : NULL;
@@ -90,7 +94,8 @@ bool sample_same(const struct wire_group *group, const void *sample, const void 
       for (const uint8_t *at = sent->items; wire_list_next(&got, field->group, &item); at += field->group->size)
         if (!sample_same(field->group, at, &item)) return false;
       if (got.raw_length != 0 || got.count != 0) return false;
-    } else if (!same_bytes((const struct wire_bytes *)(const void *)a, (const struct wire_bytes *)(const void *)b)) {
+    } else if (!same_bytes((const struct wire_bytes *)(const void *)a,
+                           (const struct wire_bytes *)(const void *)b)) {
       return false;
     }
   }

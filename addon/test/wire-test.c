@@ -11,7 +11,8 @@ static uint8_t frame[WIRE_MAX_FRAME], again[WIRE_MAX_FRAME];
 
 /* Decode from a block of exactly `length` bytes, so that a sanitizer sees any over-read. */
 static enum wire_decode decode_exact(const uint8_t *bytes, size_t length, union wire_any *out,
-                                     const struct wire_group **group, struct wire_header *header, uint8_t **copy) {
+                                     const struct wire_group **group, struct wire_header *header,
+                                     uint8_t **copy) {
   *copy = malloc(length == 0 ? 1 : length);
   memcpy(*copy, bytes, length);
   return wire_decode(*copy, length, header, group, out, sizeof(*out));
@@ -113,7 +114,8 @@ static void bounds(void) {
 }
 
 static void arena(void) {
-  struct arena_layout layout = {.slot_bytes = 64u << 20, .slot_count = 64, .journal_bytes = 1 << 20, .journal_count = 64};
+  struct arena_layout layout = {
+      .slot_bytes = 64u << 20, .slot_count = 64, .journal_bytes = 1 << 20, .journal_count = 64};
   CHECK(arena_layout_make(&layout) && arena_layout_valid(&layout));
   CHECK(layout.slots_offset % ARENA_SLOT_ALIGN == 0 && layout.slots_offset >= 4096 + (64u << 20));
   CHECK(layout.arena_bytes == layout.slots_offset + (UINT64_C(4) << 30));
@@ -133,7 +135,8 @@ static void arena(void) {
     bad = wrong[i];
     CHECK(!arena_layout_make(&bad));
   }
-  bad = (struct arena_layout){.slot_bytes = 1 << 28, .slot_count = 4096, .journal_bytes = 1 << 24, .journal_count = 1024};
+  bad = (struct arena_layout){
+      .slot_bytes = 1 << 28, .slot_count = 4096, .journal_bytes = 1 << 24, .journal_count = 1024};
   CHECK(arena_layout_make(&bad) && bad.arena_bytes > (UINT64_C(1) << 40));
 }
 

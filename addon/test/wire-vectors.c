@@ -47,8 +47,10 @@ static void print_field(const struct wire_field *field, const uint8_t *member) {
   case WIRE_KIND_str:
   case WIRE_KIND_blob: {
     const struct wire_bytes *bytes = (const struct wire_bytes *)(const void *)member;
-    if (field->kind == WIRE_KIND_blob) hex(bytes->data, bytes->length);
-    else printf("\"%.*s\"", (int)bytes->length, (const char *)bytes->data);
+    if (field->kind == WIRE_KIND_blob)
+      hex(bytes->data, bytes->length);
+    else
+      printf("\"%.*s\"", (int)bytes->length, (const char *)bytes->data);
   }
   }
 }
@@ -70,7 +72,8 @@ static size_t print_valid(const struct wire_message *message, const char *side, 
   pool.used = 0;
   sample_fill(&pool, group, size, 0, &sample);
   size_t length = wire_encode(frame, sizeof(frame), type, flags, id, &sample);
-  printf("%s\n    {\"name\": \"%s\", \"side\": \"%s\", \"layout\": \"%s\", \"type\": %u, \"flags\": %u, \"id\": %u, \"fields\": ",
+  printf("%s\n    {\"name\": \"%s\", \"side\": \"%s\", \"layout\": \"%s\", \"type\": %u, \"flags\": %u, "
+         "\"id\": %u, \"fields\": ",
          first ? "" : ",", message->name, side, group->name, type, flags, id);
   first = false;
   print_fields(group, &sample);
@@ -117,12 +120,14 @@ static void json(void) {
   for (size_t i = 0; i < wire_message_count; i++) {
     const struct wire_message *message = &wire_messages[i];
     for (int size = SAMPLE_EMPTY; size <= SAMPLE_SMALL; size++) {
-      print_valid(message, message->answer == NULL ? "notice" : "request", message->type, 0, message->request, size);
+      print_valid(message, message->answer == NULL ? "notice" : "request", message->type, 0, message->request,
+                  size);
       if (message->answer != NULL)
         print_valid(message, "answer", message->type | WIRE_ANSWER, 0, message->answer, size);
     }
     if (message->answer != NULL)
-      print_valid(message, "error", message->type | WIRE_ANSWER, WIRE_FLAG_ERROR, wire_error_group, SAMPLE_SMALL);
+      print_valid(message, "error", message->type | WIRE_ANSWER, WIRE_FLAG_ERROR, wire_error_group,
+                  SAMPLE_SMALL);
   }
   printf("\n  ],\n  \"invalid\": [");
   first = true;
@@ -131,15 +136,20 @@ static void json(void) {
 }
 
 static void table_of(const struct wire_group *group) {
-  static const char *const kinds[] = {"u8", "u16", "u32", "u64", "key", "chars", "str", "blob", "group", "list"};
+  static const char *const kinds[] = {"u8",    "u16", "u32",  "u64",   "key",
+                                      "chars", "str", "blob", "group", "list"};
   printf("`%s`:", group->name);
   for (size_t i = 0; i < group->count; i++) {
     const struct wire_field *field = &group->fields[i];
     printf("%s %s ", i > 0 ? "," : "", field->name);
-    if (field->kind == WIRE_KIND_group) printf("`%s`", field->group->name);
-    else if (field->kind == WIRE_KIND_list) printf("list(`%s`, %u)", field->group->name, field->max);
-    else if (field->kind >= WIRE_KIND_chars) printf("%s(%u)", kinds[field->kind], field->max);
-    else printf("%s", kinds[field->kind]);
+    if (field->kind == WIRE_KIND_group)
+      printf("`%s`", field->group->name);
+    else if (field->kind == WIRE_KIND_list)
+      printf("list(`%s`, %u)", field->group->name, field->max);
+    else if (field->kind >= WIRE_KIND_chars)
+      printf("%s(%u)", kinds[field->kind], field->max);
+    else
+      printf("%s", kinds[field->kind]);
   }
   puts(group->count == 0 ? " no fields\n" : "\n");
 }
@@ -150,7 +160,8 @@ static void tables(void) {
   puts("| type | message | from | payload | answer |\n|---|---|---|---|---|");
   for (size_t i = 0; i < wire_message_count; i++) {
     const struct wire_message *m = &wire_messages[i];
-    printf("| 0x%04x | %s | %s | `%s` | ", m->type, m->name, m->from_engine ? "engine" : "plugin", m->request->name);
+    printf("| 0x%04x | %s | %s | `%s` | ", m->type, m->name, m->from_engine ? "engine" : "plugin",
+           m->request->name);
     printf(m->answer == NULL ? "none |\n" : "`%s` |\n", m->answer == NULL ? "" : m->answer->name);
   }
   puts("");
@@ -160,8 +171,11 @@ static void tables(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 2 && strcmp(argv[1], "json") == 0) json();
-  else if (argc == 2 && strcmp(argv[1], "tables") == 0) tables();
-  else return fprintf(stderr, "usage: wire-vectors json|tables\n"), 2;
+  if (argc == 2 && strcmp(argv[1], "json") == 0)
+    json();
+  else if (argc == 2 && strcmp(argv[1], "tables") == 0)
+    tables();
+  else
+    return fprintf(stderr, "usage: wire-vectors json|tables\n"), 2;
   return 0;
 }

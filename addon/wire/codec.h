@@ -98,6 +98,7 @@ size_t wire_encode(uint8_t *frame, size_t space, uint16_t type, uint16_t flags, 
 union wire_any {
   struct wire_empty empty;
 #define WIRE_ANY(group) struct wire_##group group;
+  WIRE_GROUPS(WIRE_ANY)
   WIRE_PAYLOADS(WIRE_ANY)
 #undef WIRE_ANY
 };

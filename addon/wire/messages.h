@@ -261,13 +261,14 @@
 #define WIRE_PAYLOADS(P)                                                                                       \
   P(error)                                                                                                     \
   P(hello)                                                                                                     \
-  P(hello_ok) P(server_open) P(server) P(server_prop) P(server_info) P(config_text) P(config_set) P(lsu_list)  \
-      P(lsu_page) P(lsu_prop) P(lsu_info) P(lsu_label) P(image_create) P(image_open) P(image_opened)           \
-          P(slot_want) P(slot_granted) P(slot_full) P(slot) P(image_error) P(image) P(image_close)             \
-              P(image_closed) P(image_attach) P(image_attached) P(image_read) P(image_range) P(image_name)     \
-                  P(image_delete) P(image_list) P(image_page) P(meta_write) P(meta_read) P(meta_length)        \
-                      P(copy_start) P(copy_wait) P(copy_status) P(copy) P(event_get) P(event_page)             \
-                          P(event_payload) P(event_data)
+  P(hello_ok)                                                                                                  \
+  P(server_open) P(server) P(server_prop) P(server_info) P(config_text) P(config_set) P(lsu_list) P(lsu_page)  \
+      P(lsu_prop) P(lsu_info) P(lsu_label) P(image_create) P(image_open) P(image_opened) P(slot_want)          \
+          P(slot_granted) P(slot_full) P(slot) P(image_error) P(image) P(image_close) P(image_closed)          \
+              P(image_attach) P(image_attached) P(image_read) P(image_range) P(image_name) P(image_delete)     \
+                  P(image_list) P(image_page) P(meta_write) P(meta_read) P(meta_length) P(copy_start)          \
+                      P(copy_wait) P(copy_status) P(copy) P(event_get) P(event_page) P(event_payload)          \
+                          P(event_data)
 
 /* REQUEST(NAME, type, request payload, answer payload); NOTICE(NAME, type, payload, sender). */
 #define WIRE_MESSAGES(REQUEST, NOTICE)                                                                         \

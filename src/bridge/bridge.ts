@@ -3,43 +3,79 @@
  * that must not run on a JavaScript thread (digests). Built by `make` into build/bridge.node.
  */
 import { createRequire } from 'node:module';
+import { EngineError } from '../errors.ts';
 
 /** Leaf size of the tree hash: 1 MiB (docs/image-format.md). */
 export const LEAF_BYTES = 1024 * 1024;
 /** Length of a SHA-256 digest. */
 export const DIGEST_BYTES = 32;
 
+/**
+ * Wrong arguments throw a TypeError at once, never through the promise. Works in worker threads too;
+ * all of a process share the native threads. A pending digest keeps the process alive, an idle addon
+ * does not.
+ */
 export interface Bridge {
   /**
-   * Map `bytes` (a multiple of 4096) of zeroed, page-aligned memory. The pages are not touched yet, so
-   * they cost nothing until written. The memory is unmapped when the ArrayBuffer is collected, or
-   * at once by {@link Bridge.freeSlab}. Throws ENOMEM.
+   * Map `bytes` (a positive multiple of 4096, at most 1 TiB) of zeroed, page-aligned memory. The pages
+   * are not touched yet, so they cost nothing until written. The memory is unmapped when the
+   * ArrayBuffer is collected, or at once by {@link Bridge.freeSlab}. Throws an Error with code ENOMEM.
    */
   allocSlab(bytes: number): ArrayBuffer;
-  /** Unmap now; the ArrayBuffer is detached (its length becomes 0). A second call does nothing. */
+  /**
+   * Unmap now; the ArrayBuffer is detached (its length becomes 0). A second call does nothing. Memory
+   * that a digest still reads stays mapped until that has ended.
+   */
   freeSlab(slab: ArrayBuffer): void;
   /** Give the physical pages of a slab back to the system (MADV_DONTNEED); contents become zero. */
   trimSlab(slab: ArrayBuffer): void;
   /**
    * SHA-256 of every 1 MiB leaf of the bytes (the last leaf may be short; no bytes give no leaf), on a
    * native thread. Resolves to the leaf digests, 32 bytes each, in order. The caller keeps the
-   * memory alive and unchanged until then.
+   * memory alive and unchanged until then. Rejects with code EAGAIN when no thread can be started.
    */
   leafDigests(data: Uint8Array): Promise<Buffer>;
-  /** SHA-256 of the concatenation of the pieces, on a native thread. */
+  /** SHA-256 of the concatenation of the pieces (at most 2^20), on a native thread. */
   sha256(pieces: readonly Uint8Array[]): Promise<Buffer>;
-  /** MD5 of the concatenation of the pieces, on a native thread. */
+  /** MD5 of the concatenation of the pieces (at most 2^20), on a native thread. */
   md5(pieces: readonly Uint8Array[]): Promise<Buffer>;
   /**
    * xxHash-32 (seed 0) of the concatenation of the pieces, on a native thread: the content checksum of LZ4
    * frames. 4 bytes, little-endian, as frames hold them.
    */
   xxh32(pieces: readonly Uint8Array[]): Promise<Buffer>;
-  /** What runs underneath, found by calibration at start-up. */
+  /**
+   * What runs underneath: `avx512`, `avx2`, `shani` or `openssl`, or two of them as `avx512/shani` when
+   * many messages at once and a single one are best served differently. Found by a calibration of a few
+   * milliseconds at the first use; VAST_OST_SHA256 forces one, VAST_OST_HASH_THREADS (1 to 64) sets the
+   * most threads (default: one per processor, at most 4).
+   */
   readonly implementation: { readonly sha256: string; readonly threads: number };
 }
 
-const require = createRequire(import.meta.url);
+function load(): Bridge {
+  const file = '../../build/bridge.node';
+  try {
+    return createRequire(import.meta.url)(file) as Bridge;
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code === 'MODULE_NOT_FOUND') {
+      throw new EngineError('VOST_BRIDGE_MISSING', 'unsupported', 'the native addon build/bridge.node does not exist', {
+        cause,
+        advice: 'Build it with "make" in the folder of vast-ost.',
+      });
+    }
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    if (code === 'ERR_INVALID_ARG_VALUE') throw new EngineError('VOST_BRIDGE_CONFIG', 'usage', reason, { cause });
+    throw new EngineError('VOST_BRIDGE_LOAD', 'unsupported', `the native addon cannot be loaded: ${reason}`, {
+      cause,
+      advice: 'Build it again with "make" on this machine, with the Node that runs it.',
+    });
+  }
+}
 
-/** The loaded addon. Loading fails with a clear message when it was not built. */
-export const bridge: Bridge = require('../../build/bridge.node') as Bridge;
+/**
+ * The loaded addon. Loading throws an {@link EngineError}: VOST_BRIDGE_MISSING (not built),
+ * VOST_BRIDGE_CONFIG (a bad environment variable), VOST_BRIDGE_LOAD (anything else).
+ */
+export const bridge: Bridge = load();

@@ -83,6 +83,7 @@ export async function withContext(
       wireIntegrity: performance.wire_integrity,
       ...(general.s3_ca_file === undefined ? {} : { caFile: general.s3_ca_file }),
     },
+    file: { directIo: performance.use_direct_io },
     policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
     onRetry: ({ operation, attempt, delayMs, error }) => {
       retries += 1;

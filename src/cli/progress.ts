@@ -67,7 +67,8 @@ export class ProgressLine {
     const mean = rate(bytes, now - this.#started);
     const done =
       total === undefined ? formatSize(bytes) : `${formatSize(bytes)} of ${formatSize(total)}${share(bytes, total)}`;
-    const left = total === undefined || mean === 0 ? 'ETA unknown' : `ETA ${formatDuration((total - bytes) / mean)}`;
+    const left =
+      total === undefined || mean === 0 ? 'ETA unknown' : `ETA ${formatDuration(Math.max(0, total - bytes) / mean)}`;
     return `${verb} ${done}  ${formatSize(Math.round(current))}/s (mean ${formatSize(Math.round(mean))}/s)  ${partsInFlight} in flight  ${retries} retries  ${left}`;
   }
 }
@@ -78,5 +79,5 @@ function rate(bytes: number, milliseconds: number): number {
 }
 
 function share(bytes: number, total: number): string {
-  return total === 0 ? '' : ` (${Math.floor((bytes * 100) / total)}%)`;
+  return total === 0 ? '' : ` (${Math.min(100, Math.floor((bytes * 100) / total))}%)`;
 }

@@ -1,10 +1,11 @@
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { EngineError } from '../errors.ts';
+import { EngineError, type FailureClass } from '../errors.ts';
 
 /** Where restored bytes go, in order. */
 export interface Target {
   readonly name: string;
+  /** The memory is the caller's again when this resolves. */
   write(data: Uint8Array): Promise<void>;
   /** Everything has been written: make it durable and give it its name. */
   finish(): Promise<void>;
@@ -23,23 +24,31 @@ export async function openTarget(path: string): Promise<Target> {
   try {
     handle = await open(partial, 'w', 0o600);
   } catch (cause) {
-    throw new EngineError('VOST_NO_OUTPUT', 'usage', `cannot write ${partial}: ${(cause as Error).message}`, { cause });
+    throw cannotWrite(partial, cause);
   }
   return {
     name: path,
     write: async (data) => {
-      for (let done = 0; done < data.byteLength; ) {
-        const { bytesWritten } = await handle.write(data, done);
-        done += bytesWritten;
+      try {
+        for (let done = 0; done < data.byteLength; ) {
+          const { bytesWritten } = await handle.write(data, done);
+          done += bytesWritten;
+        }
+      } catch (cause) {
+        throw cannotWrite(partial, cause);
       }
     },
     finish: async () => {
-      if (!special) await handle.sync();
-      await handle.close();
-      if (special) return;
-      await rename(partial, path);
-      const folder = await open(dirname(path), 'r');
-      await folder.sync().finally(() => folder.close());
+      try {
+        if (!special) await handle.sync();
+        await handle.close();
+        if (special) return;
+        await rename(partial, path);
+        const folder = await open(dirname(path), 'r');
+        await folder.sync().finally(() => folder.close());
+      } catch (cause) {
+        throw cannotWrite(path, cause);
+      }
     },
     discard: async () => {
       await handle.close();
@@ -48,7 +57,26 @@ export async function openTarget(path: string): Promise<Target> {
   };
 }
 
+/** What the system's error means for the caller; anything else is about the path that was given. */
+const FAILURES: Readonly<Record<string, FailureClass>> = {
+  ENOSPC: 'capacity',
+  EDQUOT: 'capacity',
+  EFBIG: 'capacity',
+  EACCES: 'access',
+  EPERM: 'access',
+  EPIPE: 'aborted',
+};
+
+function cannotWrite(path: string, cause: unknown): EngineError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return new EngineError('VOST_NO_OUTPUT', FAILURES[code ?? ''] ?? 'usage', `cannot write ${path}: ${message}`, {
+    cause,
+  });
+}
+
 function standardOutput(): Target {
+  // A reader that goes away is reported by the write; without a listener the stream would end the process.
+  process.stdout.on('error', () => undefined);
   return {
     name: 'standard output',
     write: (data) =>

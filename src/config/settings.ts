@@ -3,7 +3,12 @@ import { EngineError } from '../errors.ts';
 import type { IniEntry } from './ini.ts';
 
 const MIB = 1024 * 1024;
-const Count = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const Count = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^[0-9]{1,15}$/, 'expected a whole number')
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
 const Flag = z.enum(['true', 'false', 'yes', 'no', '1', '0']).transform((text) => ['true', 'yes', '1'].includes(text));
 const Megabytes = (min: number, max: number) => Count(min, max).transform((mebibytes) => mebibytes * MIB);
 
@@ -30,7 +35,7 @@ export const settingsSchema = {
     memory_budget_mb: Megabytes(64, 1024 * 1024).default(512 * MIB),
     /** Chunks fetched ahead on restore. */
     read_ahead: Count(1, 64).default(4),
-    /** How far ahead of the first missing byte a write may reach. */
+    /** How far ahead of the first missing byte a write may reach. The default is smaller when memory is. */
     reorder_window_mb: Megabytes(0, 65536).default(128 * MIB),
     compression: z.enum(['none', 'lz4']).default('none'),
     use_direct_io: Flag.default(true),
@@ -59,12 +64,12 @@ export type Settings = {
 export function buildSettings(entries: readonly IniEntry[]): Settings {
   const given = new Map<string, IniEntry>();
   for (const entry of entries) {
-    const section = settingsSchema[entry.section as keyof Schema] as Record<string, z.ZodType> | undefined;
-    if (section === undefined) {
+    if (!Object.hasOwn(settingsSchema, entry.section)) {
       throw new EngineError('VOST_CONFIG', 'usage', `${entry.origin}: there is no section [${entry.section}]`, {
         advice: `sections: ${Object.keys(settingsSchema).join(', ')}`,
       });
     }
+    const section = settingsSchema[entry.section as keyof Schema] as Record<string, z.ZodType>;
     if (!Object.hasOwn(section, entry.key)) {
       throw new EngineError('VOST_CONFIG', 'usage', `${entry.origin}: [${entry.section}] has no key ${entry.key}`, {
         advice: `keys of [${entry.section}]: ${Object.keys(section).join(', ')}`,
@@ -89,12 +94,16 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
       values[key] = parsed.data;
     }
   }
-  return checkTogether(settings as unknown as Settings);
+  return checkTogether(settings as unknown as Settings, given.get('performance.reorder_window_mb'));
 }
 
 /** What no key can check alone. */
-function checkTogether(settings: Settings): Settings {
-  const { chunk_size_mb, memory_budget_mb, reorder_window_mb, compression } = settings.performance;
+function checkTogether(settings: Settings, givenWindow: IniEntry | undefined): Settings {
+  const { chunk_size_mb, memory_budget_mb, compression } = settings.performance;
+  // Slabs for the window and the one with the first missing byte; a quarter of the budget may wait in an unfinished part. With
+  // less, a write far ahead would wait for ever for memory that only the missing bytes can free.
+  const largest = Math.max(0, Math.floor((memory_budget_mb * 0.75) / chunk_size_mb) - 1) * chunk_size_mb;
+  const reorder_window_mb = Math.min(settings.performance.reorder_window_mb, largest);
   // Compression needs room for a chunk's frame, twice, beside the chunk.
   const perChunk = compression === 'none' ? 1 : 3;
   const needed = chunk_size_mb * (perChunk + 1) + Math.min(reorder_window_mb, chunk_size_mb);
@@ -108,5 +117,13 @@ function checkTogether(settings: Settings): Settings {
       },
     );
   }
-  return settings;
+  if (givenWindow !== undefined && settings.performance.reorder_window_mb > largest) {
+    throw new EngineError(
+      'VOST_CONFIG',
+      'usage',
+      `${givenWindow.origin}: a memory budget of ${memory_budget_mb / MIB} MiB cannot hold a reorder window of ${givenWindow.value} MiB`,
+      { advice: `make it ${largest / MIB} MiB at most, or raise memory_budget_mb` },
+    );
+  }
+  return { ...settings, performance: { ...settings.performance, reorder_window_mb } };
 }

@@ -103,6 +103,10 @@ export class ImageReader {
   ): Promise<void> {
     const { budget, slabs, bridge } = this.#resources;
     const scope = new LeaseScope();
+    const { chunk_size } = this.manifest;
+    const endReserve = budget.reserveForOutput(
+      Math.max(0, ...this.#stages.map((stage) => stage.workingBytes(chunk_size))),
+    );
     const env: StageEnv = { budget, scope, bridge };
     const sink = new ParallelSink<Run>({
       name: 'consumer',
@@ -126,7 +130,13 @@ export class ImageReader {
         createSlicer(start, end),
         sink,
       ],
-      { signal: options.signal, onClosed: () => scope.releaseAll() },
+      {
+        signal: options.signal,
+        onClosed: () => {
+          scope.releaseAll();
+          endReserve();
+        },
+      },
     );
     try {
       await chain.done;

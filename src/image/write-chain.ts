@@ -58,6 +58,9 @@ export function createWriteChain<In, Run = never>(
   const { store, resources, fragments, flat, stages } = options;
   const { minPartBytes, maxParts, maxPartBytes, maxObjectBytes } = store.limits;
   const scope = new LeaseScope();
+  const endReserve = resources.budget.reserveForOutput(
+    Math.max(0, ...stages.map((stage) => stage.workingBytes(options.chunkBytes))),
+  );
   const env: StageEnv = { budget: options.budget ?? resources.budget, scope, bridge: resources.bridge };
   const plan = planParts({
     partBytes: options.partBytes,
@@ -86,6 +89,12 @@ export function createWriteChain<In, Run = never>(
     ...stages.map((stage) => runStage(stage.record.name, stage.forward(env))),
     packer,
   ];
-  const chain = new Chain<In>([first, ...rest, sink], { signal: options.signal, onClosed: () => scope.releaseAll() });
+  const chain = new Chain<In>([first, ...rest, sink], {
+    signal: options.signal,
+    onClosed: () => {
+      scope.releaseAll();
+      endReserve();
+    },
+  });
   return { chain, packer, sink };
 }

@@ -23,8 +23,12 @@ export class ByteBudget {
   readonly total: number;
   #used = 0;
   #peak = 0;
+  /** Tickets of {@link takeForOutput} whose stage is still at work. */
+  #working = 0;
   readonly #waiters: Waiter[] = [];
   readonly #outputWaiters: Waiter[] = [];
+  /** Room that {@link take} leaves free, by whoever asked for it; the largest request counts. */
+  readonly #reserves = new Set<{ readonly bytes: number }>();
   #reclaimIdle: (bytes: number) => void = () => undefined;
   #idle: () => number = () => 0;
 
@@ -86,16 +90,63 @@ export class ByteBudget {
    */
   async takeForOutput(bytes: number, signal?: AbortSignal): Promise<Ticket> {
     this.#check(bytes, signal);
-    if (!this.#overdrawn) return this.#grant(bytes);
-    return this.#wait(this.#outputWaiters, bytes, signal);
+    const working = (): void => {
+      this.#working += 1;
+    };
+    const ticket = this.#outputFits(bytes)
+      ? this.#grant(bytes, working)
+      : await this.#wait(this.#outputWaiters, bytes, signal, working);
+    return this.#untilSettled(ticket);
+  }
+
+  /**
+   * Keep `bytes` free of {@link take} for {@link takeForOutput}, so that output needs no overdraft; several reserves overlap. Returns the
+   * function that ends it. What is in use already stays, so the room is there only after a while.
+   */
+  reserveForOutput(bytes: number): () => void {
+    const reserve = { bytes };
+    this.#reserves.add(reserve);
+    return () => {
+      if (this.#reserves.delete(reserve)) this.#wake();
+    };
+  }
+
+  get #reserved(): number {
+    let most = 0;
+    for (const { bytes } of this.#reserves) most = Math.max(most, bytes);
+    return most;
   }
 
   get #overdrawn(): boolean {
     return this.#used > this.total;
   }
 
+  /** Output exceeds the budget only when no other stage is at work that will make room. */
+  #outputFits(bytes: number): boolean {
+    return this.#used + bytes <= this.total || (this.#working === 0 && !this.#overdrawn);
+  }
+
+  /** A stage is at work on its output until it has said how much of the room it keeps. */
+  #untilSettled(ticket: Ticket): Ticket {
+    let working = true;
+    const settle = (change: () => void): void => {
+      if (working) this.#working -= 1;
+      working = false;
+      change();
+      this.#wake();
+    };
+    return {
+      get bytes() {
+        return ticket.bytes;
+      },
+      shrink: (bytes) => settle(() => ticket.shrink(bytes)),
+      release: () => settle(() => ticket.release()),
+    };
+  }
+
   #fits(bytes: number): boolean {
-    return this.#used + bytes <= this.total;
+    // An empty budget grants anything that it can hold at all: a reserve must not keep work from beginning.
+    return this.#used === 0 || this.#used + bytes <= this.total - this.#reserved;
   }
 
   #check(bytes: number, signal: AbortSignal | undefined): void {
@@ -159,7 +210,14 @@ export class ByteBudget {
   }
 
   #wake(): void {
-    while (!this.#overdrawn && this.#outputWaiters.length > 0) this.#outputWaiters.shift()?.grant();
+    for (
+      let next = this.#outputWaiters[0];
+      next !== undefined && this.#outputFits(next.bytes);
+      next = this.#outputWaiters[0]
+    ) {
+      this.#outputWaiters.shift();
+      next.grant();
+    }
     for (let next = this.#waiters[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiters[0]) {
       this.#waiters.shift();
       next.grant();

@@ -6,6 +6,15 @@ export interface Lease {
   release(): void;
 }
 
+/** A lease on room in the budget, taken before it was known what would fill it. */
+export interface TicketLease extends Lease {
+  /**
+   * Fill it with buffers of the garbage collector's; room that is not needed is given back. Their memory is freed with the lease and
+   * not when the collector gets round to it, which with buffers of this size is too late.
+   */
+  adopt(buffers: readonly Uint8Array[]): void;
+}
+
 /** A lease on nothing, for memory that is not ours to count (a caller's buffer, a constant). */
 export const noLease: Lease = { release: () => undefined };
 
@@ -33,8 +42,19 @@ export class LeaseScope {
   }
 
   /** A lease that gives a ticket back. */
-  addTicket(ticket: Ticket): Lease {
-    return this.add(() => ticket.release());
+  addTicket(ticket: Ticket): TicketLease {
+    let adopted: readonly Uint8Array[] = [];
+    const lease = this.add(() => {
+      for (const buffer of adopted) discard(buffer);
+      ticket.release();
+    });
+    return {
+      release: () => lease.release(),
+      adopt: (buffers) => {
+        ticket.shrink(buffers.reduce((sum, { byteLength }) => sum + byteLength, 0));
+        adopted = buffers;
+      },
+    };
   }
 
   /** Release everything that is still held. */
@@ -57,4 +77,10 @@ export function shareLease(lease: Lease, count: number): Lease[] {
       },
     };
   });
+}
+
+/** Free a buffer's memory now, unless it is a part of something larger. Views of it become empty. */
+function discard(buffer: Uint8Array): void {
+  const memory = buffer.buffer;
+  if (memory instanceof ArrayBuffer && memory.byteLength === buffer.byteLength) memory.transfer(0);
 }

@@ -6,6 +6,7 @@ export interface ConfiguredStage {
   readonly record: StageRecord;
   readonly transforms: boolean;
   bound(length: number): number;
+  workingBytes(length: number): number;
   forward(env: StageEnv): StageInstance;
   inverse(env: StageEnv): StageInstance;
 }
@@ -30,6 +31,7 @@ export function configureStage<Options>(
     record: { name: stage.name, version: stage.version, options: checked as Record<string, unknown> },
     transforms: stage.transforms,
     bound: (length) => stage.bound(length, checked),
+    workingBytes: (length) => stage.workingBytes(length, checked),
     forward: (env) => stage.forward(checked, env),
     inverse: (env) => stage.inverse(checked, env),
   };

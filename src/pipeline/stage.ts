@@ -43,6 +43,11 @@ export interface Stage<Options> {
   readonly transforms: boolean;
   /** The most bytes that `forward` makes of `length` bytes. A reader refuses larger stored chunks. */
   bound(length: number, options: Options): number;
+  /**
+   * Memory that the stage takes for its output while it works on one chunk of `length` bytes, in either direction; 0 when it works
+   * in place. The engine keeps that much of the budget free of new input.
+   */
+  workingBytes(length: number, options: Options): number;
   /** On the way to storage. */
   forward(options: Options, env: StageEnv): StageInstance;
   /** On the way back. */

@@ -19,6 +19,7 @@ export const checksumStage: Stage<z.output<typeof Options>> = {
   options: Options,
   transforms: false,
   bound: (length) => length,
+  workingBytes: () => 0,
   forward: (_options, env) => ({
     concurrency: CONCURRENCY,
     apply: async (chunk) => ({ ...chunk, leaves: await leavesOf(chunk, env) }),

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { EngineError } from '../errors.ts';
-import { FileStorage } from './nfs/storage.ts';
+import { FileStorage, type FileStorageOptions } from './nfs/storage.ts';
 import type { RetrierOptions } from './retry.ts';
 import { type S3ConnectionOptions, S3Storage } from './s3/storage.ts';
 import type { Storage } from './store.ts';
@@ -8,6 +8,8 @@ import type { Storage } from './store.ts';
 export interface OpenStorageOptions extends Omit<RetrierOptions, 'refresh'> {
   /** Everything about S3 but the endpoint, which the URL names. */
   readonly s3?: S3ConnectionOptions;
+  /** Everything about a directory but its path. */
+  readonly file?: Pick<FileStorageOptions, 'directIo'>;
 }
 
 /**
@@ -16,9 +18,9 @@ export interface OpenStorageOptions extends Omit<RetrierOptions, 'refresh'> {
  * @throws EngineError VOST_BAD_STORAGE_URL (`usage`)
  */
 export function openStorage(url: string, options: OpenStorageOptions = {}): Storage {
-  const { s3 = {}, ...retry } = options;
+  const { s3 = {}, file = {}, ...retry } = options;
   if (url.startsWith('file:') && url.length > 'file:'.length) {
-    return new FileStorage(resolve(url.slice('file:'.length)), retry);
+    return new FileStorage(resolve(url.slice('file:'.length)), { ...retry, ...file });
   }
   if (url.startsWith('s3:http://') || url.startsWith('s3:https://')) {
     return new S3Storage(endpointOf(url.slice('s3:'.length)), { ...retry, ...s3 });

@@ -223,11 +223,10 @@ const times = fc
 const records = fc.record({
   name: fc.constantFrom('checksum', 'lz4', '@vendor/seal'),
   version: fc.constant('1.2.3'),
-  options: fc.dictionary(
-    text.filter((key) => key !== '__proto__'),
-    fc.jsonValue() as fc.Arbitrary<string>,
-    { noNullPrototype: true, maxKeys: 3 },
-  ),
+  // A key of that name never survives checking, by intention: it would set the prototype.
+  options: fc
+    .dictionary(text, fc.jsonValue() as fc.Arbitrary<string>, { noNullPrototype: true, maxKeys: 3 })
+    .filter((options) => !JSON.stringify(options).includes('__proto__')),
 });
 const common = {
   identity: identities,

@@ -1,8 +1,14 @@
+import { readdirSync, readlinkSync } from 'node:fs';
 import t from 'tap';
+import { z } from 'zod';
 import { EngineError } from '../../src/errors.ts';
 import { listImages } from '../../src/image/catalog.ts';
 import { collectGarbage } from '../../src/image/collect-garbage.ts';
 import { ImageWriter } from '../../src/image/image-writer.ts';
+import type { Resources } from '../../src/pipeline/resources.ts';
+import type { Stage } from '../../src/pipeline/stage.ts';
+import { configureStage } from '../../src/pipeline/stage-registry.ts';
+import { openStorage } from '../../src/vast/open-storage.ts';
 import type { ObjectStore, Upload } from '../../src/vast/store.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -186,4 +192,91 @@ t.test('an unfinished image of another writer is not taken over', async (t) => {
   while (first.progress.acknowledged === 0) await new Promise(setImmediate);
   await t.rejects(ImageWriter.create(store, resources, options), refusal('exists', { code: 'VOST_IMAGE_PENDING' }));
   await first.commit();
+});
+
+/** A stage that fails on its third chunk, in the way given. */
+function failingStage(how: 'throws' | 'rejects' | 'flush' | 'close', fault: Error): Stage<object> {
+  return {
+    name: 'vendor',
+    version: '1.0.0',
+    options: z.strictObject({}),
+    transforms: false,
+    bound: (length) => length,
+    workingBytes: () => 0,
+    inverse: () => ({ concurrency: 1, apply: (chunk) => chunk }),
+    forward: () => ({
+      concurrency: 2,
+      apply: (chunk) => {
+        if (chunk.index !== 2 || how === 'flush' || how === 'close') return chunk;
+        if (how === 'throws') throw fault;
+        return Promise.reject(fault);
+      },
+      flush: async () => {
+        if (how === 'flush') throw fault;
+      },
+      close: async () => {
+        if (how === 'close') throw fault;
+      },
+    }),
+  };
+}
+
+const openDescriptors = (): string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+
+t.test(
+  'a stage that fails in any way ends the image with its own error, on a directory without a file left open',
+  async (t) => {
+    const dir = t.testdir({ lsu: {} });
+    const storage = openStorage(`file:${dir}`);
+    t.teardown(() => storage.close());
+    const store = await storage.open('lsu');
+    for (const how of ['throws', 'rejects', 'flush', 'close'] as const) {
+      const resources = testResources(t);
+      const fault = new Error(`the stage ${how}`);
+      const stages = [configureStage(failingStage(how, fault), {})];
+      const options = writerOptions(resources, 'x', { stages });
+      await t.rejects(writeImage(store, resources, options, randomBytes(6 * MIB)), fault);
+      t.same(await keysOf(store), []);
+      t.same(await garbage(store, true), []);
+      t.equal(resources.budget.used, 0);
+    }
+    t.same(
+      openDescriptors().filter((path) => path.startsWith(dir)),
+      [],
+    );
+  },
+);
+
+t.test('a digest that fails ends the image, and so does a source that fails', async (t) => {
+  const store = await memoryLsu();
+  const fault = new Error('the addon fails');
+  const broken = { ...testResources(t) };
+  let digests = 0;
+  const failing: Resources['bridge'] = {
+    ...broken.bridge,
+    leafDigests: async (data) => {
+      digests += 1;
+      if (digests === 3) throw fault;
+      return broken.bridge.leafDigests(data);
+    },
+  };
+  await t.rejects(
+    writeImage(store, { ...broken, bridge: failing }, writerOptions(broken, 'x'), randomBytes(6 * MIB)),
+    fault,
+  );
+  t.same(await keysOf(store), []);
+
+  const writer = await ImageWriter.create(store, broken, writerOptions(broken, 'x'));
+  await writer.write(0, randomBytes(3 * MIB));
+  t.same(await writer.abort(new Error('the source fails')), []);
+  await t.rejects(writer.write(3 * MIB, randomBytes(1)), { message: 'the source fails' });
+  t.same(await keysOf(store), []);
+  t.equal(broken.budget.used, 0);
 });

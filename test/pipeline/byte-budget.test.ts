@@ -181,6 +181,42 @@ t.test('output that fits is granted even behind waiters: it frees memory, they d
   t.ok(waiter.ticket);
 });
 
+t.test('a second stage at work waits for the first instead of exceeding the budget', async (t) => {
+  const budget = new ByteBudget(100);
+  const first = await budget.takeForOutput(60);
+  const second = ask(budget.takeForOutput(60));
+  await turns();
+  t.equal(second.ticket, undefined, 'the first will say how much it keeps');
+  first.shrink(60);
+  await turns();
+  t.ok(second.ticket, 'it kept everything, so only an overdraft is left');
+  t.equal(budget.used, 120);
+});
+
+t.test('a reserve for output keeps new input out, not the output', async (t) => {
+  const budget = new ByteBudget(100);
+  const end = budget.reserveForOutput(30);
+  budget.reserveForOutput(10)();
+  const input = await budget.take(70);
+  const more = ask(budget.take(1));
+  await turns();
+  t.equal(more.ticket, undefined);
+  const output = ask(budget.takeForOutput(30));
+  await turns();
+  t.equal(budget.used, 100);
+  output.ticket?.release();
+  await turns();
+  t.equal(more.ticket, undefined, 'the room stays reserved');
+  end();
+  await turns();
+  t.ok(more.ticket, 'until the reserve ends');
+  input.release();
+  more.ticket?.release();
+  const large = budget.reserveForOutput(90);
+  t.ok(await budget.take(50), 'an empty budget grants what it can hold');
+  large();
+});
+
 t.test('idle memory is reclaimed when a grant needs the room, after the grant took what it wanted', async (t) => {
   const budget = new ByteBudget(100);
   let idle = 70;
@@ -215,6 +251,8 @@ t.test('property: never above the total and one overdraft, everything granted in
   const run = async (commands: (typeof command extends fc.Arbitrary<infer Step> ? Step : never)[]): Promise<void> => {
     const budget = new ByteBudget(total);
     const live: Ticket[] = [];
+    const outputs = new Set<Ticket>();
+    const settled = new Set<Ticket>();
     const requests: { request: ReturnType<typeof ask>; abort: AbortController; kind: string; bytes: number }[] = [];
     const granted: typeof requests = [];
     let served = 0;
@@ -224,6 +262,7 @@ t.test('property: never above the total and one overdraft, everything granted in
         if (entry.request.ticket === undefined || granted.includes(entry)) continue;
         granted.push(entry);
         live.push(entry.request.ticket);
+        if (entry.kind === 'output') outputs.add(entry.request.ticket);
         served += 1;
       }
       const held = live.reduce((sum, ticket) => sum + ticket.bytes, 0);
@@ -235,7 +274,12 @@ t.test('property: never above the total and one overdraft, everything granted in
       // Nobody waits without a reason.
       const [head] = waiting.filter(({ kind }) => kind === 'take');
       assert.ok(head === undefined || budget.used + head.bytes > total);
-      assert.ok(budget.used > total || waiting.every(({ kind }) => kind === 'take'));
+      const [output] = waiting.filter(({ kind }) => kind === 'output');
+      const working = live.some((ticket) => outputs.has(ticket) && !settled.has(ticket));
+      assert.ok(
+        output === undefined || (budget.used + output.bytes > total && (working || budget.used > total)),
+        'output waits only for a stage at work or the end of an overdraft',
+      );
       // Takes are served in the order they came.
       const takes = requests.filter(({ kind, request }) => kind === 'take' && request.error === undefined);
       const firstWaiting = takes.findIndex((entry) => !granted.includes(entry));
@@ -251,6 +295,7 @@ t.test('property: never above the total and one overdraft, everything granted in
         requests[step.at % Math.max(1, requests.length)]?.abort.abort();
       } else {
         const ticket = live[step.at % Math.max(1, live.length)];
+        if (ticket) settled.add(ticket);
         if (step.kind === 'release') ticket?.release();
         else ticket?.shrink(step.bytes);
       }

@@ -12,6 +12,7 @@ const stage: Stage<z.output<typeof Options>> = {
   version: '2.4.1',
   options: Options,
   transforms: true,
+  workingBytes: () => 0,
   bound: (length, { level }) => length + level,
   forward: (options, env) => {
     seen.push(['forward', options, env]);

@@ -63,8 +63,10 @@ export class JsBridge implements Bridge {
     return digestOf('md5', pieces);
   }
 
-  async xxh32(pieces: readonly Uint8Array[]): Promise<number> {
-    return xxh32(pieces);
+  async xxh32(pieces: readonly Uint8Array[]): Promise<Buffer> {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(xxh32(pieces));
+    return bytes;
   }
 }
 

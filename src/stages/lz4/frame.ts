@@ -46,45 +46,73 @@ function u32(value: number): Uint8Array {
   return bytes;
 }
 
-/** What {@link inspectFrame} found. */
-export interface FrameShape {
-  /** The stored blocks in order when the frame has nothing else, else undefined. Views of the frame. */
+/** Most content of a compressed frame, bytes. A multiple of the leaf size. */
+export const FRAME_BYTES = 4 * 1024 * 1024;
+
+/** A frame that {@link inspectFrames} found. */
+export interface Frame {
+  /** The whole frame; a view. */
+  readonly bytes: Uint8Array;
+  /** Its stored blocks in order when it has nothing else, else undefined. Views. */
   readonly stored: readonly Uint8Array[] | undefined;
-  /** xxHash-32 of the content as the frame states it, if it does. */
-  readonly checksum: number | undefined;
 }
 
 /**
- * Walk through exactly one frame and check that decoding it cannot give more than `limit` bytes by more than one
- * block, before any decoder allocates memory for it. Throws class `integrity` when the bytes are not such a frame.
+ * Walk through a sequence of frames and check, before any decoder allocates memory for them, that none can decode to much
+ * more than it may: `limit` bytes for a frame of stored blocks, {@link FRAME_BYTES} for a compressed one, and one block more.
+ * Throws class `integrity` when the bytes are not such frames.
  */
-export function inspectFrame(frame: Uint8Array, limit: number): FrameShape {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  const flags = frame[4] ?? 0;
-  const blockBytes = BLOCK_BYTES[((frame[5] ?? 0) >> 4) & 7];
-  if (frame.byteLength < 15 || view.getUint32(0, true) !== MAGIC || flags >> 6 !== 1 || blockBytes === undefined)
+export function inspectFrames(bytes: Uint8Array, limit: number): Frame[] {
+  const frames: Frame[] = [];
+  let at = 0;
+  do {
+    const frame = inspectFrame(bytes.subarray(at), limit);
+    frames.push(frame);
+    at += frame.bytes.byteLength;
+  } while (at < bytes.byteLength);
+  return frames;
+}
+
+/** The frame at the beginning of the bytes. */
+function inspectFrame(bytes: Uint8Array, limit: number): Frame {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const flags = bytes[4] ?? 0;
+  const blockBytes = BLOCK_BYTES[((bytes[5] ?? 0) >> 4) & 7];
+  if (bytes.byteLength < 11 || view.getUint32(0, true) !== MAGIC || flags >> 6 !== 1 || blockBytes === undefined) {
     throw bad('no LZ4 frame');
+  }
   if (flags & FLAG_DICTIONARY) throw bad('an LZ4 frame with a dictionary');
   let at = 7 + (flags & FLAG_CONTENT_SIZE ? 8 : 0);
   const afterBlock = flags & FLAG_BLOCK_CHECKSUM ? 4 : 0;
   const stored: Uint8Array[] = [];
-  let onlyStored = true;
-  for (let budget = limit; ; budget -= blockBytes) {
-    if (at + 4 > frame.byteLength) throw bad('an LZ4 frame that ends early');
+  let compressed = 0;
+  let storedBytes = 0;
+  for (;;) {
+    if (at + 4 > bytes.byteLength) throw bad('an LZ4 frame that ends early');
     const header = view.getUint32(at, true);
     at += 4;
     if (header === 0) break;
-    if (budget <= 0) throw bad(`an LZ4 frame that decodes to more than ${limit} bytes`);
     const size = (header & ~STORED) >>> 0;
-    if (size > blockBytes || at + size + afterBlock > frame.byteLength)
+    if (size > blockBytes || at + size + afterBlock > bytes.byteLength) {
       throw bad('an LZ4 frame with a block beyond its end');
-    if (header & STORED) stored.push(frame.subarray(at, at + size));
-    else onlyStored = false;
+    }
+    if (header & STORED) {
+      stored.push(bytes.subarray(at, at + size));
+      storedBytes += size;
+    } else {
+      compressed += 1;
+    }
+    if (
+      storedBytes > limit ||
+      (compressed > 0 && (compressed - 1) * blockBytes + storedBytes >= Math.max(1, Math.min(limit, FRAME_BYTES)))
+    ) {
+      throw bad(`an LZ4 frame that decodes to more than ${limit} bytes`);
+    }
     at += size + afterBlock;
   }
-  const hasChecksum = (flags & FLAG_CONTENT_CHECKSUM) !== 0;
-  if (at + (hasChecksum ? 4 : 0) !== frame.byteLength) throw bad('bytes after the end of an LZ4 frame');
-  return { stored: onlyStored ? stored : undefined, checksum: hasChecksum ? view.getUint32(at, true) : undefined };
+  at += flags & FLAG_CONTENT_CHECKSUM ? 4 : 0;
+  if (at > bytes.byteLength) throw bad('an LZ4 frame that ends early');
+  return { bytes: bytes.subarray(0, at), stored: compressed === 0 ? stored : undefined };
 }
 
 /** Block size by the BD byte's code. */

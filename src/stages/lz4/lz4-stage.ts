@@ -1,24 +1,26 @@
-import { compressFrame, decompressFrame } from 'lz4-napi';
 import { z } from 'zod';
 import { LEAF_BYTES } from '../../bridge/bridge.ts';
 import { EngineError } from '../../errors.ts';
 import { type Chunk, sizeOf } from '../../pipeline/chunk.ts';
 import type { Stage, StageEnv } from '../../pipeline/stage.ts';
-import { inspectFrame, storedFrame, storedFrameBytes } from './frame.ts';
+import { lz4Codec } from './codec.ts';
+import { FRAME_BYTES, type Frame, inspectFrames, storedFrame, storedFrameBytes } from './frame.ts';
 
 const Options = z.strictObject({
   /** A chunk whose samples shrink by less than this share is stored as it is. */
   minSaving: z.number().min(0).max(0.9).default(0.05),
 });
 
-/** Chunks in the compressor at the same time. lz4-napi works on Node's thread pool, which has four threads. */
+/** Chunks in the stage at the same time; the frames of each keep all threads busy. */
 const CONCURRENCY = 2;
+/** Frames of one chunk at work at the same time. */
+const FRAMES_AT_WORK = 2 * lz4Codec.threads;
 const SAMPLE_BYTES = 64 * 1024;
 const SAMPLES = 4;
 
 /**
- * One LZ4 frame with content checksum per chunk, so that `lz4 -d` on the concatenated fragments gives the image without us. Chunks that
- * samples show to be incompressible become frames of stored blocks that point at the chunk's own memory.
+ * LZ4 frames of at most 4 MiB content each, with content checksum, so that `lz4 -d` on the concatenated fragments gives the image without
+ * us. Chunks that samples show to be incompressible become one frame of stored blocks that point at the chunk's own memory.
  */
 export const lz4Stage: Stage<z.output<typeof Options>> = {
   name: 'lz4',
@@ -26,6 +28,7 @@ export const lz4Stage: Stage<z.output<typeof Options>> = {
   options: Options,
   transforms: true,
   bound: storedFrameBytes,
+  workingBytes: roomFor,
   forward: (options, env) => ({
     concurrency: CONCURRENCY,
     apply: async (chunk, signal) => {
@@ -46,63 +49,125 @@ async function isWorthIt(data: Uint8Array, minSaving: number): Promise<boolean> 
   if (data.byteLength <= SAMPLE_BYTES * SAMPLES) return true;
   const stride = Math.floor((data.byteLength - SAMPLE_BYTES) / (SAMPLES - 1));
   const samples = Array.from({ length: SAMPLES }, (_, nth) => data.subarray(nth * stride, nth * stride + SAMPLE_BYTES));
-  const frames = await Promise.all(samples.map((sample) => compressFrame(sample)));
+  const frames = await Promise.all(samples.map((sample) => lz4Codec.compress(sample)));
   return sizeOf(frames) <= SAMPLE_BYTES * SAMPLES * (1 - minSaving);
+}
+
+/** Room for the output of a chunk, and for the frames that are on their way to and from the threads. */
+function roomFor(length: number): number {
+  const inFlight = Math.min(FRAMES_AT_WORK, Math.ceil(length / FRAME_BYTES)) * 2 * FRAME_BYTES;
+  return length + Math.min(inFlight, length);
 }
 
 async function store(chunk: Chunk, data: Uint8Array, env: StageEnv): Promise<Chunk> {
   return { ...chunk, pieces: storedFrame(data, await env.bridge.xxh32([data])) };
 }
 
-/** Undefined when the frame is no smaller than the data: its memory must not exceed what the chunk gives back. */
+/** Undefined when the frames are no smaller than the data: their memory must not exceed what the chunk gives back. */
 async function compress(
   chunk: Chunk,
   data: Uint8Array,
   env: StageEnv,
   signal: AbortSignal,
 ): Promise<Chunk | undefined> {
-  // The library builds the frame in memory of its own and then copies it into a Buffer: room for both.
-  const ticket = await env.budget.takeForOutput(2 * data.byteLength, signal);
-  const lease = env.scope.addTicket(ticket);
+  const lease = env.scope.addTicket(await env.budget.takeForOutput(roomFor(data.byteLength), signal));
   try {
-    const frame = await compressFrame(data, { contentChecksum: true });
-    if (frame.byteLength >= data.byteLength) {
-      lease.release();
-      return undefined;
+    const blocks = Array.from({ length: Math.ceil(data.byteLength / FRAME_BYTES) }, (_, nth) =>
+      data.subarray(nth * FRAME_BYTES, (nth + 1) * FRAME_BYTES),
+    );
+    const frames = await inTurns(blocks, signal, (block) => lz4Codec.compress(block));
+    if (sizeOf(frames) < data.byteLength) {
+      lease.adopt(frames);
+      chunk.lease.release();
+      return { ...chunk, pieces: frames, lease };
     }
-    ticket.shrink(frame.byteLength);
-    chunk.lease.release();
-    return { ...chunk, pieces: [frame], lease };
   } catch (error) {
     lease.release();
     throw error;
   }
+  lease.release();
+  return undefined;
 }
 
 async function decompress(chunk: Chunk, env: StageEnv, signal: AbortSignal): Promise<Chunk> {
-  const frame = chunk.pieces.length === 1 ? chunk.pieces[0] : undefined;
-  if (frame === undefined) throw new Error('lz4 takes frames in one piece');
-  const { stored } = inspectFrame(frame, chunk.length);
-  // Frames of ours that only store: hand on views, the digests of the checksum stage cover them.
-  if (stored?.every((block, at) => at === stored.length - 1 || block.byteLength % LEAF_BYTES === 0))
-    return { ...chunk, pieces: stored };
-  const ticket = await env.budget.takeForOutput(2 * chunk.length, signal);
-  const lease = env.scope.addTicket(ticket);
+  const [stored] = chunk.pieces;
+  if (stored === undefined || chunk.pieces.length !== 1) throw new Error('lz4 takes stored chunks in one piece');
+  const frames = inspectFrames(stored, chunk.length);
+  const [only] = frames;
+  // A frame of ours that only stores: hand on views, the digests of the checksum stage cover them.
+  if (frames.length === 1 && only?.stored && inLeaves(only.stored)) return { ...chunk, pieces: only.stored };
+  const lease = env.scope.addTicket(await env.budget.takeForOutput(roomFor(chunk.length), signal));
   try {
-    const data = await decompressFrame(frame);
-    ticket.shrink(data.byteLength);
+    const contents = await inTurns(frames, signal, decode);
+    if (sizeOf(contents) !== chunk.length) throw corrupt(chunk, `${sizeOf(contents)} bytes instead of ${chunk.length}`);
+    const pieces = inLeaves(contents) ? contents : [joined(contents)];
+    lease.adopt(pieces);
     chunk.lease.release();
-    return { ...chunk, pieces: [data], lease };
+    return { ...chunk, pieces, lease };
   } catch (error) {
     lease.release();
-    throw new EngineError(
-      'VOST_CORRUPT_FRAME',
-      'integrity',
-      `the LZ4 frame of chunk ${chunk.index} cannot be decoded`,
-      {
-        cause: error,
-        details: { chunk: chunk.index, offset: chunk.offset },
-      },
-    );
+    throw error;
   }
+
+  async function decode({ bytes }: Frame): Promise<Uint8Array> {
+    try {
+      return await lz4Codec.decompress(bytes);
+    } catch (cause) {
+      throw corrupt(chunk, 'an error', cause);
+    }
+  }
+}
+
+function corrupt(chunk: Chunk, found: string, cause?: unknown): EngineError {
+  return new EngineError(
+    'VOST_CORRUPT_FRAME',
+    'integrity',
+    `decoding the LZ4 frames of chunk ${chunk.index} gives ${found}`,
+    {
+      cause,
+      details: { chunk: chunk.index, offset: chunk.offset },
+    },
+  );
+}
+
+/** Whether every piece but the last is whole leaves, so that each can be hashed alone. */
+function inLeaves(pieces: readonly Uint8Array[]): boolean {
+  return pieces.every((piece, at) => at === pieces.length - 1 || piece.byteLength % LEAF_BYTES === 0);
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(sizeOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.byteLength;
+  }
+  return whole;
+}
+
+/** Work on all items, a bounded number at a time; results in order. After a failure or abort nothing is left running. */
+async function inTurns<In, Out>(
+  items: readonly In[],
+  signal: AbortSignal,
+  work: (item: In) => Promise<Out>,
+): Promise<Out[]> {
+  const results: Out[] = [];
+  let next = 0;
+  let failed = false;
+  const lane = async (): Promise<void> => {
+    for (let at = next++; at < items.length && !failed; at = next++) {
+      signal.throwIfAborted();
+      results[at] = await work(items[at] as In);
+    }
+  };
+  const lanes = Array.from({ length: Math.min(FRAMES_AT_WORK, items.length) }, () =>
+    lane().catch((error: unknown) => {
+      failed = true;
+      throw error;
+    }),
+  );
+  const settled = await Promise.allSettled(lanes);
+  const failure = settled.find((outcome) => outcome.status === 'rejected');
+  if (failure) throw failure.reason;
+  return results;
 }

@@ -9,13 +9,17 @@ import { errnoOf, fileError } from './classify.ts';
 import { FileStore } from './store.ts';
 import { findFolder } from './walk.ts';
 
-export type FileStorageOptions = Omit<RetrierOptions, 'refresh'>;
+export interface FileStorageOptions extends Omit<RetrierOptions, 'refresh'> {
+  /** Whether large aligned writes bypass the page cache where the file system allows. Default true. */
+  readonly directIo?: boolean;
+}
 
 /** A directory (local or an NFS mount) whose subdirectories are LSUs. */
 export class FileStorage implements Storage {
   readonly name: string;
   readonly #root: string;
   readonly #retrier: Retrier;
+  readonly #directIo: boolean;
   readonly #closed = new AbortController();
 
   /** @param root absolute path of an existing directory */
@@ -23,6 +27,7 @@ export class FileStorage implements Storage {
     this.#root = root;
     this.name = `file:${root}`;
     this.#retrier = new Retrier(options);
+    this.#directIo = options.directIo ?? true;
   }
 
   async #run<T>(operation: string, options: RequestOptions, work: () => Promise<T>): Promise<T> {
@@ -68,7 +73,7 @@ export class FileStorage implements Storage {
       const dir = await findFolder(place, []);
       if (dir === undefined) throw noSuchLsu(lsu);
       await dir.close();
-      return new FileStore({ place, retrier: this.#retrier, closed: this.#closed.signal });
+      return new FileStore({ place, retrier: this.#retrier, directIo: this.#directIo, closed: this.#closed.signal });
     });
   }
 

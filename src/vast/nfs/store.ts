@@ -35,6 +35,7 @@ const LIMITS: StoreLimits = {
 export interface FileStoreOptions {
   readonly place: LsuPlace;
   readonly retrier: Retrier;
+  readonly directIo: boolean;
   /** Aborted when the storage is closed. */
   readonly closed: AbortSignal;
 }
@@ -46,12 +47,14 @@ export class FileStore implements ObjectStore, FileUploadHost {
   readonly capabilities: StoreCapabilities = { serverSideCopy: true };
   readonly place: LsuPlace;
   readonly retrier: Retrier;
+  readonly directIo: boolean;
   readonly #closed: AbortSignal;
 
   constructor(options: FileStoreOptions) {
     this.place = options.place;
     this.lsu = options.place.lsu;
     this.retrier = options.retrier;
+    this.directIo = options.directIo;
     this.#closed = options.closed;
   }
 

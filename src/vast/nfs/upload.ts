@@ -27,6 +27,8 @@ export interface FileUploadHost {
   readonly place: LsuPlace;
   readonly limits: StoreLimits;
   readonly retrier: Retrier;
+  /** Whether large aligned writes bypass the page cache. */
+  readonly directIo: boolean;
   /** Throws when the storage was closed. */
   check(signal: AbortSignal | undefined): void;
 }
@@ -161,7 +163,7 @@ export class FileUpload implements Upload {
       for (const known of spoiled) parts.delete(known.number);
     }
     try {
-      await writePart(entryPath(files.dir, dataName(this.id)), part.body, part.offset, signal);
+      await writePart(entryPath(files.dir, dataName(this.id)), part, this.#host.directIo, signal);
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') throw this.#gone(error);
       throw error;

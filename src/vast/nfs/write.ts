@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { bodyBytes, checkSignal, slices } from '../body.ts';
-import type { Body } from '../store.ts';
+import type { Body, PartBody } from '../store.ts';
 import { errnoOf } from './classify.ts';
 
 /** Bytes handed to one system call: large enough to be cheap, small enough for a quick abort. */
@@ -90,20 +90,20 @@ export function splitAligned(body: Body, offset: number): { readonly direct: Bod
 }
 
 /**
- * Write a part into the file at `path`, past the page cache as far as alignment and filesystem
+ * Write a part into the file at `path`, with `directIo` past the page cache as far as alignment and filesystem
  * allow, and flush it to stable storage (fdatasync).
  * @returns how many bytes were written directly
  */
 export async function writePart(
   path: string,
-  body: Body,
-  offset: number,
+  { body, offset }: Pick<PartBody, 'body' | 'offset'>,
+  directIo: boolean,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const { direct, buffered } = splitAligned(body, offset);
   const bytes = bodyBytes(direct);
-  const large = bytes >= MIN_DIRECT_BYTES;
-  const done = large && (await writeDirect(path, direct, offset, signal));
+  const worthIt = directIo && bytes >= MIN_DIRECT_BYTES;
+  const done = worthIt && (await writeDirect(path, direct, offset, signal));
   await using file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
   if (done) await writeBody(file, buffered, offset + bytes, signal);
   else await writeBody(file, body, offset, signal);

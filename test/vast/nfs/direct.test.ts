@@ -45,7 +45,7 @@ t.test('an aligned part goes past the page cache, its tail does not', async (t) 
   const body = [bytes.subarray(0, MIB), bytes.subarray(MIB)];
   await writeFile(path, '');
   await truncate(path, 10 * MIB);
-  const direct = await writePart(path, body, 4 * MIB, undefined);
+  const direct = await writePart(path, { body: body, offset: 4 * MIB }, true, undefined);
   t.equal(direct, 3 * MIB, 'this filesystem takes direct I/O');
   const back = await readFile(path);
   t.ok(back.subarray(4 * MIB, 7 * MIB + 100).equals(bytes));
@@ -65,10 +65,11 @@ t.test('what cannot go directly goes buffered', async (t) => {
     ['no bytes', [], 0],
   ] as const) {
     await writeFile(path, '');
-    await writePart(path, body, offset, undefined);
+    await writePart(path, { body, offset }, true, undefined);
     const back = await readFile(path);
     t.ok(back.subarray(offset).equals(Buffer.concat(body)), what);
   }
   await writeFile(path, '');
-  t.equal(await writePart(path, [aligned], 1, undefined), 0);
+  t.equal(await writePart(path, { body: [aligned], offset: 1 }, true, undefined), 0);
+  t.equal(await writePart(path, { body: [aligned], offset: 0 }, false, undefined), 0, 'nor when it is switched off');
 });

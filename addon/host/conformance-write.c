@@ -1,0 +1,322 @@
+/* Writing, closing, listing, deleting. */
+#include "conformance.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB (UINT64_C(1) << 20)
+
+static bool state_while_writing(struct check *check) {
+  sts_image_def_t def = check_def(check, "state");
+  stsp_image_handle_t image;
+  sts_image_info_t info;
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  EXPECT_OK(sts.get_image_prop(image, &info));
+  EXPECT((info.imo_flags & STS_II_IMAGE_PENDING) && (info.imo_flags & STS_II_BUSY_WRITE) && info.imo_size == 0);
+  EXPECT(check_write(check, image, 1, 0, 3 * MIB, 262144));
+  EXPECT_OK(sts.get_image_prop(image, &info));
+  EXPECT(info.imo_size == 3 * MIB);
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+  EXPECT_OK(sts.get_image_prop_byname(&check->lsu, &def, &info));
+  EXPECT((info.imo_flags & STS_II_IMAGE_CREATED) && !(info.imo_flags & STS_II_IMAGE_PENDING));
+  EXPECT(!(info.imo_flags & STS_II_BUSY_WRITE) && info.imo_size == 3 * MIB);
+  EXPECT(strcmp(info.imo_def.img_basename, def.img_basename) == 0);
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+static bool lengths(struct check *check) {
+  static const uint32_t sizes[] = {512, 1024, 1536, 32768, 42496, 131072, 262144, 1048576 + 512};
+  for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+    sts_image_def_t def = check_def(check, "length");
+    stsp_image_handle_t image;
+    uint64_t size = sizes[i] * UINT64_C(5) < 300000 ? 300032 : sizes[i] * UINT64_C(5);
+    EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+    EXPECT(check_write(check, image, 2, 0, size, sizes[i]));
+    EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+    EXPECT(check_compare(check, &check->lsu, &def, 2, size));
+    EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  }
+  return true;
+}
+
+static bool empty(struct check *check) {
+  sts_image_def_t def = check_def(check, "empty");
+  EXPECT(check_make(check, &check->lsu, &def, 1, 0));
+  EXPECT(check_compare(check, &check->lsu, &def, 1, 0));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+static bool misaligned(struct check *check) {
+  sts_image_def_t def = check_def(check, "misaligned");
+  stsp_image_handle_t image;
+  static uint8_t bytes[4096];
+  uint64_t written = 7;
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  EXPECT_STATUS(sts.write_image(image, NULL, bytes, 511, 0, &written), STS_EINVAL);
+  EXPECT(written == 0);
+  EXPECT_STATUS(sts.write_image(image, NULL, bytes, 512, 100, &written), STS_EINVAL);
+  EXPECT_STATUS(sts.write_image(image, NULL, NULL, 512, 0, &written), STS_EINVAL);
+  EXPECT_STATUS(sts.write_image(image, NULL, bytes, 512, UINT64_MAX - 511, &written), STS_EINVAL);
+  EXPECT_STATUS(sts.write_image(image, NULL, bytes, UINT64_MAX - 511, 0, &written), STS_EINVAL);
+  EXPECT_STATUS(sts.write_image(image, NULL, bytes, 512, 0, NULL), STS_EINVAL);
+  EXPECT_OK(sts.write_image(image, NULL, NULL, 0, 0, &written));
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_INCOMPLETE, NULL));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+static bool out_of_order(struct check *check) {
+  static const unsigned order[] = {3, 1, 0, 2, 7, 6, 5, 4};
+  sts_image_def_t def = check_def(check, "order");
+  stsp_image_handle_t image;
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  for (unsigned i = 0; i < 8; i++) EXPECT(check_write(check, image, 3, order[i] * 98304, 98304, 49152));
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+  EXPECT(check_compare(check, &check->lsu, &def, 3, 8 * 98304));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+static bool rewrite(struct check *check) {
+  sts_image_def_t def = check_def(check, "rewrite");
+  stsp_image_handle_t image;
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  /* Wrong bytes first, then the right ones over them, in overlapping pieces. */
+  EXPECT(check_write(check, image, 99, 0, 524288, 262144));
+  EXPECT(check_write(check, image, 4, 0, 262144 + 512, 131072));
+  EXPECT(check_write(check, image, 4, 131072, 524288 - 131072, 65536));
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+  EXPECT(check_compare(check, &check->lsu, &def, 4, 524288));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+/* Chunks are 256 MiB at most: rewriting the first bytes has to be refused at the latest after that. */
+static bool sealed(struct check *check) {
+  sts_image_def_t def = check_def(check, "sealed");
+  stsp_image_handle_t image;
+  static uint8_t block[512];
+  uint64_t written, at = 0;
+  int status = STS_EOK;
+  generate_fill(5, 0, block, sizeof(block));
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  while (status == STS_EOK && at <= 256 * MIB) {
+    EXPECT(check_write(check, image, 5, at, 8 * MIB, MIB));
+    at += 8 * MIB;
+    status = sts.write_image(image, NULL, block, sizeof(block), 0, &written);
+  }
+  EXPECT(status == STS_EINVAL);
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+  EXPECT(check_compare(check, &check->lsu, &def, 5, at));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+static bool gap(struct check *check) {
+  sts_image_def_t def = check_def(check, "gap");
+  stsp_image_handle_t image;
+  stsp_server_handle_t server;
+  sts_cred_t cred = make_cred(check->options);
+  EXPECT_OK(sts.open_server(NULL, check->options->server, &cred, NULL, &server));
+  sts_lsu_t lsu = make_lsu(server, check->options->lsu);
+  EXPECT_OK(sts.create_image(&lsu, &def, 0, &image));
+  EXPECT(check_write(check, image, 6, 0, 65536, 65536));
+  EXPECT(check_write(check, image, 6, 131072, 65536, 65536));
+  EXPECT_STATUS(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL), STS_EINVAL);
+  /* The failed close freed the handle: the server closes. */
+  EXPECT_STATUS(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL), STS_EINVAL);
+  EXPECT_STATUS(sts.open_image(&lsu, &def, STS_O_READ, &image), STS_ENOENT);
+  EXPECT_OK(sts.delete_image(&lsu, &def, 0));
+  EXPECT_OK(sts.close_server(server));
+  return true;
+}
+
+static bool immutable(struct check *check) {
+  sts_image_def_t def = check_def(check, "immutable");
+  stsp_image_handle_t image;
+  EXPECT(check_make(check, &check->lsu, &def, 7, 65536));
+  EXPECT(sts.open_image(&check->lsu, &def, STS_O_WRITE, &image) != STS_EOK);
+  EXPECT(sts.create_image(&check->lsu, &def, 0, &image) != STS_EOK);
+  EXPECT(check_compare(check, &check->lsu, &def, 7, 65536));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+/* The other media server: goes on where the first one stopped, over the stored tail too. */
+static bool go_on(struct check *check, const void *argument) {
+  const sts_image_def_t *def = argument;
+  stsp_image_handle_t image;
+  sts_image_info_t info;
+  EXPECT_OK(sts.open_image(&check->lsu, def, STS_O_WRITE, &image));
+  EXPECT_OK(sts.get_image_prop(image, &info));
+  EXPECT(info.imo_size == 5 * MIB + 512 && (info.imo_flags & STS_II_BUSY_WRITE));
+  EXPECT(check_write(check, image, 8, 5 * MIB + 512, 3 * MIB, 262144));
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+  return true;
+}
+
+static bool incomplete(struct check *check) {
+  sts_image_def_t def = check_def(check, "incomplete");
+  stsp_image_handle_t image;
+  sts_image_info_t info;
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  EXPECT(check_write(check, image, 8, 0, 5 * MIB + 512, 262144));
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_INCOMPLETE, NULL));
+  EXPECT_OK(sts.get_image_prop_byname(&check->lsu, &def, &info));
+  EXPECT((info.imo_flags & STS_II_IMAGE_PENDING) && !(info.imo_flags & STS_II_BUSY_WRITE));
+  EXPECT_STATUS(sts.open_image(&check->lsu, &def, STS_O_READ, &image), STS_ENOENT);
+  EXPECT(check_elsewhere(check, go_on, &def));
+  EXPECT(check_compare(check, &check->lsu, &def, 8, 8 * MIB + 512));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+static bool untouched_tail(struct check *check) {
+  sts_image_def_t def = check_def(check, "tail");
+  stsp_image_handle_t image, second;
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  EXPECT(check_write(check, image, 9, 0, MIB + 1536, 131072));
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_INCOMPLETE, NULL));
+  EXPECT_OK(sts.open_image(&check->lsu, &def, STS_O_WRITE, &image));
+  EXPECT_STATUS(sts.open_image(&check->lsu, &def, STS_O_WRITE, &second), STS_EBUSY);
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+  EXPECT(check_compare(check, &check->lsu, &def, 9, MIB + 1536));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+static bool flush(struct check *check) {
+  sts_image_def_t def = check_def(check, "flush");
+  stsp_image_handle_t image;
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  EXPECT_OK(sts.flush(image));
+  EXPECT(check_write(check, image, 10, 0, 2 * MIB + 512, 262144));
+  EXPECT_OK(sts.flush(image));
+  EXPECT(check_write(check, image, 10, 2 * MIB + 512, MIB, 262144));
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+  EXPECT_STATUS(sts.flush(image), STS_EINVAL);
+  EXPECT(check_compare(check, &check->lsu, &def, 10, 3 * MIB + 512));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+static int count_listed(struct check *check, uint32_t kinds, const char *basename) {
+  stsp_image_list_handle_t list;
+  sts_image_info_t info;
+  int found = 0, status;
+  if (sts.open_image_list(&check->lsu, kinds, &list) != STS_EOK) return -1;
+  while ((status = sts.list_image(list, &info)) == STS_EOK)
+    found += strcmp(info.imo_def.img_basename, basename) == 0;
+  if (status != STS_ENOENT || sts.list_image(list, &info) != STS_ENOENT) found = -1;
+  return sts.close_image_list(list) == STS_EOK ? found : -1;
+}
+
+static bool image_list(struct check *check) {
+  sts_image_def_t pending = check_def(check, "listed-pending"), complete = check_def(check, "listed");
+  stsp_image_handle_t image;
+  stsp_image_list_handle_t list;
+  EXPECT(check_make(check, &check->lsu, &complete, 1, 512));
+  EXPECT_OK(sts.create_image(&check->lsu, &pending, 0, &image));
+  EXPECT(count_listed(check, 0, complete.img_basename) == 1);
+  EXPECT(count_listed(check, STS_II_IMAGE_CREATED, pending.img_basename) == 0);
+  EXPECT(count_listed(check, STS_II_IMAGE_PENDING, pending.img_basename) == 1);
+  EXPECT(count_listed(check, STS_II_IMAGE_PENDING, complete.img_basename) == 0);
+  EXPECT_STATUS(sts.open_image_list(&check->lsu, 0xff00, &list), STS_EINVAL);
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_INCOMPLETE, NULL));
+  EXPECT_OK(sts.delete_image(&check->lsu, &pending, 0));
+  EXPECT_OK(sts.delete_image(&check->lsu, &complete, 0));
+  return true;
+}
+
+static bool missing(struct check *check) {
+  sts_image_def_t def = check_def(check, "missing");
+  stsp_image_handle_t image;
+  sts_image_info_t info;
+  EXPECT_STATUS(sts.open_image(&check->lsu, &def, STS_O_READ, &image), STS_ENOENT);
+  EXPECT_STATUS(sts.open_image(&check->lsu, &def, STS_O_WRITE, &image), STS_ENOENT);
+  EXPECT_STATUS(sts.get_image_prop_byname(&check->lsu, &def, &info), STS_ENOENT);
+  EXPECT_STATUS(sts.delete_image(&check->lsu, &def, 0), STS_ENOENT);
+  return true;
+}
+
+static bool delete_busy(struct check *check) {
+  sts_image_def_t def = check_def(check, "delete");
+  stsp_image_handle_t image;
+  EXPECT(check_make(check, &check->lsu, &def, 11, 65536));
+  EXPECT_OK(sts.open_image(&check->lsu, &def, STS_O_READ, &image));
+  EXPECT_STATUS(sts.delete_image(&check->lsu, &def, 0), STS_EBUSY);
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 1));
+  EXPECT_STATUS(sts.delete_image(&check->lsu, &def, 0), STS_ENOENT);
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_INCOMPLETE, NULL));
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+static bool identity(struct check *check) {
+  sts_image_def_t base = check_def(check, "identity"), defs[6];
+  for (unsigned i = 0; i < 6; i++) defs[i] = base;
+  snprintf(defs[1].img_date, sizeof(defs[1].img_date), "other");
+  snprintf(defs[2].img_fullname, sizeof(defs[2].img_fullname), "other");
+  defs[3].img_number1++;
+  defs[4].img_number2++;
+  snprintf(defs[5].img_text1, sizeof(defs[5].img_text1), "other");
+  for (unsigned i = 0; i < 6; i++) EXPECT(check_make(check, &check->lsu, &defs[i], 20 + i, 1024 * (i + 1)));
+  for (unsigned i = 0; i < 6; i++) {
+    EXPECT(check_compare(check, &check->lsu, &defs[i], 20 + i, 1024 * (i + 1)));
+    EXPECT_OK(sts.delete_image(&check->lsu, &defs[i], 0));
+    if (i < 5) EXPECT(check_compare(check, &check->lsu, &defs[5], 25, 1024 * 6));
+  }
+  return true;
+}
+
+static bool companions(struct check *check) {
+  static const char *const parts[] = {"C1_HDR", "C1_F1", "C1_TIR", "C1_IM"};
+  for (unsigned i = 0; i < 4; i++) {
+    sts_image_def_t def = check_def(check, parts[i]);
+    EXPECT(check_make(check, &check->lsu, &def, 30 + i, i == 1 ? 2 * MIB : 1024));
+    EXPECT(check_compare(check, &check->lsu, &def, 30 + i, i == 1 ? 2 * MIB : 1024));
+    EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  }
+  return true;
+}
+
+static bool close_flags(struct check *check) {
+  sts_image_def_t def = check_def(check, "flags");
+  stsp_image_handle_t image;
+  sts_close_report_t report;
+  EXPECT_OK(sts.create_image(&check->lsu, &def, 0, &image));
+  EXPECT_STATUS(sts.close_image(image, 77, NULL), STS_EINVAL);
+  EXPECT_STATUS(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL), STS_EINVAL);
+  EXPECT_OK(sts.open_image(&check->lsu, &def, STS_O_WRITE, &image));
+  EXPECT(check_write(check, image, 1, 0, 512, 512));
+  EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, &report));
+  EXPECT(report.cl_report[0] != 0 && strchr(report.cl_report, '\n') == NULL);
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
+const struct check_entry write_checks[] = {
+    {"image state and size while writing and after", state_while_writing, 0},
+    {"write: any multiple of 512", lengths, 0},
+    {"empty image", empty, 0},
+    {"write: misaligned, huge and NULL arguments", misaligned, 0},
+    {"write: out of order", out_of_order, STS_SRVC_WRITE_IMAGE_RANDOM},
+    {"write: overlapping rewrite before hand-over", rewrite, STS_SRVC_WRITE_IMAGE_RANDOM},
+    {"write: bytes handed over are refused", sealed, 0},
+    {"close complete with a gap fails and frees the handle", gap, 0},
+    {"a complete image is never written again", immutable, 0},
+    {"close incomplete; another process goes on", incomplete, 0},
+    {"a stored tail that nobody touches; one writer at a time", untouched_tail, 0},
+    {"flush", flush, 0},
+    {"image list: kinds, end", image_list, 0},
+    {"missing image: open, properties, delete", missing, 0},
+    {"delete: busy while read, then gone", delete_busy, 0},
+    {"identity: all fields", identity, 0},
+    {"companion images HDR, TIR, IM", companions, 0},
+    {"close: unknown flags, report line", close_flags, 0},
+    {NULL, NULL, 0},
+};

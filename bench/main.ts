@@ -1,0 +1,63 @@
+/** Entry point of bench/run; see {@link USAGE}. */
+import { writeFile } from 'node:fs/promises';
+import { describeMachine } from './machine.ts';
+import { measureMemory } from './memory.ts';
+import { type BenchOptions, parseOptions, USAGE } from './options.ts';
+import { measureTable } from './table.ts';
+import { verifyChain } from './verify.ts';
+
+const VERIFY_BYTES = 4 * 2 ** 30;
+
+const say = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
+
+const ABOUT_TABLE = `Every case runs in a process of its own, in turns with the others; figures are medians of the runs with their extremes.
+CPU is user and system time of all threads of that process from the first byte to the commit. The source is a ring
+of 8 MiB, written in pieces of 256 KiB. Chunks and parts have 64 MiB, four parts are under way, the memory budget is 512 MiB.
+"Chain" ends in a store that forgets everything at once. "Image" is ImageWriter, manifest and all. S3 is a sink on
+the same machine that discards what it gets: its CPU time, in a column of its own, competes with the case's.
+lib-storage has the same part size and concurrency, and a stream that spares it one copy of the data. Its \`unsigned\`
+row protects the payload by nothing; the image rows always compute the image's SHA-256 tree. Ratios are to the first row and to
+lib-storage with its defaults. Speed depends on what else the machine does; CPU per GiB and ratios less so.`;
+
+const ABOUT_MEMORY = `A source as fast as memory, a sink that takes 8 MiB/s at first and anything later. Peak resident memory of the whole
+process, generator included, must stay below the budget and 200 MiB.`;
+
+const ABOUT_VERIFY =
+  'The sink checks the number in each 256 KiB block: none missing, none twice, none out of place, over all parts of the object.';
+
+async function run(options: BenchOptions): Promise<boolean> {
+  const sections = [`# Benchmarks\n\nMade by \`make bench\`. ${describeMachine()}.`];
+  let good = true;
+  if (options.verify) {
+    const lines = await verifyChain(options.quick ? VERIFY_BYTES / 8 : VERIFY_BYTES, say);
+    sections.push(`## Completeness\n\n${ABOUT_VERIFY}\n\n${lines}`);
+  }
+  if (options.table) sections.push(`## Write chain\n\n${ABOUT_TABLE}\n\n${await measureTable(options, say)}`);
+  if (options.memory) {
+    const report = await measureMemory(options.quick, say);
+    sections.push(`## Memory\n\n${ABOUT_MEMORY}\n\n${report.markdown}`);
+    good = report.good;
+  }
+  const document = `${sections.join('\n\n')}\n`;
+  process.stdout.write(document);
+  if (options.write) await writeFile('docs/benchmarks.md', document);
+  return good;
+}
+
+function optionsOrUsage(): BenchOptions | undefined {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${USAGE}`);
+    return undefined;
+  }
+}
+
+const options = optionsOrUsage();
+if (options === undefined) process.exitCode = 2;
+else if (!(await run(options))) {
+  say('peak memory is above the budget and its allowance');
+  process.exitCode = 1;
+}

@@ -1,0 +1,44 @@
+import t from 'tap';
+import { parseOptions } from '../../bench/options.ts';
+import { BLOCK_BYTES, type DataKind, GeneratedSource } from '../../bench/source.ts';
+import { median, spread } from '../../bench/statistics.ts';
+
+t.test('median and spread', async (t) => {
+  t.equal(median([3, 1, 2]), 2);
+  t.equal(median([4, 1, 2, 3]), 2.5);
+  t.ok(Number.isNaN(median([])));
+  t.equal(spread([1.234]), '1.23');
+  t.equal(spread([2, 1, 10]), '2.00 [1.00-10.00]');
+});
+
+t.test('only a whole run writes the document', async (t) => {
+  t.match(parseOptions([]), { runs: 3, write: true, table: true, memory: true, verify: true });
+  t.match(parseOptions(['--quick']), { runs: 1, write: false });
+  t.match(parseOptions(['--only', 'memory']), { memory: true, table: false, verify: false, write: false });
+  for (const args of [['--filter', 's3'], ['--profile', 'dir'], ['--no-write']]) {
+    t.equal(parseOptions(args).write, false, args[0] ?? '');
+  }
+  for (const args of [['--runs', '0'], ['--size', 'much'], ['--only', 'this'], ['--what'], ['word']]) {
+    t.throws(() => parseOptions(args), args.join(' '));
+  }
+});
+
+t.test('every block of the source carries its number, in either order', async (t) => {
+  const bytes = 40 * BLOCK_BYTES + 512;
+  for (const kind of ['random', 'text', 'tar'] satisfies DataKind[]) {
+    const source = await GeneratedSource.create(kind);
+    let next = 0;
+    for (const { offset, data } of source.sequential(bytes)) {
+      if (offset !== next || data.readBigUInt64LE() !== BigInt(offset / BLOCK_BYTES)) t.fail(`${kind} at ${offset}`);
+      next += data.length;
+    }
+    t.equal(next, bytes, kind);
+  }
+  const source = await GeneratedSource.create('random');
+  const offsets = [...source.shuffled(bytes)].map(({ offset }) => offset);
+  t.equal(offsets[0], 7 * BLOCK_BYTES);
+  t.same(
+    offsets.sort((a, b) => a - b),
+    Array.from({ length: 41 }, (_, at) => at * BLOCK_BYTES),
+  );
+});
