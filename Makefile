@@ -44,7 +44,7 @@ addon-test: build
 	fi
 	$(MAKE) --no-print-directory plugin-test SANITIZE=address,undefined
 
-test: build build/.tap addon-test
+test: build build/.tap build/ost-client.node addon-test
 	./test/run $(JOBS)
 
 lint: build/.node_modules

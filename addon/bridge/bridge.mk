@@ -20,11 +20,11 @@ NODE_INCLUDE ?= $(patsubst %/node_api.h,%,$(firstword $(wildcard \
   $(dir $(realpath $(shell command -v node)))../include/node/node_api.h \
   /usr/local/include/node/node_api.h /usr/include/node/node_api.h)))
 
-BRIDGE_MODULE := module module_slab module_digest environment
+BRIDGE_MODULE := module module_slab module_digest module_arena module_socket environment
 BRIDGE_CORE := $(filter-out $(BRIDGE_MODULE),$(basename $(notdir $(wildcard addon/bridge/*.c))))
 BRIDGE_TESTS := $(basename $(notdir $(wildcard addon/bridge/test/*_test.c)))
 
-.PHONY: bridge bridge-test bridge-headers
+.PHONY: bridge bridge-test bridge-headers ost-client
 .SECONDARY:
 bridge: build/bridge.node
 
@@ -32,6 +32,13 @@ bridge: build/bridge.node
 # unloaded, because its threads outlive the worker that loaded it.
 build/bridge.node: $(BRIDGE_MODULE:%=build/obj/bridge/%.o) $(BRIDGE_CORE:%=build/obj/bridge/%.o)
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -pthread -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -o $@ $^
+
+# The plugin's side of a hello, for the engine's tests in TypeScript.
+ost-client: build/ost-client.node
+build/ost-client.node: build/obj/bridge/test/ost_client.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
+build/obj/bridge/test/ost_client.o: BRIDGE_CFLAGS += -I$(NODE_INCLUDE)
+build/obj/bridge/test/ost_client.o: | bridge-headers
 
 bridge-test: $(BRIDGE_TESTS:%=build/$(BRIDGE_VARIANT)-%)
 	@set -e; for test in $^; do echo $$test; $(BRIDGE_RUN) $$test; done

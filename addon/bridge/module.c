@@ -39,6 +39,35 @@ napi_value throw_code(napi_env env, const char *code, const char *message) {
     return NULL;
 }
 
+napi_value throw_errno(napi_env env, const char *function, int error) {
+    char message[160];
+    const char *code = strerrorname_np(error);
+    snprintf(message, sizeof message, "%s: %s", function, strerror(error));
+    return throw_code(env, code == NULL ? "EIO" : code, message);
+}
+
+bool arguments_of(napi_env env, napi_callback_info info, size_t count, napi_value *arguments) {
+    if (napi_get_cb_info(env, info, &count, arguments, NULL, NULL) == napi_ok) return true;
+    throw_status(env);
+    return false;
+}
+
+bool whole_of(napi_env env, napi_value value, uint64_t max, uint64_t *number) {
+    double given;
+    if (napi_get_value_double(env, value, &given) != napi_ok) return false;
+    /* Written so that NaN fails too. */
+    if (!(given >= 0 && given <= (double)max) || (double)(uint64_t)given != given) return false;
+    *number = (uint64_t)given;
+    return true;
+}
+
+bool descriptor_of(napi_env env, napi_value value, int *fd) {
+    uint64_t number;
+    if (!whole_of(env, value, INT32_MAX, &number)) return false;
+    *fd = (int)number;
+    return true;
+}
+
 napi_value throw_status(napi_env env) {
     const napi_extended_error_info *info = NULL;
     bool pending = false;
@@ -129,6 +158,14 @@ NAPI_MODULE_INIT() {
         {"sha256", NULL, sha256, NULL, NULL, NULL, visible, NULL},
         {"md5", NULL, md5, NULL, NULL, NULL, visible, NULL},
         {"xxh32", NULL, xxh32, NULL, NULL, NULL, visible, NULL},
+        {"mapArena", NULL, map_arena, NULL, NULL, NULL, visible, NULL},
+        {"arenaView", NULL, arena_view, NULL, NULL, NULL, visible, NULL},
+        {"unmapArena", NULL, unmap_arena, NULL, NULL, NULL, visible, NULL},
+        {"sealsOf", NULL, seals_of, NULL, NULL, NULL, visible, NULL},
+        {"receiveWithDescriptor", NULL, receive_with_descriptor, NULL, NULL, NULL, visible, NULL},
+        {"peerOf", NULL, peer_of, NULL, NULL, NULL, visible, NULL},
+        {"sendDatagram", NULL, send_datagram, NULL, NULL, NULL, visible, NULL},
+        {"tryLock", NULL, try_lock, NULL, NULL, NULL, visible, NULL},
         {"implementation", NULL, NULL, get_implementation, NULL, NULL, visible, NULL},
     };
     if (!environment_open(env)) return NULL;

@@ -16,14 +16,29 @@ napi_value leaf_digests(napi_env env, napi_callback_info info);
 napi_value sha256(napi_env env, napi_callback_info info);
 napi_value md5(napi_env env, napi_callback_info info);
 napi_value xxh32(napi_env env, napi_callback_info info);
-
+napi_value map_arena(napi_env env, napi_callback_info info);
+napi_value arena_view(napi_env env, napi_callback_info info);
+napi_value unmap_arena(napi_env env, napi_callback_info info);
+napi_value seals_of(napi_env env, napi_callback_info info);
+napi_value receive_with_descriptor(napi_env env, napi_callback_info info);
+napi_value peer_of(napi_env env, napi_callback_info info);
+napi_value send_datagram(napi_env env, napi_callback_info info);
+napi_value try_lock(napi_env env, napi_callback_info info);
 
 /* The first argument, or undefined. */
 napi_value first_argument(napi_env env, napi_callback_info info);
+/* Exactly `count` arguments, missing ones undefined. False with an exception pending. */
+bool arguments_of(napi_env env, napi_callback_info info, size_t count, napi_value *arguments);
+/* A descriptor's number. False when the value is none; nothing is thrown. */
+bool descriptor_of(napi_env env, napi_value value, int *fd);
+/* A whole number from 0 to `max`. False when the value is none; nothing is thrown. */
+bool whole_of(napi_env env, napi_value value, uint64_t max, uint64_t *number);
 
 /* All throw and answer NULL, for `return throw_…`. */
 napi_value throw_type(napi_env env, const char *message);
 napi_value throw_code(napi_env env, const char *code, const char *message);
+/* With the code and text of an errno: "receiveWithDescriptor: Connection reset by peer". */
+napi_value throw_errno(napi_env env, const char *function, int error);
 /* After a Node-API call failed: keeps the exception that is pending, else makes one. */
 napi_value throw_status(napi_env env);
 

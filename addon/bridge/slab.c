@@ -14,6 +14,8 @@ struct slab {
     struct slab *next; /* in its bucket, while live */
     void *data;
     size_t bytes;
+    void (*unmap)(void *owner); /* NULL: the memory is the slab's own */
+    void *owner;
     unsigned holds; /* of the mapping; being live is one */
     bool live;
     bool forgotten;
@@ -26,15 +28,13 @@ static struct slab **bucket_of(const void *data) {
     return &buckets[((uintptr_t)data / SLAB_ALIGNMENT) % BUCKETS];
 }
 
-struct slab *slab_map(size_t bytes) {
+struct slab *slab_adopt(void *data, size_t bytes, void (*unmap)(void *owner), void *owner) {
     struct slab *slab = calloc(1, sizeof *slab);
     if (slab == NULL) return NULL;
-    slab->data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (slab->data == MAP_FAILED) {
-        free(slab);
-        return NULL;
-    }
+    slab->data = data;
     slab->bytes = bytes;
+    slab->unmap = unmap;
+    slab->owner = owner;
     slab->holds = 1;
     slab->live = true;
     pthread_mutex_lock(&lock);
@@ -42,6 +42,14 @@ struct slab *slab_map(size_t bytes) {
     slab->next = *bucket;
     *bucket = slab;
     pthread_mutex_unlock(&lock);
+    return slab;
+}
+
+struct slab *slab_map(size_t bytes) {
+    void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) return NULL;
+    struct slab *slab = slab_adopt(data, bytes, NULL, NULL);
+    if (slab == NULL) munmap(data, bytes);
     return slab;
 }
 
@@ -60,7 +68,11 @@ struct slab *slab_hold(const void *data) {
 
 /* With the lock held. */
 static void drop_hold(struct slab *slab) {
-    if (--slab->holds == 0) munmap(slab->data, slab->bytes);
+    if (--slab->holds > 0) return;
+    if (slab->unmap != NULL)
+        slab->unmap(slab->owner);
+    else
+        munmap(slab->data, slab->bytes);
 }
 
 /* With the lock held. */

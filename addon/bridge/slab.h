@@ -13,6 +13,9 @@ struct slab;
 
 /* `bytes`: a positive multiple of SLAB_ALIGNMENT. NULL when there is no memory. */
 struct slab *slab_map(size_t bytes);
+/* Page-aligned memory that somebody else mapped. `unmap` is called once, when nobody holds the slab any more,
+   and must not use slabs. NULL when there is no memory. */
+struct slab *slab_adopt(void *data, size_t bytes, void (*unmap)(void *owner), void *owner);
 void *slab_data(const struct slab *slab);
 
 /* The live slab that begins at this address, held once more; NULL when there is none. */

@@ -42,7 +42,7 @@ export async function prepareChain(job: Job, work: ChainWork, source: GeneratedS
       createChunker({ chunkBytes: job.chunkBytes }),
       runStage('checksum', checksum),
       ...(work.lz4 ? [runStage('lz4', stages.configure('lz4', {}).forward(env))] : []),
-      createPacker({ plan }),
+      createPacker({ minPartBytes: 1, maxChunks: Number.POSITIVE_INFINITY, plan }),
       createPartUploader({
         concurrency: () => job.parallelParts,
         store: async () => undefined,

@@ -10,6 +10,20 @@ export const LEAF_BYTES = 1024 * 1024;
 /** Length of a SHA-256 digest. */
 export const DIGEST_BYTES = 32;
 
+/** A mapping made by {@link Bridge.mapArena}; opaque. */
+export interface MappedArena {
+  readonly [mappedArena]: true;
+}
+declare const mappedArena: unique symbol;
+
+/** Who is at the other end of a Unix socket, by SO_PEERCRED: as of the moment it connected. */
+export interface Peer {
+  readonly pid: number;
+  readonly uid: number;
+  /** Its primary group. */
+  readonly gid: number;
+}
+
 /**
  * Wrong arguments throw a TypeError at once, never through the promise. Works in worker threads too;
  * all of a process share the native threads. A pending digest keeps the process alive, an idle addon
@@ -45,6 +59,35 @@ export interface Bridge {
    */
   xxh32(pieces: readonly Uint8Array[]): Promise<Buffer>;
   /**
+   * Map the first `bytes` of a memfd, shared and writable. The descriptor stays the caller's. Throws EINVAL for a file that is shorter,
+   * that is no memfd of ordinary pages, or that is not sealed against shrinking: touching the mapping never fails.
+   */
+  mapArena(descriptor: number, bytes: number): MappedArena;
+  /**
+   * A part of an arena as an ArrayBuffer; offset and length are multiples of 4096. Make each view once. It ends by
+   * {@link Bridge.freeSlab}, which detaches it; memory that a native thread still reads stays mapped until it is done.
+   */
+  arenaView(arena: MappedArena, offset: number, bytes: number): ArrayBuffer;
+  /** Let go of the mapping; it goes when all views have ended. A second call does nothing. */
+  unmapArena(arena: MappedArena): void;
+  /** The seals (F_SEAL_…) of a memfd of ordinary pages; throws EINVAL for any other file. */
+  sealsOf(descriptor: number): number;
+  /**
+   * Receive at most `bytes` bytes and the one descriptor that comes with them, without waiting; undefined when
+   * nothing is there yet. The descriptor is close-on-exec and the caller's. Throws EBADMSG when there came none or several (they are
+   * closed), ECONNRESET when the peer is gone.
+   */
+  receiveWithDescriptor(
+    socket: number,
+    bytes: number,
+  ): { readonly data: Buffer; readonly descriptor: number } | undefined;
+  /** The other end of a Unix socket. */
+  peerOf(socket: number): Peer;
+  /** Send one datagram (at most 1023 bytes) to a Unix socket without waiting; `@name` is an abstract address. Throws errno codes. */
+  sendDatagram(address: string, message: string): void;
+  /** flock(2), exclusive, without waiting: whether this process has the lock now. It ends when the descriptor is closed. */
+  tryLock(descriptor: number): boolean;
+  /**
    * What runs underneath: `avx512`, `avx2`, `shani` or `openssl`, or two of them as `avx512/shani` when
    * many messages at once and a single one are best served differently. Found by a calibration of a few
    * milliseconds at the first use; VAST_OST_SHA256 forces one, VAST_OST_HASH_THREADS (1 to 64) sets the
@@ -52,6 +95,12 @@ export interface Bridge {
    */
   readonly implementation: { readonly sha256: string; readonly threads: number };
 }
+
+/** The part of the addon that images need: memory and digests. */
+export type ImageBridge = Pick<
+  Bridge,
+  'allocSlab' | 'freeSlab' | 'trimSlab' | 'leafDigests' | 'sha256' | 'md5' | 'xxh32' | 'implementation'
+>;
 
 function load(): Bridge {
   const file = '../../build/bridge.node';

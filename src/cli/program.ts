@@ -6,10 +6,11 @@ import { type GcOptions, gc } from './commands/gc.ts';
 import { list } from './commands/list.ts';
 import { remove } from './commands/remove.ts';
 import { type RestoreOptions, restore } from './commands/restore.ts';
+import { serve } from './commands/serve.ts';
 import { show } from './commands/show.ts';
 import { type SimOptions, sim } from './commands/sim.ts';
 import { verify } from './commands/verify.ts';
-import { type Context, type GlobalOptions, withContext } from './context.ts';
+import { type Context, type GlobalOptions, loadSettings, withContext } from './context.ts';
 
 /** The command line of `vast-ost`. Options whose names are settings override the configuration file. */
 export function buildProgram(signal: AbortSignal): Command {
@@ -109,6 +110,15 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--pending-older-than <duration>', 'also remove unfinished images older than this', durationArgument)
     .option('--dry-run', 'name only')
     .action((lsu: string, options: GcOptions) => run((context) => gc(context, lsu, options)));
+
+  program
+    .command('serve')
+    .description('serve NetBackup: listen for its processes until SIGTERM; sections [engine] and [server NAME]')
+    .option('--socket <path>', 'Unix socket to listen on (default: /run/vast-ost/ost.sock)')
+    .option('--state-dir <dir>', 'where the event logs are (default: /var/lib/vast-ost)')
+    .option('--chunk-size-mb <n>', 'length of a chunk (default: 64)')
+    .option('--compression <name>', 'none or lz4 (default: none)')
+    .action(async (options: object) => serve(await loadSettings({ ...program.opts(), ...options }), signal));
 
   program
     .command('sim')

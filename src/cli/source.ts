@@ -2,7 +2,7 @@ import { fstat, read } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
-import { EngineError } from '../errors.ts';
+import { abortError, EngineError } from '../errors.ts';
 import { readSocket } from './read-socket.ts';
 
 const BLOCK_BYTES = 1024 * 1024;
@@ -35,8 +35,14 @@ export async function openSource(path: string): Promise<Source> {
   return {
     name: path,
     size: info.isFile() ? info.size : undefined,
-    blocks: () => readBlocks(path, async (buffer) => (await handle.read(buffer, 0, buffer.byteLength, null)).bytesRead),
-    close: () => handle.close(),
+    blocks: (signal) =>
+      readBlocks(path, signal, async (buffer) => (await handle.read(buffer, 0, buffer.byteLength, null)).bytesRead),
+    // A read of an idle pipe that was given up may still be under way; closing would wait for it.
+    close: async () => {
+      const closed = handle.close();
+      if (info.isFile()) await closed;
+      else closed.catch(() => undefined);
+    },
   };
 }
 
@@ -71,13 +77,21 @@ async function standardInput(): Promise<Source> {
   const blocks: Source['blocks'] =
     info.isFIFO() || info.isSocket()
       ? (signal) => readSocket(0, BLOCK_BYTES, signal)
-      : () =>
-          readBlocks(name, async (buffer) => (await readDescriptor(0, buffer, 0, buffer.byteLength, null)).bytesRead);
+      : (signal) =>
+          readBlocks(
+            name,
+            signal,
+            async (buffer) => (await readDescriptor(0, buffer, 0, buffer.byteLength, null)).bytesRead,
+          );
   return { name, size: undefined, blocks, close: async () => undefined };
 }
 
 /** Reads one block while the one before is being taken in. */
-async function* readBlocks(name: string, read: (buffer: Buffer) => Promise<number>): AsyncGenerator<Uint8Array> {
+async function* readBlocks(
+  name: string,
+  signal: AbortSignal,
+  read: (buffer: Buffer) => Promise<number>,
+): AsyncGenerator<Uint8Array> {
   const fill = (buffer: Buffer): Promise<number> =>
     read(buffer).catch((cause: unknown) => {
       throw cannotRead(name, cause);
@@ -85,7 +99,7 @@ async function* readBlocks(name: string, read: (buffer: Buffer) => Promise<numbe
   let [current, next] = [Buffer.allocUnsafeSlow(BLOCK_BYTES), Buffer.allocUnsafeSlow(BLOCK_BYTES)];
   let ahead = fill(current);
   for (;;) {
-    const bytes = await ahead;
+    const bytes = await untilAborted(ahead, signal);
     if (bytes === 0) return;
     ahead = fill(next);
     // Whoever stops early leaves a read behind; its failure would have nobody to go to.
@@ -93,4 +107,14 @@ async function* readBlocks(name: string, read: (buffer: Buffer) => Promise<numbe
     yield current.subarray(0, bytes);
     [current, next] = [next, current];
   }
+}
+
+/** The promise, or the signal's reason if that comes first. Leaves no listener behind: sources have millions of blocks. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const stop = (): void => reject(abortError(signal));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }

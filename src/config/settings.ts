@@ -1,14 +1,10 @@
 import { z } from 'zod';
 import { EngineError } from '../errors.ts';
+import { engineSchema, serverSchema } from './engine-schema.ts';
+import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
 
 const MIB = 1024 * 1024;
-const Count = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^[0-9]{1,15}$/, 'expected a whole number')
-    .transform(Number)
-    .pipe(z.number().min(min).max(max));
 const Flag = z.enum(['true', 'false', 'yes', 'no', '1', '0']).transform((text) => ['true', 'yes', '1'].includes(text));
 const Megabytes = (min: number, max: number) => Count(min, max).transform((mebibytes) => mebibytes * MIB);
 
@@ -50,51 +46,95 @@ export const settingsSchema = {
     /** Append JSON lines here; no log when absent. */
     log_file: z.string().min(1).optional(),
   },
+  engine: engineSchema,
 } as const;
 
 type Schema = typeof settingsSchema;
-export type Settings = {
-  readonly [S in keyof Schema]: { readonly [K in keyof Schema[S]]: z.output<Schema[S][K] & z.ZodType> };
+type Section<Keys> = { readonly [K in keyof Keys]: z.output<Keys[K] & z.ZodType> };
+export type EngineSettings = Section<typeof engineSchema>;
+export type ServerSettings = Section<typeof serverSchema>;
+export type Settings = { readonly [S in keyof Schema]: Section<Schema[S]> } & {
+  /** The `[server NAME]` sections, by name. */
+  readonly servers: ReadonlyMap<string, ServerSettings>;
 };
+
+/** `server NAME`: what stands between the brackets. */
+const SERVER_SECTION = /^server\s+(.*)$/;
+/** NetBackup takes host names here. */
+const SERVER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
 /**
  * Check entries, later ones overriding earlier ones, and complete them with defaults. Unknown sections and keys and bad
  * values are errors of class `usage` that name the file and line, or the option, they came from.
  */
 export function buildSettings(entries: readonly IniEntry[]): Settings {
-  const given = new Map<string, IniEntry>();
+  const sections = new Map<string, Map<string, IniEntry>>();
   for (const entry of entries) {
-    if (!Object.hasOwn(settingsSchema, entry.section)) {
-      throw new EngineError('VOST_CONFIG', 'usage', `${entry.origin}: there is no section [${entry.section}]`, {
-        advice: `sections: ${Object.keys(settingsSchema).join(', ')}`,
+    const keys = keysOf(entry);
+    if (!Object.hasOwn(keys, entry.key)) {
+      throw configError(`${entry.origin}: [${entry.section}] has no key ${entry.key}`, {
+        advice: `keys of [${entry.section}]: ${Object.keys(keys).join(', ')}`,
       });
     }
-    const section = settingsSchema[entry.section as keyof Schema] as Record<string, z.ZodType>;
-    if (!Object.hasOwn(section, entry.key)) {
-      throw new EngineError('VOST_CONFIG', 'usage', `${entry.origin}: [${entry.section}] has no key ${entry.key}`, {
-        advice: `keys of [${entry.section}]: ${Object.keys(section).join(', ')}`,
-      });
-    }
-    given.set(`${entry.section}.${entry.key}`, entry);
+    const given = sections.get(entry.section) ?? new Map<string, IniEntry>();
+    sections.set(entry.section, given.set(entry.key, entry));
   }
-  const settings: Record<string, Record<string, unknown>> = {};
+  const settings: Record<string, unknown> = {};
   for (const [section, keys] of Object.entries(settingsSchema)) {
-    const values: Record<string, unknown> = {};
-    settings[section] = values;
-    for (const [key, schema] of Object.entries(keys as Record<string, z.ZodType>)) {
-      const entry = given.get(`${section}.${key}`);
-      const parsed = schema.safeParse(entry?.value);
-      if (!parsed.success) {
-        throw new EngineError(
-          'VOST_CONFIG',
-          'usage',
-          `${entry?.origin}: ${key} = ${entry?.value}: ${parsed.error.issues[0]?.message}`,
-        );
-      }
-      values[key] = parsed.data;
-    }
+    settings[section] = readSection(section, keys, sections.get(section));
   }
-  return checkTogether(settings as unknown as Settings, given.get('performance.reorder_window_mb'));
+  const servers = new Map<string, ServerSettings>();
+  for (const [section, given] of sections) {
+    const name = SERVER_SECTION.exec(section)?.[1]?.trim();
+    if (name !== undefined) servers.set(name, readSection(section, serverSchema, given) as ServerSettings);
+  }
+  return checkTogether(
+    { ...settings, servers } as unknown as Settings,
+    sections.get('performance')?.get('reorder_window_mb'),
+  );
+}
+
+/** The schema of the section that an entry stands in. */
+function keysOf({ section, origin }: IniEntry): Record<string, z.ZodType> {
+  if (Object.hasOwn(settingsSchema, section)) return settingsSchema[section as keyof Schema];
+  const name = SERVER_SECTION.exec(section)?.[1]?.trim();
+  if (name === undefined) {
+    throw configError(`${origin}: there is no section [${section}]`, {
+      advice: `sections: ${Object.keys(settingsSchema).join(', ')}, server NAME`,
+    });
+  }
+  if (!SERVER_NAME.test(name)) {
+    throw configError(`${origin}: ${JSON.stringify(name)} cannot be a storage server's name`, {
+      advice: 'use letters, digits, dots, underscores and hyphens, as in [server vast1]',
+    });
+  }
+  return serverSchema;
+}
+
+function readSection(
+  section: string,
+  keys: Readonly<Record<string, z.ZodType>>,
+  given: ReadonlyMap<string, IniEntry> = new Map(),
+): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const [key, schema] of Object.entries(keys)) {
+    const entry = given.get(key);
+    const parsed = schema.safeParse(entry?.value);
+    if (!parsed.success) {
+      const [any] = given.values();
+      throw configError(
+        entry === undefined
+          ? `${any?.origin}: [${section}] needs the key ${key}`
+          : `${entry.origin}: ${key} = ${entry.value}: ${parsed.error.issues[0]?.message}`,
+      );
+    }
+    values[key] = parsed.data;
+  }
+  return values;
+}
+
+function configError(message: string, options: { readonly advice?: string } = {}): EngineError {
+  return new EngineError('VOST_CONFIG', 'usage', message, options);
 }
 
 /** What no key can check alone. */

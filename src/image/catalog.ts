@@ -29,7 +29,7 @@ export async function* listImages(
   try {
     for await (const folder of scanFolders(store, idPrefix, signal)) {
       if (!folder.complete && !folder.pending) continue;
-      ahead.push(entryOf(store, folder, signal));
+      ahead.push(readEntry(store, folder, signal));
       if (ahead.length < CONCURRENCY) continue;
       const entry = await ahead.shift();
       if (entry) yield entry;
@@ -43,7 +43,8 @@ export async function* listImages(
   }
 }
 
-async function entryOf(
+/** The entry of a folder; undefined when it went away meanwhile. */
+export async function readEntry(
   store: ObjectStore,
   folder: ImageFolder,
   signal?: AbortSignal,

@@ -13,6 +13,8 @@ import { creationDate } from './publish.ts';
 export interface CopyOptions {
   /** Both LSUs belong to one storage, so that it can be asked to copy by itself. Default false: the bytes pass through this process. */
   readonly sameStorage?: boolean;
+  /** Who copies, at most 256 characters, recorded with the copy: the same one may begin the copy again when it was cut short. */
+  readonly creator?: string;
   readonly signal?: AbortSignal | undefined;
   /** Called with the stored bytes copied so far and all there are. */
   readonly onProgress?: (copied: number, total: number) => void;
@@ -32,14 +34,15 @@ export async function copyImage(
   resources: Resources,
   options: CopyOptions = {},
 ): Promise<Manifest> {
-  const { signal, onProgress } = options;
+  const { creator, signal, onProgress } = options;
   const identity = checkIdentity(to.identity);
   // Opened by a reader: what we could not restore, we do not copy either.
   const { manifest } = await ImageReader.open(from.store, resources, from.imageId, signal);
   const [source, target] = [imagePrefix(from.imageId), imagePrefix(imageIdOf(identity))];
   const { netbackup_metadata, chain, chunk_size, leaf_size } = manifest;
   const about = { identity, netbackup_metadata, chain, chunk_size, leaf_size };
-  const claim = await Claim.take(to.store, target, about, undefined, signal);
+  const kept = creator === undefined ? undefined : { creator, open: true, size: 0, journal: 0, metas: [] };
+  const claim = await Claim.take(to.store, target, about, kept, signal);
   const objects = [...manifest.fragments, { name: INDEX, size: manifest.index.size }, ...(manifest.metas ?? [])];
   const total = objects.reduce((sum, { size }) => sum + size, 0);
   const scope = new LeaseScope();
@@ -70,6 +73,7 @@ export async function copyImage(
       identity,
       committed: now,
       written_by: `vast-ost/${VERSION}`,
+      ...(creator === undefined ? {} : { creator }),
     };
     const bytes = encodeManifest(result);
     publishing = true;

@@ -12,15 +12,24 @@ export interface ImageFolder {
   readonly pending: boolean;
 }
 
-/** Every image folder of an LSU, or those whose id begins with `idPrefix`, in the order of their ids. Foreign keys are passed over. */
+/** Sorts behind every object name: the key grammar ends at `z`. */
+const BEHIND_ALL = '~';
+
+/**
+ * Every image folder of an LSU, or those whose id begins with `idPrefix`, in the order of their ids. Foreign keys are passed over.
+ *
+ * @param after only images whose id is greater; '' for all.
+ */
 export async function* scanFolders(
   store: ObjectStore,
   idPrefix = '',
   signal?: AbortSignal,
+  after = '',
 ): AsyncGenerator<ImageFolder> {
+  const startAfter = after === '' ? '' : `${IMAGES_PREFIX}${after}/${BEHIND_ALL}`;
   let imageId: string | undefined;
   let objects = new Map<string, ObjectInfo>();
-  for await (const info of store.list({ prefix: `${IMAGES_PREFIX}${idPrefix}`, signal })) {
+  for await (const info of store.list({ prefix: `${IMAGES_PREFIX}${idPrefix}`, startAfter, signal })) {
     const key = parseKey(info.key);
     if (key === undefined) continue;
     if (key.imageId !== imageId) {

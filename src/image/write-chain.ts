@@ -62,6 +62,9 @@ export function createWriteChain<In, Run = never>(
     Math.max(0, ...stages.map((stage) => stage.workingBytes(options.chunkBytes))),
   );
   const env: StageEnv = { budget: options.budget ?? resources.budget, scope, bridge: resources.bridge };
+  const endReserve = resources.budget.reserveForOutput(
+    Math.max(0, ...stages.map((stage) => stage.workingBytes(options.chunkBytes))),
+  );
   const plan = planParts({
     partBytes: options.partBytes,
     maxPartBytes: Math.min(maxPartBytes, Math.max(minPartBytes, Math.floor(resources.budget.total / 4))),

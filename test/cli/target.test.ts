@@ -5,8 +5,9 @@ import { buffer, text } from 'node:stream/consumers';
 import t from 'tap';
 import { openTarget } from '../../src/cli/target.ts';
 import { noise } from '../support/chunks.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
-const dir = t.testdir({
+const dir = tempDir({
   // Writes to standard output through a target until that fails, and says how.
   'stdout.mjs': `
     const { openTarget } = await import(${JSON.stringify(new URL('../../src/cli/target.ts', import.meta.url).href)});

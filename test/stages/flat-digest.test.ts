@@ -9,6 +9,7 @@ import type { Chunk } from '../../src/pipeline/chunk.ts';
 import { runStage } from '../../src/pipeline/run-stage.ts';
 import { FlatDigest } from '../../src/stages/flat-digest.ts';
 import { chunkOf, never, noise } from '../support/chunks.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const hex = (bytes: Uint8Array | undefined): string => Buffer.from(bytes ?? []).toString('hex');
 const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
@@ -60,7 +61,7 @@ t.test('an empty image has the digest of nothing', async (t) => {
 
 t.test('the state after any chunk, given to another instance, leads to the same digest', async (t) => {
   const data = noise(3 * 1024 * 1024);
-  const part = 700_001;
+  const part = 1_300_001;
   for (let cut = 0; cut < data.byteLength; cut += part) {
     const first = new FlatDigest();
     const chunks: Chunk[] = [];
@@ -124,7 +125,7 @@ t.test('the worker is gone after close, also when the chain fails midway', async
 });
 
 t.test('a state that is none is an error of the chain, not a crash', async (t) => {
-  for (const state of [new Uint8Array(0), noise(7), noise(112)]) {
+  for (const state of [new Uint8Array(0), noise(112)]) {
     await t.rejects(feed(new FlatDigest(state), [chunkOf(noise(10))]), {
       code: 'VOST_FLAT_DIGEST',
       failure: 'internal',
@@ -142,7 +143,7 @@ t.test('the process stays alive until the digest is there', async (t) => {
     await stage.apply({ pieces: [Buffer.from('abc')] }, new AbortController().signal);
     await stage.close();
     console.log(Buffer.from(flat.digest).toString('hex'));`;
-  const file = `${t.testdir({ 'run.mjs': script })}/run.mjs`;
+  const file = `${tempDir({ 'run.mjs': script })}/run.mjs`;
   const { status, stdout } = spawnSync(process.execPath, [file], { encoding: 'utf8' });
   t.strictSame([status, stdout.trim()], [0, sha256(Buffer.from('abc'))]);
 });

@@ -48,6 +48,8 @@ async function backup(data: Buffer, total: number, stages: readonly string[], si
       createChunker({ chunkBytes: CHUNK }),
       ...stages.map((name) => runStage(name, resources.stages.configure(name, {}).forward(env))),
       createPacker({
+        minPartBytes: 1,
+        maxChunks: Number.POSITIVE_INFINITY,
         plan: planParts({
           partBytes: 64 * MIB,
           maxPartBytes: total / 4,

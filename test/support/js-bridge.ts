@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type Bridge, LEAF_BYTES } from '../../src/bridge/bridge.ts';
+import { type ImageBridge, LEAF_BYTES } from '../../src/bridge/bridge.ts';
 import { xxh32 } from './xxh32.ts';
 
 /** The native addon's contract in plain JavaScript, with counters that show what was not given back. */
-export class JsBridge implements Bridge {
+export class JsBridge implements ImageBridge {
   readonly implementation = { sha256: 'javascript', threads: 0 };
   readonly #live = new Map<ArrayBuffer, number>();
   #liveBytes = 0;

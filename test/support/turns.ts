@@ -29,3 +29,8 @@ export function closed(stream: Readable | Writable): Promise<void> {
     else stream.once('close', () => resolve());
   });
 }
+
+/** Wait for something that other threads bring about. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await turns(1);
+}

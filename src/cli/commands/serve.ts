@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import { type Logger, pino } from 'pino';
+import { bridge } from '../../bridge/bridge.ts';
+import type { Settings } from '../../config/settings.ts';
+import { EngineError } from '../../errors.ts';
+import { OstEngine } from '../../ost/engine.ts';
+import { imageHandles } from '../../ost/image-handles.ts';
+import { ServiceManager } from '../../ost/service-manager.ts';
+import { createResources } from '../../pipeline/resources.ts';
+import { builtInStages } from '../../stages/built-in.ts';
+
+const STANDARD_ERROR = 2;
+
+/** `vast-ost serve`: the engine that NetBackup's processes talk to, until SIGTERM; a second one ends it at once. */
+export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
+  if (settings.servers.size === 0) {
+    throw new EngineError('VOST_NO_STORE', 'usage', 'no storage server is configured', {
+      advice: 'add a section [server NAME] with store = file:DIR or s3:URL to the configuration file',
+    });
+  }
+  const { log, reopen } = openLog(settings);
+  process.on('SIGHUP', reopen);
+  const manager = new ServiceManager(bridge);
+  // One half for what can be delayed or refused, one for the slots that every open image may always hold.
+  const half = settings.performance.memory_budget_mb / 2;
+  const resources = createResources(bridge, half, builtInStages());
+  try {
+    const engine = await OstEngine.start({
+      settings,
+      bridge,
+      resources,
+      slotReserve: half,
+      backend: imageHandles,
+      log,
+    });
+    manager.ready();
+    if (!signal.aborted) await once(signal, 'abort');
+    manager.stopping();
+    await engine.stop();
+  } finally {
+    manager.close();
+    resources.slabs.close();
+    process.off('SIGHUP', reopen);
+  }
+}
+
+/** JSON lines into the file of the configuration, opened anew on SIGHUP, else to standard error. */
+function openLog({ logging }: Settings): { readonly log: Logger; readonly reopen: () => void } {
+  const destination = pino.destination({
+    dest: logging.log_file ?? STANDARD_ERROR,
+    append: true,
+    mkdir: false,
+    sync: true,
+    mode: 0o640,
+  });
+  const reopen = (): void => {
+    if (logging.log_file !== undefined) destination.reopen();
+  };
+  return { log: pino({ level: logging.log_level, name: 'vast-ost' }, destination), reopen };
+}

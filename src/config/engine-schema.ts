@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { Count } from './fields.ts';
+
+/** A list of user or group numbers: `0, 1001`. */
+const Numbers = z
+  .string()
+  .regex(/^[0-9]+(\s*,\s*[0-9]+)*$/, 'give numbers separated by commas')
+  .transform((text) => text.split(',').map(Number));
+
+/** `[engine]`: the service that NetBackup's processes talk to. Documented in docs/service.md. */
+export const engineSchema = {
+  /** Unix socket to listen on. */
+  socket: z.string().startsWith('/').max(100).default('/run/vast-ost/ost.sock'),
+  /** Permissions of the socket, octal. */
+  socket_mode: z
+    .string()
+    .regex(/^0?[0-7]{3}$/, 'give an octal mode such as 0660')
+    .default('0660')
+    .transform((text) => Number.parseInt(text, 8)),
+  /** User number that owns the socket. */
+  socket_uid: Count(0, 2 ** 32 - 2).optional(),
+  /** Group number of the socket. */
+  socket_gid: Count(0, 2 ** 32 - 2).optional(),
+  /** Users that may connect; default: root and the engine's own. */
+  allowed_uids: Numbers.optional(),
+  /** Users whose primary group is one of these may connect as well. */
+  allowed_gids: Numbers.optional(),
+  /** Folder for the little that the engine keeps: the event logs. */
+  state_dir: z.string().startsWith('/').default('/var/lib/vast-ost'),
+  /** Host processes at the same time. */
+  max_sessions: Count(1, 65_535).default(1024),
+  /** Open images of one host process. */
+  max_handles: Count(1, 65_535).default(1024),
+  /** Slots that an image being written may hold. */
+  slots_per_image: Count(2, 1024).default(8),
+  /** How long a stopping engine lets running calls finish, seconds. */
+  drain_seconds: Count(0, 3600).default(60),
+} as const;
+
+/** `[server NAME]`: one storage server, which NetBackup knows as `VastData:NAME`. */
+export const serverSchema = {
+  /** `file:DIR` or `s3:http(s)://host:port`; its LSUs are the server's. */
+  store: z.string().min(1),
+  /** For people; shown with the LSUs. */
+  label: z.string().max(120).default(''),
+  s3_region: z.string().min(1).optional(),
+  s3_ca_file: z.string().min(1).optional(),
+  /** File with `access_key_id` and `secret_access_key`, readable by the engine alone; default: what AWS tools use. */
+  s3_credentials_file: z.string().startsWith('/').optional(),
+} as const;

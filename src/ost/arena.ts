@@ -1,0 +1,129 @@
+import type { Bridge, MappedArena } from '../bridge/bridge.ts';
+import type { WireHello } from './wire/groups.ts';
+
+const HEADER_BYTES = 4096;
+const SLOT_ALIGN = 2 * 1024 * 1024;
+const ARENA_MAGIC = 0x314e524154534f56n;
+const ARENA_VERSION = 1;
+const BOUNDS = {
+  slotBytes: [1024 * 1024, 256 * 1024 * 1024],
+  slotCount: [2, 4096],
+  journalBytes: [64 * 1024, 16 * 1024 * 1024],
+  journalCount: [1, 1024],
+} as const;
+
+type ArenaBridge = Pick<Bridge, 'mapArena' | 'arenaView' | 'unmapArena' | 'freeSlab'>;
+
+/** Sizes and places of an arena, bytes: docs/engine-protocol.md section 3. */
+export interface ArenaLayout {
+  readonly arenaBytes: number;
+  readonly slotsOffset: number;
+  readonly slotBytes: number;
+  readonly slotCount: number;
+  readonly journalBytes: number;
+  readonly journalCount: number;
+}
+
+/** The layout that four sizes give; undefined when one is out of bounds. */
+export function layoutOf(
+  sizes: Pick<ArenaLayout, 'slotBytes' | 'slotCount' | 'journalBytes' | 'journalCount'>,
+): ArenaLayout | undefined {
+  for (const [name, [least, most]] of Object.entries(BOUNDS)) {
+    const value = sizes[name as keyof typeof BOUNDS];
+    if (!(Number.isInteger(value) && value >= least && value <= most)) return undefined;
+  }
+  const { slotBytes, slotCount, journalBytes, journalCount } = sizes;
+  if (!Number.isInteger(Math.log2(slotBytes)) || journalBytes % HEADER_BYTES !== 0) return undefined;
+  const journals = HEADER_BYTES + journalBytes * journalCount;
+  const slotsOffset = Math.ceil(journals / SLOT_ALIGN) * SLOT_ALIGN;
+  return {
+    arenaBytes: slotsOffset + slotBytes * slotCount,
+    slotsOffset,
+    slotBytes,
+    slotCount,
+    journalBytes,
+    journalCount,
+  };
+}
+
+/** The layout that a hello states; undefined when its numbers do not fit each other. */
+export function layoutOfHello(hello: WireHello): ArenaLayout | undefined {
+  const layout = layoutOf({
+    slotBytes: hello.slot_bytes,
+    slotCount: hello.slot_count,
+    journalBytes: hello.journal_bytes,
+    journalCount: hello.journal_count,
+  });
+  if (layout === undefined) return undefined;
+  const { arenaBytes, slotsOffset } = layout;
+  return hello.arena_bytes === BigInt(arenaBytes) && hello.slots_offset === BigInt(slotsOffset) ? layout : undefined;
+}
+
+/** The header page that a session's arena must begin with. */
+export function headerOf(layout: ArenaLayout, session: string): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeBigUInt64LE(ARENA_MAGIC, 0);
+  header.writeUInt32LE(ARENA_VERSION, 8);
+  header.writeUInt32LE(HEADER_BYTES, 12);
+  header.write(session, 16, 'hex');
+  header.writeBigUInt64LE(BigInt(layout.arenaBytes), 32);
+  header.writeBigUInt64LE(BigInt(layout.slotsOffset), 40);
+  header.writeUInt32LE(layout.slotBytes, 48);
+  header.writeUInt32LE(layout.slotCount, 52);
+  header.writeUInt32LE(layout.journalBytes, 56);
+  header.writeUInt32LE(layout.journalCount, 60);
+  return header;
+}
+
+/**
+ * A host's shared memory, mapped. The host may change every byte at any time: copy before checking what is
+ * parsed. Views are made when first asked for, once each, and end with {@link unmap}.
+ */
+export class Arena {
+  readonly layout: ArenaLayout;
+  readonly #bridge: ArenaBridge;
+  readonly #mapped: MappedArena;
+  readonly #views = new Map<number, ArrayBuffer>();
+  #gone = false;
+
+  /** Map the memfd; the descriptor stays the caller's. Throws errno codes. */
+  constructor(bridge: ArenaBridge, descriptor: number, layout: ArenaLayout) {
+    this.layout = layout;
+    this.#bridge = bridge;
+    this.#mapped = bridge.mapArena(descriptor, layout.arenaBytes);
+  }
+
+  /** A copy of the header page. */
+  header(): Buffer {
+    return Buffer.from(Buffer.from(this.#view(0, HEADER_BYTES)));
+  }
+
+  /** Slot `slot`, all of it. The caller has checked the number. */
+  slot(slot: number): Uint8Array {
+    const { slotsOffset, slotBytes } = this.layout;
+    return new Uint8Array(this.#view(slotsOffset + slot * slotBytes, slotBytes));
+  }
+
+  /** Journal region `region`. The caller has checked the number. */
+  journal(region: number): Uint8Array {
+    const { journalBytes } = this.layout;
+    return new Uint8Array(this.#view(HEADER_BYTES + region * journalBytes, journalBytes));
+  }
+
+  /** End every view and the mapping. Nothing may be using them any more. A second call does nothing. */
+  unmap(): void {
+    this.#gone = true;
+    for (const view of this.#views.values()) this.#bridge.freeSlab(view);
+    this.#views.clear();
+    this.#bridge.unmapArena(this.#mapped);
+  }
+
+  #view(offset: number, bytes: number): ArrayBuffer {
+    const known = this.#views.get(offset);
+    if (known !== undefined) return known;
+    if (this.#gone) throw new Error('the arena was unmapped');
+    const view = this.#bridge.arenaView(this.#mapped, offset, bytes);
+    this.#views.set(offset, view);
+    return view;
+  }
+}

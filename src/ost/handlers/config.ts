@@ -1,0 +1,77 @@
+import { parseIni } from '../../config/ini.ts';
+import { EngineError } from '../../errors.ts';
+import { VERSION } from '../../version.ts';
+import { invalid } from '../errors.ts';
+import type { StorageServer, Tuning } from '../storage-server.ts';
+import type { Handlers } from './handler.ts';
+
+/** What CONFIG_SET may change: the reader of each value, undefined for a bad one. */
+const CHANGEABLE: Readonly<Record<string, (value: string, tuning: Tuning) => boolean>> = {
+  compression: (value, tuning) => {
+    if (value !== 'none' && value !== 'lz4') return false;
+    tuning.compression = value;
+    return true;
+  },
+  parallel_streams: (value, tuning) => {
+    const number = Number(value);
+    if (!/^[0-9]{1,2}$/.test(value) || number < 1 || number > 64) return false;
+    tuning.parallelStreams = number;
+    return true;
+  },
+};
+
+/** Lines `key = value`. Never secrets: these stand in files of their own. */
+function describe(server: StorageServer, settings: Readonly<Record<string, string | number>>): string {
+  const lines = {
+    name: server.name,
+    version: VERSION,
+    store: server.storage.name,
+    label: server.settings.label,
+    compression: server.tuning.compression,
+    parallel_streams: server.tuning.parallelStreams,
+    ...settings,
+  };
+  return Object.entries(lines)
+    .map(([key, value]) => `${key} = ${value}\n`)
+    .join('');
+}
+
+export const configHandlers: Handlers<'CONFIG_GET' | 'CONFIG_SET'> = {
+  CONFIG_GET: (session, { server }) => {
+    const { performance, engine } = session.services.settings;
+    const text = describe(session.server(server), {
+      chunk_size_mb: performance.chunk_size_mb / 2 ** 20,
+      memory_budget_mb: performance.memory_budget_mb / 2 ** 20,
+      wire_integrity: performance.wire_integrity,
+      slots_per_image: engine.slots_per_image,
+      max_handles: engine.max_handles,
+    });
+    return { text: Buffer.from(text) };
+  },
+
+  // All lines are good, or nothing changes.
+  CONFIG_SET: (session, { server: number, text }) => {
+    const server = session.server(number);
+    const changed = { ...server.tuning };
+    for (const { key, value, origin } of linesOf(text)) {
+      const change = Object.hasOwn(CHANGEABLE, key) ? CHANGEABLE[key] : undefined;
+      if (change === undefined) {
+        throw invalid(`${origin}: ${key} cannot be changed here`, {
+          advice: `changeable until the engine restarts: ${Object.keys(CHANGEABLE).join(', ')}; the rest stands in vast-ost.conf`,
+        });
+      }
+      if (!change(value, changed)) throw invalid(`${origin}: ${value} is no value for ${key}`);
+    }
+    Object.assign(server.tuning, changed);
+    session.log.info({ server: server.name, ...changed }, 'configuration changed by the host');
+    return {};
+  },
+};
+
+function linesOf(text: Uint8Array) {
+  try {
+    return parseIni(Buffer.from(text).toString('utf8'), 'line').filter(({ section }) => section === '');
+  } catch (error) {
+    throw invalid(error instanceof EngineError ? error.message : 'the text cannot be read');
+  }
+}

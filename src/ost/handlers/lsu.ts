@@ -1,0 +1,42 @@
+import { invalid } from '../errors.ts';
+import { LSU_FLAG, MAX_LIST_NAMES } from '../wire/constants.ts';
+import { UNKNOWN } from '../wire/kinds.ts';
+import { clipText } from '../wire/text.ts';
+import type { Handlers } from './handler.ts';
+
+const MAX_NAME = 255;
+
+export const lsuHandlers: Handlers<'LSU_LIST' | 'LSU_PROP' | 'LSU_LABEL'> = {
+  // The cursor is the last name: it stays valid whatever is made or removed meanwhile.
+  LSU_LIST: async (session, { server, max, cursor }) => {
+    if (max === 0) throw invalid('a page needs room for one name');
+    const all = await session.server(server).lsus();
+    const rest = all.filter((name) => name > cursor);
+    const page = rest.slice(0, Math.min(max, MAX_LIST_NAMES));
+    return { cursor: page.length < rest.length ? (page.at(-1) ?? '') : '', names: page.map((name) => ({ name })) };
+  },
+
+  LSU_PROP: async (session, { server: number, lsu }) => {
+    const server = session.server(number);
+    const [label, { total, used }] = await Promise.all([server.label(lsu), server.capacity()]);
+    const { label: about } = server.settings;
+    return {
+      name: lsu,
+      label,
+      description: clipText(`${about === '' ? '' : `${about}: `}${server.storage.name}/${lsu}`, MAX_NAME),
+      flags: LSU_FLAG.READ | LSU_FLAG.WRITE | LSU_FLAG.COPY_SOURCE | LSU_FLAG.COPY_TARGET,
+      capacity: total,
+      used,
+      phys_capacity: total,
+      phys_used: used,
+      images: UNKNOWN,
+      worm_minimum: 0n,
+      worm_maximum: 0n,
+    };
+  },
+
+  LSU_LABEL: async (session, { server, lsu, label }) => {
+    await session.server(server).setLabel(lsu, label);
+    return {};
+  },
+};

@@ -1,0 +1,40 @@
+import { EngineError } from '../../errors.ts';
+import { type ImageIdentity, imageIdOf } from '../../image/identity.ts';
+import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from '../../image/manifest.ts';
+import { imagePrefix, MANIFEST, PENDING } from '../../image/names.ts';
+import { decodePending, MAX_PENDING_BYTES, type Pending } from '../../image/pending.ts';
+import { readObject } from '../../image/read-object.ts';
+import type { ObjectStore } from '../../vast/store.ts';
+
+/** The manifest of a complete image; undefined when there is none. Two requests. */
+export async function findManifest(
+  store: ObjectStore,
+  identity: ImageIdentity,
+  signal?: AbortSignal,
+): Promise<Manifest | undefined> {
+  const key = `${imagePrefix(imageIdOf(identity))}${MANIFEST}`;
+  const bytes = await unlessMissing(readObject(store, key, MAX_MANIFEST_BYTES, signal));
+  return bytes && decodeManifest(bytes, `${store.lsu}/${key}`);
+}
+
+/** The record of an image that is not complete; undefined when there is none. */
+export async function findPending(
+  store: ObjectStore,
+  identity: ImageIdentity,
+  signal?: AbortSignal,
+): Promise<Pending | undefined> {
+  const key = `${imagePrefix(imageIdOf(identity))}${PENDING}`;
+  const bytes = await unlessMissing(readObject(store, key, MAX_PENDING_BYTES, signal));
+  return bytes && decodePending(bytes, `${store.lsu}/${key}`);
+}
+
+/** A missing key is an answer; a missing LSU is an error. */
+async function unlessMissing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    const missing = error instanceof EngineError && error.failure === 'not-found' && error.code !== 'VOST_NO_SUCH_LSU';
+    if (missing) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,58 @@
+import type { Session } from '../session.ts';
+import { IMAGE_FLAG } from '../wire/constants.ts';
+import type { WireImageOpened } from '../wire/groups.ts';
+import { infoOfManifest } from './image-info.ts';
+import type { ImagePlace } from './open-image.ts';
+import { ReadImage } from './read-image.ts';
+
+const MIB = 1024 * 1024;
+/** Ranges are never cut shorter than this to spare memory. */
+const LEAST_RANGE = 4 * MIB;
+
+/** Open a complete image for reading. */
+export async function openReader(
+  session: Session,
+  number: bigint,
+  place: ImagePlace,
+): Promise<{ readonly image: ReadImage; readonly answer: WireImageOpened }> {
+  const { services, imageHost: host } = session;
+  const endUse = services.usage.begin(place.place, 'read');
+  try {
+    const store = await place.server.open(place.lsu);
+    const context = {
+      store,
+      resources: services.resources,
+      journal: undefined,
+      creator: session.creatorOf(number),
+      signal: session.signal,
+    };
+    const handle = await services.backend.open(context, place.identity);
+    const { slotBytes } = session.arena.layout;
+    const share = Math.floor(services.slotReserve / (2 * (services.readers.size + 1)) / MIB) * MIB;
+    const image = new ReadImage({
+      host,
+      number,
+      place,
+      handle,
+      maxRange: Math.min(slotBytes, Math.max(LEAST_RANGE, share)),
+      onEnd: () => {
+        endUse();
+        services.readers.delete(image);
+        services.counters.imagesClosed += 1;
+      },
+    });
+    services.readers.add(image);
+    services.counters.imagesOpened += 1;
+    const { manifest } = handle;
+    const answer = {
+      chunk_bytes: manifest.chunk_size <= slotBytes ? manifest.chunk_size : 0,
+      window: 0,
+      first_chunk: 0n,
+      info: infoOfManifest(manifest, IMAGE_FLAG.BUSY_READ),
+    };
+    return { image, answer };
+  } catch (error) {
+    endUse();
+    throw error;
+  }
+}

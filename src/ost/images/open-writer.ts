@@ -1,0 +1,123 @@
+import { EngineError } from '../../errors.ts';
+import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import type { ObjectStore } from '../../vast/store.ts';
+import { invalid } from '../errors.ts';
+import type { Session } from '../session.ts';
+import { planSlots, slotsToSend } from '../slot-plan.ts';
+import { IMAGE_FLAG } from '../wire/constants.ts';
+import type { WireImageOpened } from '../wire/groups.ts';
+import { clientOf } from '../wire-identity.ts';
+import { infoOfPending } from './image-info.ts';
+import type { ImagePlace } from './open-image.ts';
+import { WriteImage } from './write-image.ts';
+
+export interface WriterQuestion {
+  /** The host's number. */
+  readonly handle: bigint;
+  /** Journal region. */
+  readonly journal: number;
+}
+
+/** Begins a handle; undefined when the image turns out to be complete already. */
+type Begin = (context: HandleContext, layout: ImageLayout, tuning: WriteTuning) => Promise<WriteHandle | undefined>;
+
+/** Open an image for writing; undefined as for {@link Begin}. Whatever fails leaves nothing open. */
+export async function openWriter(
+  session: Session,
+  { handle: number, journal }: WriterQuestion,
+  place: ImagePlace,
+  begin: Begin,
+): Promise<{ readonly image: WriteImage; readonly answer: WireImageOpened } | undefined> {
+  const { services, imageHost: host, arena } = session;
+  if (journal >= arena.layout.journalCount) throw invalid(`there is no journal region ${journal}`);
+  await services.deletions.settled(place.place);
+  const endUse = services.usage.begin(place.place, 'write');
+  try {
+    const store = await place.server.open(place.lsu);
+    const { layout, tuning, window } = plansOf(session, place, store);
+    const context: HandleContext = {
+      store,
+      resources: services.resources,
+      journal: arena.journal(journal),
+      creator: session.creatorOf(number),
+      signal: session.signal,
+    };
+    const handle = await begin(context, layout, tuning);
+    if (handle === undefined) {
+      endUse();
+      return undefined;
+    }
+    await checkFits(handle, arena.layout.slotBytes);
+    const always = Math.min(slotsToSend(tuning.partBytes, handle.chunkBytes), arena.layout.slotCount);
+    const image = new WriteImage({
+      host,
+      number,
+      place,
+      handle,
+      always,
+      window: Math.max(window, always),
+      onEnd: () => {
+        endUse();
+        services.writers.delete(place.place);
+        services.counters.imagesClosed += 1;
+      },
+    });
+    services.writers.set(place.place, image);
+    services.counters.imagesOpened += 1;
+    return { image, answer: answerOf(handle, Math.max(window, always)) };
+  } catch (error) {
+    endUse();
+    throw error;
+  }
+}
+
+/** How a new image of this place is written. */
+function plansOf(
+  session: Session,
+  { server, identity }: ImagePlace,
+  store: ObjectStore,
+): { readonly layout: ImageLayout; readonly tuning: WriteTuning; readonly window: number } {
+  const { services, arena } = session;
+  const { performance, engine } = services.settings;
+  const { chunkBytes, partBytes, window } = planSlots({
+    chunkBytes: performance.chunk_size_mb,
+    partBytes: performance.part_size_mb,
+    slotBytes: arena.layout.slotBytes,
+    slotCount: arena.layout.slotCount,
+    minPartBytes: store.limits.minPartBytes,
+    openWriters: services.writers.size,
+    reserve: services.slotReserve,
+    slotsPerImage: engine.slots_per_image,
+  });
+  const { compression, parallelStreams } = server.tuning;
+  const layout: ImageLayout = {
+    identity,
+    metadata: { policy: identity.full_name, schedule: '', client: clientOf(identity.basename) },
+    stages: compression === 'none' ? [] : [services.resources.stages.configure(compression, {})],
+    chunkBytes,
+    flatDigest: false,
+  };
+  return { layout, tuning: { partBytes, parallelParts: parallelStreams }, window };
+}
+
+/** An image that another media server began may have chunks that this host's slots cannot hold. */
+async function checkFits(handle: WriteHandle, slotBytes: number): Promise<void> {
+  if (handle.chunkBytes <= slotBytes) return;
+  await handle.close('abandon', 0);
+  throw new EngineError(
+    'VOST_CHUNK_TOO_LARGE',
+    'unsupported',
+    `the image has chunks of ${handle.chunkBytes} bytes, but this host's slots have ${slotBytes}`,
+    { advice: 'raise the slot size in plugin.conf' },
+  );
+}
+
+function answerOf(handle: WriteHandle, window: number): WireImageOpened {
+  const now = { size: handle.size, stored: handle.progress.stored };
+  return {
+    chunk_bytes: handle.chunkBytes,
+    window,
+    first_chunk: BigInt(handle.firstChunk),
+    info: infoOfPending({ created: new Date().toISOString() }, IMAGE_FLAG.BUSY_WRITE, now),
+  };
+}

@@ -1,0 +1,41 @@
+import type { Logger } from 'pino';
+import type { Settings } from '../config/settings.ts';
+import type { Resources } from '../pipeline/resources.ts';
+import type { ImageBackend } from './backend.ts';
+import type { Counters } from './counters.ts';
+import type { Machine } from './creator.ts';
+import type { Deletions } from './deletions.ts';
+import type { DrainGate } from './drain-gate.ts';
+import type { ImageUsage } from './image-usage.ts';
+import type { ReadImage } from './images/read-image.ts';
+import type { WriteImage } from './images/write-image.ts';
+import type { Limiter } from './limiter.ts';
+import type { ServerRegistry } from './server-registry.ts';
+import type { SlotGrants } from './slot-grants.ts';
+
+/** What all sessions of an engine share. */
+export interface Services {
+  readonly settings: Settings;
+  readonly servers: ServerRegistry;
+  readonly backend: ImageBackend;
+  readonly resources: Resources;
+  readonly grants: SlotGrants;
+  /** Bytes that all always-granted slots together should stay below. */
+  readonly slotReserve: number;
+  readonly usage: ImageUsage;
+  readonly deletions: Deletions;
+  /** Images being written, by place: their size moves. */
+  readonly writers: Map<string, WriteImage>;
+  /** Images being read. */
+  readonly readers: Set<ReadImage>;
+  /** Listings at the same time. */
+  readonly listings: Limiter;
+  /** Image copies at the same time. */
+  readonly copying: Limiter;
+  readonly drain: DrainGate;
+  readonly counters: Counters;
+  readonly machine: Machine;
+  /** 16 random bytes in hexadecimal: this life of the engine. */
+  readonly instance: string;
+  readonly log: Logger;
+}

@@ -1,0 +1,200 @@
+import type { Logger } from 'pino';
+import type { Peer } from '../bridge/bridge.ts';
+import { EngineError } from '../errors.ts';
+import type { Arena } from './arena.ts';
+import type { Connection } from './connection.ts';
+import { CopyOperations } from './copies.ts';
+import { creatorOf } from './creator.ts';
+import { invalid } from './errors.ts';
+import { handlers } from './handlers/index.ts';
+import { Handles } from './handles.ts';
+import type { ImageHost } from './images/open-image.ts';
+import { resultOf, wireErrorOf } from './results.ts';
+import type { Services } from './services.ts';
+import { SlotTable } from './slot-table.ts';
+import type { StorageServer } from './storage-server.ts';
+import { wireFault } from './wire/bytes.ts';
+import { MAX_OUTSTANDING } from './wire/constants.ts';
+import type { Frame } from './wire/frame.ts';
+import type { Answer, Notice, NoticeName, Question, RequestName } from './wire/messages.ts';
+
+/** Storage servers that a host may have open. */
+const MAX_SERVERS = 1024;
+
+export interface SessionOptions {
+  /** 32 hexadecimal digits. */
+  readonly key: string;
+  readonly peer: Peer;
+  readonly connection: Connection;
+  readonly arena: Arena;
+  readonly services: Services;
+  readonly log: Logger;
+}
+
+/**
+ * One host process on one connection. Its end ends everything: {@link ended} resolves when nothing of it touches the
+ * shared memory any more, which is then unmapped (rule zero of docs/engine-protocol.md).
+ */
+export class Session {
+  readonly key: string;
+  readonly peer: Peer;
+  /** The creator of an image that this session writes under a handle. */
+  readonly creatorOf: (handle: bigint | string) => string;
+  readonly services: Services;
+  readonly arena: Arena;
+  readonly log: Logger;
+  readonly handles: Handles;
+  readonly copies: CopyOperations;
+  readonly slots: SlotTable;
+  /** What open images use of this session. */
+  readonly imageHost: ImageHost;
+  readonly ended: Promise<void>;
+  readonly #connection: Connection;
+  readonly #servers = new Map<bigint, StorageServer>();
+  readonly #outstanding = new Set<number>();
+  readonly #end = new AbortController();
+  #onEnded: () => void = () => undefined;
+
+  constructor(options: SessionOptions) {
+    const { key, peer, connection, arena, services, log } = options;
+    this.key = key;
+    this.peer = peer;
+    this.creatorOf = creatorOf(key, peer, services.machine);
+    this.services = services;
+    this.arena = arena;
+    this.log = log;
+    this.#connection = connection;
+    this.slots = new SlotTable(arena.layout.slotCount);
+    this.handles = new Handles(services.settings.engine.max_handles);
+    this.copies = new CopyOperations(this);
+    this.ended = new Promise((resolve) => {
+      this.#onEnded = resolve;
+    });
+    this.imageHost = {
+      arena,
+      slots: this.slots,
+      grants: services.grants,
+      signal: this.#end.signal,
+      sendFree: (value) => this.#notify('SLOT_FREE', value),
+      sendError: (value) => this.#notify('IMAGE_ERROR', value),
+    };
+  }
+
+  /** Fires when the session ends. */
+  get signal(): AbortSignal {
+    return this.#end.signal;
+  }
+
+  /** Begin to listen to the host. */
+  start(): void {
+    this.#connection.read(
+      (frame) => this.#onFrame(frame),
+      (fault) => void this.#finish(fault),
+    );
+  }
+
+  /** End the session; the same as if the socket had broken. */
+  async close(): Promise<void> {
+    this.#connection.close();
+    await this.ended;
+  }
+
+  /** The server that the host opened under a number. */
+  server(number: bigint): StorageServer {
+    const server = this.#servers.get(number);
+    if (server === undefined) throw invalid(`there is no open server ${number}`);
+    return server;
+  }
+
+  openServer(number: bigint, server: StorageServer): void {
+    if (number === 0n) throw invalid('0 is no number for a server');
+    if (this.#servers.size >= MAX_SERVERS) throw invalid('too many open servers');
+    this.#servers.set(number, server);
+  }
+
+  closeServer(number: bigint): void {
+    this.#servers.delete(number);
+  }
+
+  /** A frame that breaks the protocol was found after the fact: the connection ends. */
+  fault(error: unknown): void {
+    this.services.counters.faults += 1;
+    this.log.warn({ err: error }, 'the host broke the protocol');
+    this.#connection.close();
+  }
+
+  #onFrame(frame: Frame): void {
+    if (frame.kind === 'notice') {
+      this.#onNotice(frame.name, frame.value);
+    } else if (frame.kind !== 'request' || frame.name === 'HELLO') {
+      throw wireFault('a message that only the engine sends, or a second hello');
+    } else {
+      if (this.#outstanding.has(frame.id)) throw wireFault('a request id is in use');
+      if (this.#outstanding.size >= MAX_OUTSTANDING) throw wireFault('too many requests without an answer');
+      this.#outstanding.add(frame.id);
+      this.services.counters.requests += 1;
+      void this.#onRequest(frame.name, frame.id, frame.value, frame.resend);
+    }
+  }
+
+  /** Runs without a pause up to the handler's first wait, so that what concerns one handle begins in order. */
+  async #onRequest<N extends Exclude<RequestName, 'HELLO'>>(
+    name: N,
+    id: number,
+    value: unknown,
+    resend: boolean,
+  ): Promise<void> {
+    try {
+      const answer: Answer<N> = await handlers[name](this, value as Question<N>, resend);
+      this.#connection.send({ kind: 'answer', name, id, value: answer });
+    } catch (error) {
+      if (this.signal.aborted) return;
+      if (error instanceof EngineError && error.code === 'VOST_WIRE') {
+        this.fault(error);
+        return;
+      }
+      const result = resultOf(error);
+      this.services.counters.countError(result);
+      const level = result === 'INTERNAL' || result === 'INTEGRITY' ? 'error' : 'info';
+      this.log[level]({ err: error, request: name, result }, 'request failed');
+      this.#connection.send({ kind: 'error', name, id, value: wireErrorOf(error) });
+    } finally {
+      this.#outstanding.delete(id);
+    }
+  }
+
+  #onNotice(name: NoticeName, value: unknown): void {
+    const onFault = (error: unknown): void => this.fault(error);
+    if (name === 'SLOT_FULL') {
+      const notice = value as Notice<'SLOT_FULL'>;
+      this.handles.tell(notice.handle, (image) => image.full(notice), onFault);
+    } else if (name === 'SLOT_RETURN') {
+      const notice = value as Notice<'SLOT_RETURN'>;
+      this.handles.tell(notice.handle, (image) => image.giveBack(notice), onFault);
+    } else if (name === 'COPY_RELEASE') {
+      this.copies.release((value as Notice<'COPY_RELEASE'>).operation);
+    } else {
+      throw wireFault('a notice that only the engine sends');
+    }
+  }
+
+  #notify<N extends NoticeName>(name: N, value: Notice<N>): void {
+    this.#connection.send({ kind: 'notice', name, value });
+  }
+
+  async #finish(fault: unknown): Promise<void> {
+    if (this.signal.aborted) return;
+    if (fault !== undefined) {
+      this.services.counters.faults += 1;
+      this.log.warn({ err: fault }, 'the host broke the protocol');
+    }
+    const { size } = this.handles;
+    this.#end.abort(new EngineError('VOST_SESSION_ENDED', 'aborted', 'the connection to the host ended'));
+    await Promise.all([this.handles.dropAll(), this.copies.end()]);
+    this.arena.unmap();
+    this.#servers.clear();
+    this.services.counters.sessionsEnded += 1;
+    this.log.info({ open_images: size }, 'session ended');
+    this.#onEnded();
+  }
+}

@@ -1,0 +1,131 @@
+import type { ServerSettings } from '../config/settings.ts';
+import type { ObjectStore, Storage } from '../vast/store.ts';
+import { Aged, type Clock } from './aged.ts';
+import { type Capacity, readCapacity } from './capacity.ts';
+import { invalid } from './errors.ts';
+import type { EventLog } from './events/event-log.ts';
+import { readLabel, writeLabel } from './lsu-label.ts';
+import { EVENT_TYPE } from './wire/constants.ts';
+
+/** What NetBackup puts before the names of our storage servers. */
+export const SERVER_PREFIX = 'VastData:';
+
+/** How old a list of LSUs, a label or a capacity may be when it is answered, milliseconds; the second age counts when the storage does not answer. */
+const YOUNG_MS = 30_000;
+const STALE_MS = 600_000;
+/** Capacity moves while images are written, and hosts look at it. */
+const CAPACITY_YOUNG_MS = 5_000;
+
+/** What CONFIG_SET may change, until the engine restarts. */
+export interface Tuning {
+  compression: 'none' | 'lz4';
+  parallelStreams: number;
+}
+
+interface Lsu {
+  readonly store: ObjectStore;
+  readonly label: Aged<string>;
+}
+
+export interface StorageServerOptions {
+  /** What follows the prefix in its name. */
+  readonly id: string;
+  readonly settings: ServerSettings;
+  readonly storage: Storage;
+  readonly events: EventLog;
+  readonly tuning: Tuning;
+  /** For the age of what is answered from memory. */
+  readonly now?: Clock;
+}
+
+/** One configured storage server. Polls are answered from memory: no listing, nothing is ever made. */
+export class StorageServer {
+  readonly id: string;
+  readonly name: string;
+  readonly settings: ServerSettings;
+  readonly storage: Storage;
+  readonly events: EventLog;
+  readonly tuning: Tuning;
+  readonly #lsus: Aged<readonly string[]>;
+  readonly #capacity: Aged<Capacity>;
+  /** LSUs that exist, as far as we know. */
+  readonly #open = new Map<string, Promise<Lsu>>();
+
+  constructor(options: StorageServerOptions) {
+    const { id, settings, storage, events, tuning, now } = options;
+    this.id = id;
+    this.name = `${SERVER_PREFIX}${id}`;
+    this.settings = settings;
+    this.storage = storage;
+    this.events = events;
+    this.tuning = { ...tuning };
+    this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
+    this.#capacity = new Aged(() => readCapacity(settings.store), CAPACITY_YOUNG_MS, STALE_MS, now);
+  }
+
+  /** Names of the LSUs, ascending; at most some minutes old. */
+  lsus(): Promise<readonly string[]> {
+    return this.#lsus.get();
+  }
+
+  /** An LSU; one request when it is asked for first. Throws `not-found`. */
+  async open(lsu: string): Promise<ObjectStore> {
+    return (await this.#lsu(lsu)).store;
+  }
+
+  label(lsu: string): Promise<string> {
+    return this.#lsu(lsu).then(({ label }) => label.get());
+  }
+
+  async setLabel(lsu: string, label: string): Promise<void> {
+    const { store, label: aged } = await this.#lsu(lsu);
+    await writeLabel(store, label);
+    await aged.renew();
+    await this.#lsuChanged(lsu, { label });
+  }
+
+  capacity(): Promise<Capacity> {
+    return this.#capacity.get();
+  }
+
+  /** Where an image lies, for {@link ImageUsage}: two servers may share a storage. */
+  placeOf(lsu: string, imageId: string): string {
+    return `${this.storage.name} ${lsu} ${imageId}`;
+  }
+
+  async close(): Promise<void> {
+    await this.events.close();
+    await this.storage.close();
+  }
+
+  #lsu(lsu: string): Promise<Lsu> {
+    if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
+    const known = this.#open.get(lsu);
+    if (known !== undefined) return known;
+    const opening = this.storage
+      .open(lsu)
+      .then((store) => ({ store, label: new Aged(() => readLabel(store), YOUNG_MS, STALE_MS) }));
+    this.#open.set(lsu, opening);
+    opening.catch(() => this.#open.delete(lsu));
+    return opening;
+  }
+
+  async #listLsus(): Promise<readonly string[]> {
+    const before = this.#lsus.peek();
+    const found = await this.storage.lsus();
+    // Told once the new list is known, so that whoever hears of an LSU finds it.
+    if (before !== undefined) {
+      for (const lsu of before) {
+        if (found.includes(lsu)) continue;
+        this.#open.delete(lsu);
+        void this.#lsuChanged(lsu, { present: false });
+      }
+      for (const lsu of found) if (!before.includes(lsu)) void this.#lsuChanged(lsu, { present: true });
+    }
+    return found;
+  }
+
+  #lsuChanged(lsu: string, what: Readonly<Record<string, unknown>>): Promise<void> {
+    return this.events.append({ type: EVENT_TYPE.LSU_CHANGED, lsu, payload: JSON.stringify(what) });
+  }
+}

@@ -1,0 +1,3 @@
+import { pluginSuite } from './support/plugin-suite.ts';
+
+pluginSuite('simulator');

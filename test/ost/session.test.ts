@@ -1,0 +1,182 @@
+import { setImmediate as tick } from 'node:timers/promises';
+import t from 'tap';
+import { memoryBench } from './support/engine.ts';
+import { imageId, refuses } from './support/host.ts';
+
+const MIB = 1024 * 1024;
+const bytes = (length: number, seed: number): Buffer => Buffer.alloc(length, Buffer.from([seed, 1, 2, 3, seed]));
+
+t.test('a backup and a restore through slots', async (t) => {
+  const bench = await memoryBench(t);
+  const host = await bench.host();
+  const data = bytes(5 * MIB + 1024, 7);
+  const report = await host.backup(1n, imageId('first'), data);
+  t.match(report, /engine=.* image=first_1700000000_[0-9a-f]{16} lsu=lsu state=complete size=5243904 .*slots=6/);
+  t.ok((await host.restore(2n, imageId('first'))).equals(data));
+  t.equal(bench.backend.live, 0);
+  t.equal(bench.engine?.services.usage.size, 0);
+  t.equal(bench.engine?.services.grants.waiting, 0);
+  t.notMatch(bench.log.join(''), /hush/, 'secrets stay out of the log');
+});
+
+t.test('a handle’s calls that need no waiting keep their order behind its opening', async (t) => {
+  const bench = await memoryBench(t);
+  const host = await bench.host();
+  const opened = host.create(1n, imageId('order'));
+  const granted = host.ask('SLOT_WANT', { handle: 1n, chunk: 0n, slot: 3 });
+  const closed = host.ask('IMAGE_CLOSE', { handle: 1n, mode: 3, size: 0n });
+  const late = host.ask('IMAGE_FLUSH', { handle: 1n });
+  t.equal((await opened).window, 8);
+  await refuses(t, granted, 'ABORTED', 'a slot request that waits when the close comes');
+  t.match((await closed).report, /state=abandon/);
+  await refuses(t, late, 'ABORTED');
+  // The number of the slot is free again.
+  await host.create(2n, imageId('order 2'));
+  t.equal((await host.ask('SLOT_WANT', { handle: 2n, chunk: 0n, slot: 3 })).present, 0);
+});
+
+t.test('a late error comes as a notice, once, and the slots come back', async (t) => {
+  const bench = await memoryBench(t);
+  const gate = Promise.withResolvers<void>();
+  bench.backend.store = async () => {
+    await gate.promise;
+    throw Object.assign(new Error('boom'), { code: 'EIO' });
+  };
+  const host = await bench.host();
+  await host.create(1n, imageId('late'));
+  await host.write(1n, 0, 0, bytes(MIB, 1));
+  await host.write(1n, 1, 1, bytes(MIB, 2));
+  const waiting = host.ask('SLOT_WANT', { handle: 1n, chunk: 2n, slot: 2 });
+  await waiting;
+  gate.resolve();
+  const { result, cause } = await host.notice('IMAGE_ERROR', { handle: 1n });
+  t.match(cause, /VOST_DOUBLE/);
+  t.equal(result, 10);
+  await host.notice('SLOT_FREE', { slot: 0 });
+  await host.notice('SLOT_FREE', { slot: 1 });
+  host.tell('SLOT_FULL', { handle: 1n, chunk: 2n, slot: 2, length: MIB, flags: 0 });
+  await host.notice('SLOT_FREE', { slot: 2 });
+  await refuses(t, host.ask('SLOT_WANT', { handle: 1n, chunk: 3n, slot: 4 }), 'INTERNAL');
+  await refuses(t, host.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: 3n * BigInt(MIB) }), 'INTERNAL');
+  t.equal(bench.backend.live, 0, 'the handle ended');
+  t.strictSame(host.notices, [], 'and told its error once');
+});
+
+t.test('a close tells the error itself', async (t) => {
+  const bench = await memoryBench(t);
+  const gate = Promise.withResolvers<void>();
+  bench.backend.store = async () => {
+    await gate.promise;
+    throw new Error('boom');
+  };
+  const host = await bench.host();
+  await host.create(1n, imageId('close'));
+  await host.write(1n, 0, 0, bytes(MIB, 1));
+  const closed = host.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: BigInt(MIB) });
+  await host.ask('PING', {});
+  gate.resolve();
+  await refuses(t, closed, 'INTERNAL');
+  t.notOk(host.notices.some(({ name }) => name === 'IMAGE_ERROR'));
+});
+
+t.test('incomplete, then continued by another host with the stored tail', async (t) => {
+  const bench = await memoryBench(t);
+  const first = await bench.host();
+  const data = bytes(3 * MIB, 9);
+  await first.create(1n, imageId('two'));
+  await first.write(1n, 0, 0, data.subarray(0, MIB));
+  await first.write(1n, 1, 1, data.subarray(MIB, MIB + 512), true);
+  const size = BigInt(MIB + 512);
+  await first.ask('IMAGE_CLOSE', { handle: 1n, mode: 2, size });
+
+  const second = await bench.host();
+  await refuses(t, second.openRead(5n, imageId('two')), 'NOT_FOUND', 'not readable');
+  await refuses(t, second.create(6n, imageId('two')), 'EXISTS');
+  const write = { handle: 1n, server: 1n, lsu: 'lsu', id: imageId('two'), mode: 2, journal: 0 };
+  const opened = await second.ask('IMAGE_OPEN', write);
+  t.match(opened, { first_chunk: 1n, info: { size, flags: 5 } });
+  await refuses(t, first.ask('IMAGE_OPEN', { ...write, handle: 9n }), 'BUSY');
+  await second.write(1n, 1, 4, data.subarray(MIB, 2 * MIB));
+  await second.write(1n, 2, 5, data.subarray(2 * MIB));
+  await second.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: BigInt(3 * MIB) });
+  t.ok((await first.restore(2n, imageId('two'))).equals(data));
+  await refuses(t, second.ask('IMAGE_OPEN', { ...write, handle: 3n }), 'READ_ONLY');
+});
+
+t.test('chunks out of order, and a slot given back', async (t) => {
+  const bench = await memoryBench(t);
+  const host = await bench.host();
+  const data = bytes(4 * MIB, 3);
+  await host.create(1n, imageId('mixed'));
+  for (const chunk of [3, 1, 0]) await host.write(1n, chunk, chunk, data.subarray(chunk * MIB, (chunk + 1) * MIB));
+  await host.ask('SLOT_WANT', { handle: 1n, chunk: 2n, slot: 9 });
+  host.tell('SLOT_RETURN', { handle: 1n, slot: 9 });
+  await host.write(1n, 2, 9, data.subarray(2 * MIB, 3 * MIB));
+  await host.ask('IMAGE_FLUSH', { handle: 1n });
+  await host.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: BigInt(4 * MIB) });
+  t.ok((await host.restore(2n, imageId('mixed'))).equals(data));
+});
+
+t.test('blobs', async (t) => {
+  const bench = await memoryBench(t);
+  const host = await bench.host();
+  await host.create(1n, imageId('blobs'));
+  host.arena.slot(2).set(Buffer.from('some text'));
+  await host.ask('META_WRITE', { handle: 1n, index: 0, slot: 2, length: 9 });
+  await host.ask('META_WRITE', { handle: 1n, index: 63, slot: 2, length: 0 });
+  await refuses(t, host.ask('META_WRITE', { handle: 1n, index: 64, slot: 2, length: 1 }), 'INVALID');
+  await refuses(t, host.ask('META_WRITE', { handle: 1n, index: 1, slot: 2, length: 2 * MIB }), 'INVALID');
+  await host.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: 0n });
+  await host.openRead(2n, imageId('blobs'));
+  t.equal((await host.ask('META_READ', { handle: 2n, index: 0, slot: 5 })).length, 9);
+  t.equal(Buffer.from(host.arena.slot(5).subarray(0, 9)).toString(), 'some text');
+  t.equal((await host.ask('META_READ', { handle: 2n, index: 63, slot: 5 })).length, 0, 'the slot is free again');
+  await refuses(t, host.ask('META_READ', { handle: 2n, index: 1, slot: 5 }), 'NOT_FOUND');
+  await refuses(t, host.ask('META_WRITE', { handle: 2n, index: 1, slot: 5, length: 1 }), 'INVALID');
+});
+
+t.test('delete is refused while somebody uses the image', async (t) => {
+  const bench = await memoryBench(t);
+  const host = await bench.host();
+  const name = { server: 1n, lsu: 'lsu', id: imageId('used') };
+  await host.create(1n, imageId('used'));
+  await refuses(t, host.ask('IMAGE_DELETE', { ...name, flags: 0 }), 'BUSY', 'written');
+  await host.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: 0n });
+  await host.openRead(2n, imageId('used'));
+  t.match(await host.ask('IMAGE_PROP_BYNAME', name), { info: { flags: 2 | 8 } });
+  await refuses(t, host.ask('IMAGE_DELETE', { ...name, flags: 0 }), 'BUSY', 'read');
+  await host.ask('IMAGE_CLOSE', { handle: 2n, mode: 4, size: 0n });
+  await host.ask('IMAGE_DELETE', { ...name, flags: 1 });
+  await refuses(t, host.ask('IMAGE_PROP_BYNAME', name), 'NOT_FOUND');
+  while (bench.engine?.services.usage.size !== 0) await tick();
+  await refuses(t, host.ask('IMAGE_DELETE', { ...name, flags: 0 }), 'NOT_FOUND');
+  await t.resolves(host.ask('IMAGE_DELETE', { ...name, flags: 0 }, true), 'sent again: done is done');
+  const page = await host.ask('EVENT_GET', { server: 1n, after: 0n, timeout_ms: 0, max: 64 });
+  t.match(page.events, [{ type: 3, lsu: 'lsu', image: { basename: 'used' } }]);
+});
+
+t.test('what a host may not do is said, and the session goes on', async (t) => {
+  const bench = await memoryBench(t, { engine: 'max_handles = 2' });
+  const host = await bench.host();
+  const { message } = await refuses(t, host.openServer(2n, 'VastData:other'), 'NOT_FOUND');
+  t.match(message, /\[server NAME\]/);
+  await refuses(t, host.openServer(2n, 'test'), 'NOT_FOUND');
+  await refuses(t, host.openServer(0n), 'INVALID');
+  await refuses(t, host.create(1n, imageId('x'), { server: 9n }), 'INVALID');
+  await refuses(t, host.create(1n, imageId('x'), { lsu: 'nowhere' }), 'NOT_FOUND');
+  await refuses(t, host.create(1n, imageId('x'), { lsu: '../up' }), 'INVALID');
+  await refuses(t, host.create(1n, imageId('')), 'INVALID');
+  await refuses(t, host.create(1n, imageId('\udcff')), 'INVALID', 'not UTF-8');
+  await refuses(t, host.create(1n, imageId('x'), { journal: 8 }), 'INVALID');
+  await refuses(t, host.create(0n, imageId('x')), 'INVALID');
+  await host.create(1n, imageId('x'));
+  await refuses(t, host.create(1n, imageId('y')), 'INVALID', 'the number is in use');
+  await host.create(2n, imageId('y'));
+  await refuses(t, host.create(3n, imageId('z')), 'LIMIT');
+  await refuses(t, host.ask('SLOT_WANT', { handle: 1n, chunk: 1n << 60n, slot: 1 }), 'INVALID');
+  await refuses(t, host.ask('IMAGE_READ', { handle: 1n, offset: 0n, length: 1, slot: 1, hint: 0 }), 'INVALID');
+  await refuses(t, host.ask('IMAGE_CLOSE', { handle: 1n, mode: 9, size: 0n }), 'INVALID');
+  await refuses(t, host.ask('IMAGE_CLOSE', { handle: 2n, mode: 1, size: 1n << 63n }), 'INVALID');
+  t.equal(bench.backend.live, 0, 'a close that makes no sense ends the handle all the same');
+  await t.resolves(host.ask('PING', {}));
+});

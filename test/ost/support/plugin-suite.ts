@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import type { WireImageId } from '../../../src/ost/wire/groups.ts';
+import { Host, refuses } from './host.ts';
+import { Served, type StoreKind } from './served.ts';
+
+const OST_HOST = fileURLToPath(new URL('../../../build/ost-host', import.meta.url));
+
+const performance = 'chunk_size_mb = 8\npart_size_mb = 8';
+
+/** Start ost-host against an engine. */
+function startHost(served: Served, args: readonly string[]) {
+  const config = join(served.folder, 'plugin.conf');
+  writeFileSync(config, `socket = ${served.socket}\nslot_mib = 16\nslots = 32\n`);
+  const child = spawn(OST_HOST, args, {
+    env: { PATH: process.env['PATH'], VAST_OST_PLUGIN_CONF: config, VAST_OST_SERVER: 'VastData:test' },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  child.stdin.on('error', () => undefined);
+  return child;
+}
+
+/** Run ost-host to its end; resolves to its exit code and all that it said. */
+async function ostHost(served: Served, args: readonly string[]): Promise<{ code: number | null; said: string }> {
+  const child = startHost(served, args);
+  child.stdin.end();
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (said += data.toString()));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, said };
+}
+
+/** The real plugin, played by ost-host, against the real engine. */
+export function pluginSuite(kind: StoreKind): void {
+  if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
+  // Sixteen seconds where nothing else runs.
+  t.setTimeout(240_000);
+
+  t.test(`everything that the plugin promises (${kind})`, async (t: Test) => {
+    const served = await Served.prepare(t, { kind, performance });
+    await served.start();
+    const { code, said } = await ostHost(served, ['conformance', '--lsu', 'lsu-1', '--to-lsu', 'lsu-2']);
+    for (const line of said.split('\n')) {
+      const result = /^(pass|FAIL) +(.*)$/.exec(line);
+      if (result) t.equal(result[1], 'pass', result[2] ?? '');
+    }
+    t.equal(code, 0, said.split('\n').at(-2) ?? '');
+    t.equal(await served.stop(), 0);
+  });
+
+  t.test(`four streams while the engine is killed three times (${kind})`, async (t: Test) => {
+    const served = await Served.prepare(t, { kind, performance: `${performance}\ncompression = lz4` });
+    await served.start();
+    const image = ['--lsu', 'lsu-1', '--image', 'killed', '--generate', '96M', '--streams', '4', '--seed', '7'];
+    let ended = false;
+    const backup = ostHost(served, ['backup', ...image]).finally(() => {
+      ended = true;
+    });
+    for (let kill = 0; kill < 3 && !ended; kill += 1) {
+      await delay(250);
+      await served.kill();
+      await served.start();
+    }
+    const { code, said } = await backup;
+    t.equal(code, 0, said);
+    const restored = await ostHost(served, ['restore', ...image]);
+    t.equal(restored.code, 0, restored.said);
+  });
+
+  t.test(`what a host that died left behind is another one’s to go on with (${kind})`, async (t: Test) => {
+    const served = await Served.prepare(t, { kind, performance });
+    await served.start();
+    const child = startHost(served, ['backup', '--lsu', 'lsu-1', '--image', 'left']);
+    child.stdin.write(Buffer.alloc(1024 * 1024));
+    while (!served.stderr.includes('session began')) await delay(5);
+    const host = new Host({ slotBytes: 8 * 1024 * 1024 });
+    t.teardown(() => host.close());
+    await host.connect(served.socket);
+    await host.openServer();
+    const list = async () => {
+      const page = await host.ask('IMAGE_LIST', { server: 1n, lsu: 'lsu-1', kinds: 1, max: 9, cursor: '' });
+      return page.images;
+    };
+    let images = await list();
+    for (; images.length === 0; images = await list()) await delay(5);
+    const id = images[0]?.id as WireImageId;
+    const open = { handle: 1n, server: 1n, lsu: 'lsu-1', id, mode: 2, journal: 1 };
+    await refuses(t, host.ask('IMAGE_OPEN', open), 'BUSY', 'while it lives');
+    const closed = once(child, 'close');
+    child.kill('SIGKILL');
+    await closed;
+    while (!served.stderr.includes('session ended')) await delay(5);
+    await served.kill();
+    await served.start();
+    await host.connect(served.socket);
+    await host.openServer();
+    t.match(await host.ask('IMAGE_OPEN', { ...open, handle: 2n }), { first_chunk: 0n, info: { size: 0n } });
+    await host.write(2n, 0, 0, Buffer.alloc(1024 * 1024, 1), true);
+    await host.ask('IMAGE_CLOSE', { handle: 2n, mode: 1, size: 1024n * 1024n });
+    t.ok((await host.restore(3n, id, 'lsu-1')).equals(Buffer.alloc(1024 * 1024, 1)));
+  });
+}

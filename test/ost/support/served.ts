@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import { startS3Sim } from '../../../src/sim/s3/s3-sim.ts';
+import { S3Storage } from '../../../src/vast/s3/storage.ts';
+
+const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
+const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
+
+export type StoreKind = 'directory' | 'simulator';
+
+export interface ServedOptions {
+  readonly kind?: StoreKind;
+  /** Lines of `[performance]`. */
+  readonly performance?: string;
+  /** Lines of `[engine]`. */
+  readonly engine?: string;
+}
+
+/** `vast-ost serve` as a process of its own, on a store with the LSUs lsu-1 and lsu-2. */
+export class Served {
+  readonly folder: string;
+  readonly socket: string;
+  readonly config: string;
+  stderr = '';
+  child: ChildProcess | undefined;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.socket = join(folder, 'ost.sock');
+    this.config = join(folder, 'vast-ost.conf');
+  }
+
+  static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
+    const served = new Served(mkdtempSync(join(tmpdir(), 'vost-served-')));
+    t.teardown(() => rmSync(served.folder, { recursive: true }));
+    const store = options.kind === 'simulator' ? await served.#simulator(t) : served.#directory();
+    writeFileSync(
+      served.config,
+      `
+[performance]
+${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
+[engine]
+socket = ${served.socket}
+state_dir = ${join(served.folder, 'state')}
+${options.engine ?? ''}
+[server test]
+${store}
+`,
+    );
+    t.teardown(() => served.kill());
+    return served;
+  }
+
+  #directory(): string {
+    for (const lsu of ['lsu-1', 'lsu-2']) mkdirSync(join(this.folder, 'store', lsu), { recursive: true });
+    return `store = file:${join(this.folder, 'store')}`;
+  }
+
+  async #simulator(t: Test): Promise<string> {
+    const sim = await startS3Sim({ dir: join(this.folder, 'sim'), ...KEYS, checksumMode: 'reject' });
+    t.teardown(() => sim.close());
+    const { accessKey: accessKeyId, secretKey: secretAccessKey } = KEYS;
+    const storage = new S3Storage(new URL(sim.url), { credentials: { accessKeyId, secretAccessKey } });
+    for (const lsu of ['lsu-1', 'lsu-2']) await storage.createLsu(lsu);
+    await storage.close();
+    const credentials = join(this.folder, 'credentials');
+    writeFileSync(credentials, `access_key_id = ${accessKeyId}\nsecret_access_key = ${secretAccessKey}\n`, {
+      mode: 0o600,
+    });
+    return `store = s3:${sim.url}\ns3_credentials_file = ${credentials}`;
+  }
+
+  /** Start the engine; resolves when it can be connected to, rejects with what it said when it ends before. */
+  async start(env: Record<string, string> = {}): Promise<ChildProcess> {
+    const child = spawn(process.execPath, [MAIN, '--config', this.config, 'serve'], {
+      env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.child = child;
+    this.stderr = '';
+    child.stderr?.on('data', (data: Buffer) => {
+      this.stderr += data.toString();
+    });
+    while (!(await reachable(this.socket)) || !this.stderr.includes('engine ready')) {
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(this.stderr);
+      await delay(10);
+    }
+    return child;
+  }
+
+  /** SIGKILL, as the kernel's out-of-memory killer would. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  /** SIGTERM; resolves to the exit code. */
+  async stop(): Promise<number | null> {
+    return this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<number | null> {
+    const { child } = this;
+    this.child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    const ended = once(child, 'close');
+    child.kill(signal);
+    const [code] = (await ended) as [number | null];
+    return code;
+  }
+}
+
+async function reachable(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
