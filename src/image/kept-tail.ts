@@ -52,7 +52,7 @@ export class KeptTail {
 
   /** The bytes in memory of our own. */
   async load(signal: AbortSignal): Promise<{ readonly bytes: Uint8Array; readonly lease: Lease }> {
-    const lease = await this.#resources.budget.takeForOutput(this.size, signal);
+    const lease = await this.#resources.budget.take(this.size, signal);
     try {
       const bytes = new Uint8Array(this.size);
       await this.fill(bytes, signal);

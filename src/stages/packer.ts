@@ -73,10 +73,13 @@ export interface PackerState {
 
 export interface PackerOptions<Run> {
   readonly plan: PartPlan;
-  /** The store's bound, bytes. */
-  readonly minPartBytes: number;
-  /** Most chunks of a part; a fragment ends early when so many are less than a part. Bounds the memory for chunks that compress to nothing. */
-  readonly maxChunks: number;
+  /** Smallest part that the store takes, but for the last of a fragment, bytes. Default 1. */
+  readonly minPartBytes?: number;
+  /**
+   * Most chunks of a part; a fragment ends early when so many are less than a part. Bounds the memory for chunks that compress to nothing.
+   * Default: any number.
+   */
+  readonly maxChunks?: number;
   readonly start?: PackerStart<Run> | undefined;
   /** Takes chunks that are too few for a part when {@link PRESS} says so. */
   readonly holder?: Holder<Run>;
@@ -88,7 +91,7 @@ export const PRESS = Symbol('press');
 
 /** Gathers encoded chunks into parts and parts into fragments, as the plan says. A chunk never spans two parts. */
 export function createPacker<Run = never>(options: PackerOptions<Run>): StepTransform<Chunk | typeof PRESS, Part> {
-  const { plan, start, minPartBytes, maxChunks, holder } = options;
+  const { plan, start, minPartBytes = 1, maxChunks = Number.POSITIVE_INFINITY, holder } = options;
   let fragment = start?.fragment ?? 1;
   let number = start?.number ?? 1;
   let offset = start?.offset ?? 0;

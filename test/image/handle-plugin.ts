@@ -121,33 +121,38 @@ class Plugin {
  * Run the script with an engine that dies at the step, and others that do not. Resolves to where it died, '' when it did not.
  *
  * @param store an empty LSU; default: in memory.
+ * @param again steps at which the engines after it die as well.
  */
 export async function runKilled(
   t: Test,
   script: Script,
   at: number,
   store?: ObjectStore,
+  again: readonly number[] = [],
 ): Promise<{ where: string; steps: number }> {
   const resources = testResources(t, 64 * MIB);
   const inner = store ?? (await memoryLsu({ minPartBytes: script.minPartBytes }));
   const plugin = new Plugin(script, inner);
-  let survivors: { region: Uint8Array; slots: Slots } | undefined;
-  const killer = new Killer(at, () => {
-    survivors = { region: new Uint8Array(plugin.region), slots: plugin.slots.clone() };
-  });
-  plugin.region = killer.region(plugin.region);
-  await killer.watching(
-    () => plugin.region,
-    () => plugin.drive(killer, resources),
-  );
-  const { where } = killer;
-  if (survivors) {
+  const where: string[] = [];
+  let steps = 0;
+  for (const step of [at, ...again, 0]) {
+    let survivors: { region: Uint8Array; slots: Slots } | undefined;
+    const killer = new Killer(step, () => {
+      survivors = { region: new Uint8Array(plugin.region), slots: plugin.slots.clone() };
+    });
+    plugin.region = killer.region(plugin.region);
+    await killer.watching(
+      () => plugin.region,
+      () => plugin.drive(killer, resources),
+    );
+    steps += killer.steps;
+    if (survivors === undefined) break;
+    where.push(killer.where);
     plugin.region = survivors.region;
     plugin.slots = survivors.slots;
-    await plugin.drive(new Killer(0, () => undefined), resources);
   }
   const { data } = script;
-  const wrong = `killed at step ${at}, ${where}`;
+  const wrong = `killed at step ${[at, ...again]}, ${where}`;
   if (!plugin.finished) throw new Error(`${wrong}: not finished`);
   const [folder] = await keysOf(inner);
   const imageId = folder?.split('/')[1] ?? '';
@@ -159,5 +164,5 @@ export async function runKilled(
   // Nothing is left behind that gc would not name.
   for await (const garbage of collectGarbage(inner, { olderThanMs: 0, dryRun: true, now: Date.now() + 1000 }))
     if (garbage.kind === 'pending-image') throw new Error(`${wrong}: ${garbage.key} is pending`);
-  return { where, steps: killer.steps };
+  return { where: where.join(', '), steps };
 }

@@ -22,14 +22,15 @@ t.test('whatever a plugin does, and whenever an engine dies, the image comes out
         swap: fc.boolean(),
         journalBytes: fc.constantFrom(6144, 16 * 1024, 64 * 1024),
         at: fc.nat(160),
+        again: fc.array(fc.integer({ min: 1, max: 80 }), { maxLength: 3 }),
       }),
-      async ({ pieces, suspensions, compress, at, ...more }) => {
+      async ({ pieces, suspensions, compress, at, again, ...more }) => {
         const data = Buffer.concat(
           pieces.map(({ random, length }) => (random ? randomBytes(length * 512) : textBytes(length * 512))),
         );
         const sizes = suspensions.map((blocks) => blocks * 512).filter((size) => size <= data.byteLength);
         const script = { ...more, data, suspensions: sizes.sort((a, b) => a - b), options: { compress } };
-        await runKilled(t, script, at);
+        await runKilled(t, script, at, undefined, again);
       },
     ),
     { numRuns: 150, seed: 20_261_121, endOnFailure: true },

@@ -4,7 +4,14 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Chunk } from '../../src/pipeline/chunk.ts';
 import { noLease } from '../../src/pipeline/lease.ts';
-import { createPacker, type Part } from '../../src/stages/packer.ts';
+import {
+  createPacker,
+  type Holder,
+  type PackerState,
+  type Part,
+  PRESS,
+  type StoredChunk,
+} from '../../src/stages/packer.ts';
 import { type PartPlanOptions, planParts } from '../../src/stages/part-planner.ts';
 import { countingLease } from '../support/chunks.ts';
 import { closed } from '../support/turns.ts';
@@ -26,12 +33,8 @@ function fakeChunk(index: number, offset: number, length: number, stored: readon
 }
 
 async function pack(options: PartPlanOptions, chunks: Iterable<Chunk>, firstFragment?: number): Promise<Part[]> {
-  const packer = createPacker({
-    minPartBytes: 1,
-    maxChunks: Number.POSITIVE_INFINITY,
-    plan: planParts(options),
-    ...(firstFragment ? { start: { fragment: firstFragment, number: 1, offset: 0, fillTo: 0, held: [] } } : {}),
-  });
+  const start = firstFragment ? { fragment: firstFragment, number: 1, offset: 0, fillTo: 0, held: [] } : undefined;
+  const packer = createPacker({ plan: planParts(options), start });
   Readable.from(chunks).pipe(packer);
   return (await packer.toArray()) as Part[];
 }
@@ -132,7 +135,7 @@ t.test('5 TB become few fragments of at most 10,000 parts', async (t) => {
   for (const [name, options, most] of cases) {
     const chunks: Chunk[] = [];
     // Larger chunks where parts are large: the same plan in less time.
-    const chunkBytes = options.maxPartBytes > GIB ? 1024 * MIB : 128 * MIB;
+    const chunkBytes = options.maxPartBytes > GIB ? 512 * MIB : 64 * MIB;
     for (let offset = 0; offset < size; offset += chunkBytes) {
       const length = Math.min(chunkBytes, size - offset);
       chunks.push(fakeChunk(chunks.length, offset, length, [length]));
@@ -165,7 +168,7 @@ t.test('a part is sent as soon as its target is reached; only a lone last one is
 
 t.test('the pieces and leases of the chunks are handed on as they are', async (t) => {
   const plan = planParts({ partBytes: 100, maxPartBytes: 100, minPartBytes: 1, maxParts: 9, maxFragmentBytes: 1000 });
-  const packer = createPacker({ minPartBytes: 1, maxChunks: Number.POSITIVE_INFINITY, plan });
+  const packer = createPacker({ plan });
   const leases = [countingLease(), countingLease()];
   const pieces = [Buffer.from('a'), Buffer.from('bc'), Buffer.from('def')] as const;
   const leaves = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)] as const;
@@ -185,7 +188,7 @@ t.test('the pieces and leases of the chunks are handed on as they are', async (t
 t.test('a chunk that no fragment can hold, and one without digests', async (t) => {
   const options = { partBytes: 10, maxPartBytes: 10, minPartBytes: 1, maxParts: 5, maxFragmentBytes: 20 };
   const failure = async (chunk: Chunk): Promise<unknown> => {
-    const packer = createPacker({ minPartBytes: 1, maxChunks: Number.POSITIVE_INFINITY, plan: planParts(options) });
+    const packer = createPacker({ plan: planParts(options) });
     const errors: unknown[] = [];
     packer.on('error', (error) => errors.push(error));
     packer.resume();
@@ -202,4 +205,99 @@ t.test('a chunk that no fragment can hold, and one without digests', async (t) =
   });
   const { leaves: _, ...bare } = fakeChunk(1, 1, 1, [1]);
   t.match(await failure(bare), { code: 'VOST_NO_DIGEST', failure: 'internal' });
+});
+
+const OPTIONS = { partBytes: 20, maxPartBytes: 20, minPartBytes: 10, maxParts: 100, maxFragmentBytes: 1000 };
+
+/** Puts chunks away in memory. */
+class FakeHolder implements Holder<number> {
+  readonly runs: (readonly StoredChunk[])[] = [];
+  async put(chunks: readonly StoredChunk[]): Promise<number> {
+    this.runs.push(chunks);
+    return this.runs.length - 1;
+  }
+  chunksOf(run: number): readonly StoredChunk[] {
+    return this.runs[run] ?? [];
+  }
+  async load(runs: readonly number[]): Promise<{ pieces: Uint8Array[]; lease: typeof noLease }> {
+    const pieces = runs.map((run) => ({
+      byteLength: sum((this.runs[run] ?? []).map(({ storedLength }) => storedLength)),
+    }));
+    return { pieces: pieces as Uint8Array[], lease: noLease };
+  }
+}
+
+t.test('pressed, a packer lets go of what is in memory: as a part, or into the holder', async (t) => {
+  const holder = new FakeHolder();
+  const states: PackerState[] = [];
+  const packer = createPacker<number>({
+    plan: planParts(OPTIONS),
+    minPartBytes: 10,
+    holder,
+    onChange: (state) => states.push(state),
+  });
+  const chunks = [4, 3, 3, 12, 1].map((length, index) => fakeChunk(index, index, 1, [length]));
+  const leases = chunks.map(() => countingLease());
+  const items = chunks.map((chunk, nth) => ({ ...chunk, lease: leases[nth] ?? noLease }));
+  const [a, b, c, d, e] = items as [Chunk, Chunk, Chunk, Chunk, Chunk];
+  for (const item of [PRESS, a, PRESS, b, PRESS, PRESS, c, PRESS, d, PRESS, e]) packer.write(item);
+  packer.end();
+  const parts = (await packer.toArray()) as Part[];
+  t.strictSame(
+    holder.runs.map((run) => run.map(({ index }) => index)),
+    [[0], [1]],
+  );
+  t.strictSame(
+    parts.map(({ number, offset, size, pieces }) => [number, offset, size, pieces.map(({ byteLength }) => byteLength)]),
+    [
+      [1, 0, 10, [4, 3, 3]],
+      [2, 10, 12, [12]],
+      [3, 22, 1, [1]],
+    ],
+  );
+  t.strictSame(
+    leases.map(({ released }) => released),
+    [1, 1, 0, 0, 0],
+    'what was put away needs no memory any more',
+  );
+  t.strictSame(states.at(-1), { taken: 5, parts: 3, loose: 0 });
+  checkParts({ ...OPTIONS, partBytes: 10 }, parts, chunks);
+});
+
+t.test('a packer goes on where another stopped, with small parts until it has replaced what was sent', async (t) => {
+  const holder = new FakeHolder();
+  holder.runs.push([
+    { ...fakeChunk(7, 7, 1, []), fragment: 9, storedOffset: 99, storedLength: 6, leaves: Buffer.alloc(0) },
+  ]);
+  const start = { fragment: 2, number: 4, offset: 50, fillTo: 5, held: [0] };
+  const packer = createPacker<number>({ plan: planParts(OPTIONS), minPartBytes: 10, holder, start });
+  for (let index = 8; index < 15; index += 1) packer.write(fakeChunk(index, index, 1, [6]));
+  packer.end();
+  const parts = (await packer.toArray()) as Part[];
+  t.strictSame(
+    parts.map(({ fragment, number, offset, size }) => [fragment, number, offset, size]),
+    [
+      [2, 4, 50, 12],
+      [2, 5, 62, 12],
+      [2, 6, 74, 24],
+    ],
+  );
+  t.strictSame(
+    parts.flatMap((part) => part.chunks.map(({ index, fragment, storedOffset }) => [index, fragment, storedOffset])),
+    Array.from({ length: 8 }, (_, nth) => [7 + nth, 2, 50 + 6 * nth]),
+  );
+});
+
+t.test('a part has no more chunks than it may, and a fragment ends when they are less than a part', async (t) => {
+  const packer = createPacker({ plan: planParts(OPTIONS), minPartBytes: 10, maxChunks: 3 });
+  for (const [index, length] of [1, 1, 1, 4, 4, 4, 20].entries()) packer.write(fakeChunk(index, index, 1, [length]));
+  packer.end();
+  t.strictSame(
+    ((await packer.toArray()) as Part[]).map(({ fragment, number, size, whole }) => [fragment, number, size, whole]),
+    [
+      [1, 1, 3, true],
+      [2, 1, 12, false],
+      [2, 2, 20, false],
+    ],
+  );
 });
