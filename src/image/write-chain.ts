@@ -58,9 +58,6 @@ export function createWriteChain<In, Run = never>(
   const { store, resources, fragments, flat, stages } = options;
   const { minPartBytes, maxParts, maxPartBytes, maxObjectBytes } = store.limits;
   const scope = new LeaseScope();
-  const endReserve = resources.budget.reserveForOutput(
-    Math.max(0, ...stages.map((stage) => stage.workingBytes(options.chunkBytes))),
-  );
   const env: StageEnv = { budget: options.budget ?? resources.budget, scope, bridge: resources.bridge };
   const endReserve = resources.budget.reserveForOutput(
     Math.max(0, ...stages.map((stage) => stage.workingBytes(options.chunkBytes))),
