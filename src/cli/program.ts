@@ -4,6 +4,7 @@ import { durationArgument, portArgument, sizeArgument } from './arguments.ts';
 import { type BackupOptions, backup } from './commands/backup.ts';
 import { type GcOptions, gc } from './commands/gc.ts';
 import { list } from './commands/list.ts';
+import { type ProvisionOptions, provision } from './commands/provision.ts';
 import { remove } from './commands/remove.ts';
 import { type RestoreOptions, restore } from './commands/restore.ts';
 import { serve } from './commands/serve.ts';
@@ -119,6 +120,18 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--chunk-size-mb <n>', 'length of a chunk (default: 64)')
     .option('--compression <name>', 'none or lz4 (default: none)')
     .action(async (options: object) => serve(await loadSettings({ ...program.opts(), ...options }), signal));
+
+  program
+    .command('provision')
+    .description('make on the cluster what [server NAME] and [lsu NAME/LSU] want: views, owner, keys, quotas, rules')
+    .argument('<server>', 'NAME of the section [server NAME]')
+    .option('--dry-run', 'print the plan only')
+    .option('--teardown', 'remove what was made, unless it holds data')
+    .option('--force', 'with --teardown: remove views with data as well (the data stays in its directory)')
+    .action(async (server: string, options: ProvisionOptions) => {
+      const globals: GlobalOptions = program.opts();
+      await provision(server, await loadSettings(globals), { ...options, json: globals.json === true }, signal);
+    });
 
   program
     .command('sim')

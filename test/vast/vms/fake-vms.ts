@@ -198,8 +198,10 @@ export class FakeVms {
       rows.splice(rows.indexOf(row as Row), 1);
       return { status: 204 };
     }
-    const twin = rows.find((one) =>
-      ['path', 'bucket'].some((key) => body?.[key] !== undefined && one[key] === body[key]),
+    const twin = rows.find(
+      (one) =>
+        (body?.['bucket'] !== undefined && one['bucket'] === body['bucket']) ||
+        (body?.['path'] !== undefined && one['path'] === body['path'] && one['tenant_id'] === body['tenant_id']),
     );
     const named =
       name === 'views' || name === 'quotas' ? undefined : rows.find((one) => one['name'] === body?.['name']);
