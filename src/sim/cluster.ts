@@ -46,6 +46,8 @@ export interface Cluster {
   };
   /** The same as JSON, mode 0600. */
   readonly credentialsFile: string;
+  /** Certificate and key of the first administrator in one PEM file, mode 0600; undefined with `plain`. */
+  readonly clientCertificateFile: string | undefined;
   readonly faults: FaultBoard;
   readonly log: EventLog;
   /** Do something to the cluster; rejects for what cannot be done. */
@@ -58,6 +60,7 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
+const LOOPBACK = '127.0.0.1';
 const MIB = 1024 * 1024;
 const PETABYTE = 1e15;
 const FIRST_VIP = '127.0.1.1';
@@ -145,24 +148,33 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 
   const perform = (action: Action) => act({ state, vips: vipSet, log, clock }, action);
   const show = () => ({ release: release.software, vips: vipSet.show(), ...faults.show(), counts: countsOf(state) });
-  const admin = await AdminServer.start({ host, port: options.adminPort ?? 0, faults, log, act: perform, show });
+  const admin = await AdminServer.start({
+    host: LOOPBACK,
+    port: options.adminPort ?? 0,
+    faults,
+    log,
+    act: perform,
+    show,
+  });
   started.defer(() => admin.close());
 
   const { http, https } = vipSet.ports;
   const credentials = credentialsOf(state);
   const credentialsFile = join(dir, 'credentials.json');
   writeFileSync(credentialsFile, `${JSON.stringify(credentials, undefined, 2)}\n`, { mode: 0o600 });
+  const clientCertificateFile = authority && (await writeClientCertificate(dir, authority, credentials.username));
   const running = started.move();
   return {
     dir,
     urls: addresses.map((address) => `http://${bracketed(address)}:${http}`),
     tlsUrls: https === undefined ? [] : addresses.map((address) => `https://${bracketed(address)}:${https}`),
     vmsUrl: `${authority === undefined ? 'http' : 'https'}://${bracketed(host)}:${vms.port}`,
-    adminUrl: `http://${bracketed(host)}:${admin.port}`,
+    adminUrl: `http://${LOOPBACK}:${admin.port}`,
     dns: { host, port: dns.port, name: VIP_DOMAIN },
     ca: authority && { cert: authority.cert, file: authority.certFile },
     credentials,
     credentialsFile,
+    clientCertificateFile,
     faults,
     log,
     act: perform,
@@ -173,6 +185,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     },
     close: () => running.disposeAsync(),
   };
+}
+
+async function writeClientCertificate(dir: string, authority: Authority, user: string): Promise<string> {
+  const file = join(dir, 'client.pem');
+  const { cert, key } = await authority.issueClient(user);
+  writeFileSync(file, cert + key, { mode: 0o600 });
+  return file;
 }
 
 function bracketed(host: string): string {

@@ -109,7 +109,7 @@ async function operate(
   const header = (name: string) => sent(name) ?? (isHeaderParameter(name) ? query.get(name) : undefined);
   const headerNames = [...Object.keys(request.headersDistinct), ...[...query.keys()].filter(isHeaderParameter)];
   checkParameters(route, query.keys());
-  checkHeaders(headerNames, header);
+  checkHeaders(route.name, headerNames, header);
   checkChecksumUse(settings.checksumMode, route.name, headerNames, payload);
   if (target.key.length > MAX_KEY_BYTES) throw s3Error('KeyTooLongError');
   const state = settings.spaceOf({ accessKey, address: request.socket.localAddress ?? '' });
