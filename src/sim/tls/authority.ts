@@ -1,5 +1,5 @@
 import './reflect.ts';
-import { randomBytes, webcrypto } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
@@ -10,6 +10,9 @@ export interface KeyPair {
   readonly cert: string;
   readonly key: string;
 }
+
+/** Whatever the library's types take a key to be. */
+type PrivateKey = Awaited<ReturnType<typeof generateKeys>>['privateKey'];
 
 const CURVE = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const CA_NAME = 'CN=vast-ost simulator authority';
@@ -29,9 +32,9 @@ export class Authority {
   /** Where the certificate is, for clients. */
   readonly certFile: string;
   readonly #issuer: x509.X509Certificate;
-  readonly #key: webcrypto.CryptoKey;
+  readonly #key: PrivateKey;
 
-  private constructor(dir: string, cert: string, key: webcrypto.CryptoKey) {
+  private constructor(dir: string, cert: string, key: PrivateKey) {
     this.cert = cert;
     this.certFile = join(dir, CA_CERT);
     this.#issuer = new x509.X509Certificate(cert);
@@ -112,15 +115,15 @@ function validity() {
 }
 
 async function generateKeys() {
-  return webcrypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
+  return crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify']);
 }
 
-async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
-  return `${x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), x509.PemConverter.PrivateKeyTag)}\n`;
+async function exportKey(key: PrivateKey): Promise<string> {
+  return `${x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', key), x509.PemConverter.PrivateKeyTag)}\n`;
 }
 
-async function importKey(pem: string): Promise<webcrypto.CryptoKey> {
+async function importKey(pem: string): Promise<PrivateKey> {
   const [der] = x509.PemConverter.decode(pem);
   if (der === undefined) throw new Error('no key in the file of the authority');
-  return webcrypto.subtle.importKey('pkcs8', der, { name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign']);
+  return crypto.subtle.importKey('pkcs8', der, { name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign']);
 }
