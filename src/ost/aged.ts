@@ -77,6 +77,11 @@ export class Aged<T> {
     return this.#running;
   }
 
+  /** Resolves when no fetch runs. */
+  async settled(): Promise<void> {
+    await this.#running?.catch(() => undefined);
+  }
+
   #age(): number {
     return this.#entry === undefined ? Number.POSITIVE_INFINITY : this.#now() - this.#entry.at;
   }

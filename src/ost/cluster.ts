@@ -62,8 +62,14 @@ export class Cluster {
     return facts === undefined ? undefined : spaceOf(facts, this.#options.placeOf(lsu));
   }
 
-  close(): Promise<void> {
-    return this.client.close();
+  /** Resolves when nothing is being asked. */
+  settled(): Promise<void> {
+    return this.#facts.settled();
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+    await this.settled();
   }
 
   async #soon(): Promise<ClusterFacts | undefined> {

@@ -89,7 +89,7 @@ async function openConfigured(
   log: Logger,
 ): Promise<StorageServer> {
   const child = log.child({ server: id });
-  const storage = storageOf(id, settings, server, child);
+  const storage = storageOf(id, server, settings, child);
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
   if (server.vms === undefined) return openServer(id, used, storage, settings, child);
   const client = openVms(id, server, (event) => logRetry(event, child));
@@ -108,7 +108,7 @@ async function openFound(id: string, found: FoundServer, settings: Settings, log
   const child = log.child({ server: id });
   const { client, store } = found;
   const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
-  const storage = storageOf(id, settings, server, child);
+  const storage = storageOf(id, server, settings, child);
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
   child.info({ store, vms: client.origin }, 'storage server found by its name');
   return openServer(id, { ...server, label: '' }, storage, settings, child, cluster);
@@ -147,7 +147,7 @@ type StorageSettings = Pick<ServerSettings, 'store'> &
   Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms'>>;
 
 /** The storage of a `[server NAME]` section. Contacts nothing yet. */
-export function storageOf(id: string, settings: Settings, server: StorageSettings, log: Logger): Storage {
+export function storageOf(id: string, server: StorageSettings, settings: Settings, log: Logger): Storage {
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = keysFileOf(id, settings, server);

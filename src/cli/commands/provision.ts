@@ -121,7 +121,7 @@ async function contentsOf(
   made: readonly Made[],
   signal: AbortSignal,
 ): Promise<Map<string, boolean | undefined>> {
-  const storage = storageOf(id, settings, server, pino({ level: 'silent' }));
+  const storage = storageOf(id, server, settings, pino({ level: 'silent' }));
   const hasData = new Map<string, boolean | undefined>();
   try {
     for (const { kind, lsu } of made) {
