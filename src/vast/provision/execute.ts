@@ -45,7 +45,7 @@ export async function executePlan(
     options.signal?.throwIfAborted();
     if (step.kind === 'keys') await makeKey(client, numbers, step, options);
     else if (step.action === 'create') await create(client, wanted, found, numbers, step, options);
-    else await collectionOf(client, step).update(step.id ?? 0, step.fields, { signal: options.signal });
+    else await change(client, step, options);
     options.onDone?.(step);
   }
 }
@@ -77,6 +77,24 @@ export function collectionOf(
   }
 }
 
+async function change(client: VmsClient, step: Step, options: ExecuteOptions): Promise<void> {
+  try {
+    await collectionOf(client, step).update(step.id ?? 0, step.fields, { signal: options.signal });
+  } catch (error) {
+    throw explained(error, step);
+  }
+}
+
+/** Some releases take versions only together with a lock; the published texts do not agree on which. */
+function explained(error: unknown, { fields }: Step): unknown {
+  const versionsAlone = fields['s3_versioning'] === true && fields['s3_locks_retention_mode'] === undefined;
+  if (!versionsAlone || !(error instanceof EngineError) || error.failure !== 'usage') return error;
+  return new EngineError(error.code, error.failure, error.message, {
+    cause: error,
+    advice: 'this release may want a lock with versions: set object_lock, or drop versioning',
+  });
+}
+
 async function create(
   client: VmsClient,
   wanted: Wanted,
@@ -96,7 +114,7 @@ async function create(
     const there = ['exists', 'retryable'].includes(failureOf(error))
       ? await find(rows, step, numbers, options)
       : undefined;
-    if (there === undefined) throw error;
+    if (there === undefined) throw explained(error, step);
     id = there;
     if (failureOf(error) === 'exists') return keep(numbers, step, id);
   }

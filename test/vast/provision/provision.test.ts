@@ -288,6 +288,15 @@ t.test('teardown takes no data, no renamed things and no strangers', async (t) =
   t.same(site.names('viewpolicies'), ['s3_default_policy']);
 });
 
+t.test('versions without a lock, which some releases refuse', async (t) => {
+  const site = await Site.start(t);
+  site.fake.intercept = ({ method, body }) =>
+    method !== 'GET' && body?.['s3_versioning'] === true
+      ? { status: 400, body: { locking: ['Must be true'] } }
+      : undefined;
+  await t.rejects(site.make(WANTED), refusal('usage', { advice: /set object_lock/ }));
+});
+
 t.test('the record is on disk', async (t) => {
   const path = join(t.testdir({ bad: '{}' }), 'record');
   const record = await MadeRecord.open(path);
