@@ -1,5 +1,5 @@
 # vast-ost. Every target installs and builds what it needs, given git, make, a C compiler, python3 and npm.
-#   make          build everything              make demo   a backup and restore, end to end
+#   make          build everything              make demo   backups and restores, end to end
 #   make test     all tests                     make bench  measure (minutes)
 #   make lint     formatter, linter, types      make clean  remove what was built
 SHELL := /bin/bash
