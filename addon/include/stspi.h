@@ -212,6 +212,9 @@ typedef struct stsp_evchannel *stsp_evchannel_handle_t;
 #define STS_EVT_IMG_REP 1u /* [name] an image arrived by copy */
 #define STS_EVT_LSU 2u     /* [ours] an LSU changed */
 #define STS_EVT_IMG_DEL 3u /* [ours] an image was deleted */
+#define STS_EVT_IMG_NEW 4u /* [ours] an image became complete */
+#define STS_EVT_SPACE 5u   /* [ours] an LSU crossed a water mark */
+#define STS_EVT_SERVER 6u  /* [ours] the storage server reports something: an alarm, a failure */
 
 typedef struct sts_event {
   uint64_t ev_sequence;

@@ -41,8 +41,14 @@ static int fetch(struct call *call, struct channel *channel, uint32_t timeout_ms
 }
 
 static uint32_t event_type(uint32_t wire) {
-  if (wire == WIRE_EVENT_IMAGE_COPIED) return STS_EVT_IMG_REP;
-  return wire == WIRE_EVENT_LSU_CHANGED ? STS_EVT_LSU : STS_EVT_IMG_DEL;
+  switch (wire) {
+  case WIRE_EVENT_IMAGE_COPIED: return STS_EVT_IMG_REP;
+  case WIRE_EVENT_LSU_CHANGED: return STS_EVT_LSU;
+  case WIRE_EVENT_IMAGE_DELETED: return STS_EVT_IMG_DEL;
+  case WIRE_EVENT_IMAGE_COMPLETED: return STS_EVT_IMG_NEW;
+  case WIRE_EVENT_CAPACITY: return STS_EVT_SPACE;
+  default: return STS_EVT_SERVER; /* also what a newer engine may tell */
+  }
 }
 
 static int get_event(struct call *call, uint32_t timeout_ms, sts_event_t *event) {

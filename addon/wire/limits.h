@@ -134,7 +134,14 @@ enum wire_attach_state { WIRE_ATTACH_OPEN = 0, WIRE_ATTACH_COMMITTED = 1 };
 enum wire_copy_state { WIRE_COPY_RUNNING = 0, WIRE_COPY_DONE = 1 };
 
 /* event.type */
-enum wire_event_type { WIRE_EVENT_IMAGE_COPIED = 1, WIRE_EVENT_LSU_CHANGED = 2, WIRE_EVENT_IMAGE_DELETED = 3 };
+enum wire_event_type {
+  WIRE_EVENT_IMAGE_COPIED = 1,
+  WIRE_EVENT_LSU_CHANGED = 2,
+  WIRE_EVENT_IMAGE_DELETED = 3,
+  WIRE_EVENT_IMAGE_COMPLETED = 4,
+  WIRE_EVENT_CAPACITY = 5,
+  WIRE_EVENT_SERVER = 6
+};
 
 /* server_open.cred_type */
 enum wire_cred_type { WIRE_CRED_NONE = 0, WIRE_CRED_CLEAR = 1, WIRE_CRED_MD5 = 2 };

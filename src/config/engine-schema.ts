@@ -53,12 +53,16 @@ const Names = z
   .regex(/^[A-Za-z0-9._:*/-]+(\s*,\s*[A-Za-z0-9._:*/-]+)*$/, 'give names or addresses separated by commas')
   .transform((text) => text.split(',').map((name) => name.trim()));
 
+export const DEFAULT_HIGH_WATER = 95;
+
 /** `[server NAME]`: one storage server, which NetBackup knows as `VastData:NAME`. */
 export const serverSchema = {
   /** `file:DIR` or `s3:http(s)://host:port`; its LSUs are the server's. */
   store: z.string().min(1),
   /** For people; shown with the LSUs. */
   label: z.string().max(120).default(''),
+  /** Per cent of an LSU from which on hosts are told that it is nearly full. */
+  high_water: Count(1, 100).default(DEFAULT_HIGH_WATER),
   s3_region: z.string().min(1).optional(),
   s3_ca_file: z.string().min(1).optional(),
   /** File with `access_key_id` and `secret_access_key`, readable by the engine alone; default: what AWS tools use. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { DEFAULT_HIGH_WATER } from '../config/engine-schema.ts';
 import { keysFileOf, managedKeysFile } from '../config/managed-files.ts';
 import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
@@ -125,7 +126,18 @@ async function openServer(
   try {
     const events = await EventLog.open(join(settings.engine.state_dir, `events-${id}.jsonl`), log);
     const tuning = { compression, parallelStreams };
-    return new StorageServer({ id, settings: server, storage, events, tuning, cluster, rotations });
+    const highWater = server.high_water ?? DEFAULT_HIGH_WATER;
+    return new StorageServer({
+      id,
+      settings: server,
+      storage,
+      events,
+      tuning,
+      cluster,
+      rotations,
+      highWater,
+      log,
+    });
   } catch (error) {
     await rotations?.close();
     await cluster?.close();

@@ -1,10 +1,14 @@
+import type { Logger } from 'pino';
 import type { ServerSettings } from '../config/settings.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { Aged, type Clock } from './aged.ts';
 import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
 import type { Cluster } from './cluster.ts';
 import { invalid } from './errors.ts';
+import { CapacityWatch } from './events/capacity-watch.ts';
+import { ClusterEvents } from './events/cluster-events.ts';
 import type { EventLog } from './events/event-log.ts';
+import { Watch } from './events/watch.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
 import type { Rotations } from './rotations.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
@@ -17,6 +21,9 @@ const YOUNG_MS = 30_000;
 const STALE_MS = 600_000;
 /** Capacity moves while images are written, and hosts look at it. */
 const CAPACITY_YOUNG_MS = 5_000;
+
+/** How often is looked for what hosts may want to hear of; the cluster's figures are as old as that anyway. */
+const WATCH_MS = 60_000;
 
 /** What CONFIG_SET may change, until the engine restarts. */
 export interface Tuning {
@@ -33,7 +40,8 @@ export interface StorageServerOptions {
   /** What follows the prefix in its name. */
   readonly id: string;
   /** `s3_credentials_file` is the file really used. */
-  readonly settings: Pick<ServerSettings, 'store' | 'label'> & Partial<Pick<ServerSettings, 's3_credentials_file'>>;
+  readonly settings: Pick<ServerSettings, 'store' | 'label'> &
+    Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water'>>;
   readonly storage: Storage;
   readonly events: EventLog;
   readonly tuning: Tuning;
@@ -41,6 +49,9 @@ export interface StorageServerOptions {
   readonly cluster?: Cluster | undefined;
   /** Its credentials that are replaced on a schedule. */
   readonly rotations?: Rotations | undefined;
+  /** Per cent of an LSU at which an event tells that it is nearly full. */
+  readonly highWater: number;
+  readonly log: Logger;
   /** For the age of what is answered from memory. */
   readonly now?: Clock;
 }
@@ -55,13 +66,14 @@ export class StorageServer {
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
   readonly #rotations: Rotations | undefined;
+  readonly #watches: Watch[];
   readonly #lsus: Aged<readonly string[]>;
   readonly #capacity: Aged<Capacity>;
   /** LSUs that exist, as far as we know. */
   readonly #open = new Map<string, Promise<Lsu>>();
 
   constructor(options: StorageServerOptions) {
-    const { id, settings, storage, events, tuning, cluster, rotations, now } = options;
+    const { id, settings, storage, events, tuning, cluster, rotations, highWater, log, now } = options;
     this.id = id;
     this.name = `${SERVER_PREFIX}${id}`;
     this.settings = settings;
@@ -72,6 +84,13 @@ export class StorageServer {
     this.#rotations = rotations;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
     this.#capacity = new Aged(() => readCapacity(settings.store), CAPACITY_YOUNG_MS, STALE_MS, now);
+    const capacity = (lsu: string): Promise<Capacity> => this.capacity(lsu);
+    const space = new CapacityWatch({ events, lsus: () => this.lsusNow(), capacity, highWater, log });
+    this.#watches = [new Watch(() => space.look(), WATCH_MS)];
+    if (cluster !== undefined) {
+      const told = new ClusterEvents({ client: cluster.client, events, log, since: Date.now() });
+      this.#watches.push(new Watch((signal) => told.look(signal), WATCH_MS));
+    }
   }
 
   /** Names of the LSUs, ascending; at most some minutes old. */
@@ -112,6 +131,7 @@ export class StorageServer {
   }
 
   async close(): Promise<void> {
+    await Promise.all(this.#watches.map((watch) => watch.close()));
     await this.events.close();
     await this.#rotations?.close();
     await this.cluster?.close();

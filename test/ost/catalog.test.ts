@@ -203,6 +203,8 @@ t.test('an LSU that comes or goes is an event; a failing poll is answered from m
     storage,
     events,
     tuning: { compression: 'none', parallelStreams: 1 },
+    highWater: 95,
+    log,
     now: () => now,
   });
   t.strictSame(await server.lsus(), ['one']);

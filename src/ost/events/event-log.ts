@@ -70,6 +70,11 @@ export class EventLog {
     return from < 0 ? [] : this.#events.slice(from, from + max);
   }
 
+  /** The newest event of a type, about an LSU when one is named, that is still kept. */
+  lastOf(type: number, lsu?: string): StoredEvent | undefined {
+    return this.#events.findLast((event) => event.type === type && (lsu === undefined || event.lsu === lsu));
+  }
+
   find(sequence: number): StoredEvent | undefined {
     return this.#events.find((event) => event.sequence === sequence);
   }

@@ -85,4 +85,11 @@ export const COPY_EVENT = 1;
 /** copy_status.state */
 export const COPY_STATE = { RUNNING: 0, DONE: 1 } as const;
 /** event.type */
-export const EVENT_TYPE = { IMAGE_COPIED: 1, LSU_CHANGED: 2, IMAGE_DELETED: 3 } as const;
+export const EVENT_TYPE = {
+  IMAGE_COPIED: 1,
+  LSU_CHANGED: 2,
+  IMAGE_DELETED: 3,
+  IMAGE_COMPLETED: 4,
+  CAPACITY: 5,
+  SERVER: 6,
+} as const;
