@@ -256,7 +256,10 @@ t.test('copies', async (t) => {
   t.match(await wait(1n, 60_000), { state: 1, done: BigInt(MIB), total: BigInt(MIB) });
   t.match(await wait(1n), { state: 1 }, 'until it is released');
   const { events } = await host.ask('EVENT_GET', { server: 1n, after: 0n, timeout_ms: 0, max: 9 });
-  t.match(events, [{ type: 1, lsu: 'other', image: { basename: 'target' } }]);
+  t.match(events, [
+    { type: 4, lsu: 'lsu', image: { basename: 'source' } },
+    { type: 1, lsu: 'other', image: { basename: 'target' } },
+  ]);
   host.tell('COPY_RELEASE', { operation: 1n });
   await refuses(t, wait(1n), 'NOT_FOUND');
 
