@@ -1,11 +1,8 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts';
 import { keysFileOf, managedKeysFile } from '../config/managed-files.ts';
 import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
-import { openStorage } from '../vast/open-storage.ts';
-import type { RetryEvent } from '../vast/retry.ts';
 import type { Storage } from '../vast/store.ts';
 import type { LsuPlace } from '../vast/vms/facts.ts';
 import { Cluster } from './cluster.ts';
@@ -13,6 +10,7 @@ import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServe
 import { notFound } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
 import { type Rotations, rotationsOf } from './rotations.ts';
+import { logRetry, openServerStorage, type StorageSettings } from './server-storage.ts';
 import { SERVER_PREFIX, StorageServer, type StorageServerOptions } from './storage-server.ts';
 
 /** Servers that hosts may name without a section of their own. */
@@ -89,7 +87,7 @@ async function openConfigured(
   log: Logger,
 ): Promise<StorageServer> {
   const child = log.child({ server: id });
-  const storage = storageOf(id, server, settings, child);
+  const storage = openServerStorage(id, server, settings, child);
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
   if (server.vms === undefined) return openServer(id, used, storage, settings, child);
   const client = openVms(id, server, (event) => logRetry(event, child));
@@ -108,7 +106,7 @@ async function openFound(id: string, found: FoundServer, settings: Settings, log
   const child = log.child({ server: id });
   const { client, store } = found;
   const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
-  const storage = storageOf(id, server, settings, child);
+  const storage = openServerStorage(id, server, settings, child);
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
   child.info({ store, vms: client.origin }, 'storage server found by its name');
   return openServer(id, { ...server, label: '' }, storage, settings, child, cluster);
@@ -134,35 +132,4 @@ async function openServer(
     await storage.close();
     throw error;
   }
-}
-
-function logRetry({ operation, attempt, delayMs, error }: RetryEvent, log: Logger): void {
-  log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
-}
-
-/** Rotated keys are read from their file within minutes, long before the old ones go. */
-const KEYS_FRESH_MS = 600_000;
-
-type StorageSettings = Pick<ServerSettings, 'store'> &
-  Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms'>>;
-
-/** The storage of a `[server NAME]` section. Contacts nothing yet. */
-export function storageOf(id: string, server: StorageSettings, settings: Settings, log: Logger): Storage {
-  const { general, performance } = settings;
-  const caFile = server.s3_ca_file ?? general.s3_ca_file;
-  const credentials = keysFileOf(id, settings, server);
-  return openStorage(server.store, {
-    s3: {
-      region: server.s3_region ?? general.s3_region,
-      wireIntegrity: performance.wire_integrity,
-      ...(caFile === undefined ? {} : { caFile }),
-      ...(credentials === undefined ? {} : { credentials: () => freshKeys(credentials) }),
-    },
-    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
-    onRetry: (event) => logRetry(event, log),
-  });
-}
-
-async function freshKeys(path: string): Promise<S3Keys & { readonly expiration: Date }> {
-  return { ...(await readCredentialsFile(path)), expiration: new Date(Date.now() + KEYS_FRESH_MS) };
 }

@@ -8,7 +8,7 @@ import { rotationFile } from '../../src/config/managed-files.ts';
 import { buildSettings } from '../../src/config/settings.ts';
 import { readVmsLogin } from '../../src/config/vms-credentials-file.ts';
 import { rotationsOf } from '../../src/ost/rotations.ts';
-import { storageOf } from '../../src/ost/server-registry.ts';
+import { openServerStorage } from '../../src/ost/server-storage.ts';
 import { VmsClient } from '../../src/vast/vms/client.ts';
 import { ADMIN, provision, cluster as startSim } from '../sim/support.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -59,7 +59,7 @@ t.test('S3 keys are replaced under a running image', async (t) => {
   const { keys } = await provision(t, sim, 'bucket');
   const file = join(dir, 'state', 's3-prod.credentials');
   writeFileSync(file, `access_key_id = ${keys.access_key}\nsecret_access_key = ${keys.secret_key}\n`, { mode: 0o600 });
-  const storage = storageOf('prod', server, settings, log);
+  const storage = openServerStorage('prod', server, settings, log);
   t.teardown(() => storage.close());
   const store = await storage.open('bucket');
   const upload = await store.createUpload('netbackup/image');

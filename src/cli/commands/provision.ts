@@ -6,7 +6,7 @@ import { openVms } from '../../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../../config/settings.ts';
 import { writeSecretFile } from '../../config/write-secret-file.ts';
 import { EngineError, failureOf } from '../../errors.ts';
-import { storageOf } from '../../ost/server-registry.ts';
+import { openServerStorage } from '../../ost/server-storage.ts';
 import { executePlan } from '../../vast/provision/execute.ts';
 import { look } from '../../vast/provision/found.ts';
 import { planProvision, type Step } from '../../vast/provision/plan.ts';
@@ -121,7 +121,7 @@ async function contentsOf(
   made: readonly Made[],
   signal: AbortSignal,
 ): Promise<Map<string, boolean | undefined>> {
-  const storage = storageOf(id, server, settings, pino({ level: 'silent' }));
+  const storage = openServerStorage(id, server, settings, pino({ level: 'silent' }));
   const hasData = new Map<string, boolean | undefined>();
   try {
     for (const { kind, lsu } of made) {
