@@ -109,6 +109,24 @@ function openLog(level: string, file: string): Logger {
   );
 }
 
+/** Which state of an LSU a reading command means. */
+export interface AtSnapshot {
+  /** Name of a snapshot. Default: the LSU as it is. */
+  readonly snapshot?: string;
+}
+
+/** Open an LSU to read, as it is or as a snapshot has it. */
+export async function openAt(context: Context, lsu: string, { snapshot }: AtSnapshot): Promise<ObjectStore> {
+  if (snapshot === undefined) return openLsu(context, lsu);
+  const { storage, signal } = context;
+  if (storage.openSnapshot === undefined) {
+    throw new EngineError('VOST_NO_SNAPSHOTS', 'unsupported', `${storage.name} shows no snapshots`, {
+      advice: 'mount the view by NFS and name the mount: --store file:DIR',
+    });
+  }
+  return storage.openSnapshot(lsu, snapshot, { signal });
+}
+
 /** Open an LSU, or make it first when the command was told to. */
 export async function openLsu(context: Context, lsu: string, create = false): Promise<ObjectStore> {
   const { storage, signal } = context;

@@ -5,15 +5,15 @@ import { countArgument, durationArgument, portArgument, sizeArgument } from './a
 import { type BackupOptions, backup } from './commands/backup.ts';
 import { type DoctorOptions, doctor } from './commands/doctor.ts';
 import { type GcOptions, gc } from './commands/gc.ts';
-import { list } from './commands/list.ts';
+import { type ListOptions, list } from './commands/list.ts';
 import { type ProvisionOptions, provision } from './commands/provision.ts';
 import { remove } from './commands/remove.ts';
 import { type RestoreOptions, restore } from './commands/restore.ts';
 import { serve } from './commands/serve.ts';
 import { show } from './commands/show.ts';
 import { type SimOptions, sim } from './commands/sim.ts';
-import { verify } from './commands/verify.ts';
-import { type Context, type GlobalOptions, loadSettings, withContext } from './context.ts';
+import { type VerifyCommandOptions, verify } from './commands/verify.ts';
+import { type AtSnapshot, type Context, type GlobalOptions, loadSettings, withContext } from './context.ts';
 
 /** The command line of `vast-ost`. Options whose names are settings override the configuration file. */
 export function buildProgram(signal: AbortSignal): Command {
@@ -70,6 +70,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--offset <size>', 'first byte wanted', sizeArgument)
     .option('--length <size>', 'bytes wanted', sizeArgument)
     .option('--read-ahead <n>', 'chunks fetched at the same time (default: 4)')
+    .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
     .action((lsu: string, image: string, file: string, options: RestoreOptions) =>
       run((context) => restore(context, lsu, image, file, options), options),
     );
@@ -78,14 +79,17 @@ export function buildProgram(signal: AbortSignal): Command {
     .command('list')
     .description('list the LSUs, or the images of one')
     .argument('[lsu]')
-    .action((lsu: string | undefined) => run((context) => list(context, lsu)));
+    .option('--snapshots', 'name the snapshots of the LSU instead')
+    .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
+    .action((lsu: string | undefined, options: ListOptions) => run((context) => list(context, lsu, options)));
 
   program
     .command('show')
     .description('show all that is recorded about an image')
     .argument('<lsu>')
     .argument('<image>', 'NAME, NAME:DATE or an image id')
-    .action((lsu: string, image: string) => run((context) => show(context, lsu, image)));
+    .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
+    .action((lsu: string, image: string, options: AtSnapshot) => run((context) => show(context, lsu, image, options)));
 
   program
     .command('verify')
@@ -94,8 +98,9 @@ export function buildProgram(signal: AbortSignal): Command {
     .argument('[image]', 'NAME, NAME:DATE or an image id; all images when absent')
     .option('--subset <s>', 'n/t, x% or a size: read only that much')
     .option('--read-ahead <n>', 'chunks fetched at the same time (default: 4)')
-    .action((lsu: string, image: string | undefined, options: { subset?: string }) =>
-      run((context) => verify(context, lsu, image, options.subset), options),
+    .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
+    .action((lsu: string, image: string | undefined, options: VerifyCommandOptions) =>
+      run((context) => verify(context, lsu, image, options), options),
     );
 
   program

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseSize } from '../units.ts';
+import { parseDuration, parseSize } from '../units.ts';
 
 const Size = z
   .string()
@@ -28,4 +28,9 @@ export const lsuSchema = {
   default_retention: Period.optional(),
   min_retention: Period.optional(),
   max_retention: Period.optional(),
+  /** Take a snapshot of the LSU's directory when jobs have ended, and let the cluster keep it for so long. */
+  snapshot_keep: Period.regex(/[hd]$/, 'give hours or days, such as 12h or 30d')
+    .transform((text) => parseDuration(text))
+    .pipe(z.number())
+    .optional(),
 } as const;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { VmsClient } from '../vast/vms/client.ts';
-import { type ClusterFacts, type LsuPlace, type LsuSpace, readFacts, spaceOf } from '../vast/vms/facts.ts';
+import { type ClusterFacts, type LsuPlace, type LsuSpace, pathOf, readFacts, spaceOf } from '../vast/vms/facts.ts';
 import { Aged, type Clock } from './aged.ts';
 
 /** How old the cluster's figures may be, milliseconds: NetBackup looks every minute. The second age counts when VMS does not answer. */
@@ -60,6 +60,14 @@ export class Cluster {
   spaceNow(lsu: string): LsuSpace | undefined {
     const facts = this.#facts.peek();
     return facts === undefined ? undefined : spaceOf(facts, this.#options.placeOf(lsu));
+  }
+
+  /** The directory of an LSU on the cluster, as far as it is known now. */
+  pathNow(lsu: string): string | undefined {
+    const place = this.#options.placeOf(lsu);
+    if ('path' in place) return place.path;
+    const facts = this.#facts.peek();
+    return facts === undefined ? undefined : pathOf(facts, place);
   }
 
   /** Resolves when nothing is being asked. */

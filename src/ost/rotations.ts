@@ -43,11 +43,16 @@ export class Rotations {
     this.#running = Promise.all([...this.#rotations].map(([what, rotation]) => this.#run(what, rotation)));
   }
 
+  /** Resolves when what is due now is done. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
   /** Ends what runs; the next engine goes on with it. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#end.abort();
-    await this.#running;
+    await this.settled();
   }
 
   async #run(what: string, rotation: Rotation): Promise<void> {

@@ -135,6 +135,7 @@ async function openServer(
       tuning,
       cluster,
       rotations,
+      keepSnapshots: (lsu) => settings.lsus.get(`${id}/${lsu}`)?.snapshot_keep,
       highWater,
       log,
     });

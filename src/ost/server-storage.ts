@@ -9,11 +9,11 @@ import type { Storage } from '../vast/store.ts';
 /** Rotated keys are read from their file within minutes, long before the old ones go. */
 const KEYS_FRESH_MS = 600_000;
 
-/** What of a `[server NAME]` section its storage is made of. */
+/** What of a `[server NAME]` section its storage needs. */
 export type StorageSettings = Pick<ServerSettings, 'store'> &
   Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms'>>;
 
-/** The storage of a server. Contacts nothing yet. */
+/** The storage of a `[server NAME]` section. Nothing is contacted yet. */
 export function openServerStorage(id: string, server: StorageSettings, settings: Settings, log: Logger): Storage {
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
@@ -30,6 +30,7 @@ export function openServerStorage(id: string, server: StorageSettings, settings:
   });
 }
 
+/** One line for a request that is repeated. */
 export function logRetry({ operation, attempt, delayMs, error }: RetryEvent, log: Logger): void {
   log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ServerSettings } from '../config/settings.ts';
+import type { EngineError } from '../errors.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { Aged, type Clock } from './aged.ts';
 import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
@@ -9,8 +10,10 @@ import { CapacityWatch } from './events/capacity-watch.ts';
 import { ClusterEvents } from './events/cluster-events.ts';
 import type { EventLog } from './events/event-log.ts';
 import { Watch } from './events/watch.ts';
+import type { ImagePlace } from './images/open-image.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
 import type { Rotations } from './rotations.ts';
+import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
 
 /** What NetBackup puts before the names of our storage servers. */
@@ -49,6 +52,8 @@ export interface StorageServerOptions {
   readonly cluster?: Cluster | undefined;
   /** Its credentials that are replaced on a schedule. */
   readonly rotations?: Rotations | undefined;
+  /** How long a snapshot of an LSU is kept, milliseconds; undefined: none is taken. */
+  readonly keepSnapshots?: ((lsu: string) => number | undefined) | undefined;
   /** Per cent of an LSU at which an event tells that it is nearly full. */
   readonly highWater: number;
   readonly log: Logger;
@@ -67,13 +72,14 @@ export class StorageServer {
   readonly cluster: Cluster | undefined;
   readonly #rotations: Rotations | undefined;
   readonly #watches: Watch[];
+  readonly #snapshots: SnapshotKeeper | undefined;
   readonly #lsus: Aged<readonly string[]>;
   readonly #capacity: Aged<Capacity>;
   /** LSUs that exist, as far as we know. */
   readonly #open = new Map<string, Promise<Lsu>>();
 
   constructor(options: StorageServerOptions) {
-    const { id, settings, storage, events, tuning, cluster, rotations, highWater, log, now } = options;
+    const { id, settings, storage, events, tuning, cluster, rotations, keepSnapshots, highWater, log, now } = options;
     this.id = id;
     this.name = `${SERVER_PREFIX}${id}`;
     this.settings = settings;
@@ -90,6 +96,15 @@ export class StorageServer {
     if (cluster !== undefined) {
       const told = new ClusterEvents({ client: cluster.client, events, log, since: Date.now() });
       this.#watches.push(new Watch((signal) => told.look(signal), WATCH_MS));
+    }
+    if (cluster !== undefined && keepSnapshots !== undefined) {
+      this.#snapshots = new SnapshotKeeper({
+        client: cluster.client,
+        pathOf: (lsu) => cluster.pathNow(lsu),
+        keepMs: keepSnapshots,
+        onTaken: (lsu, outcome) => this.#toldSnapshot(lsu, outcome),
+        log,
+      });
     }
   }
 
@@ -130,7 +145,15 @@ export class StorageServer {
     return `${this.storage.name} ${lsu} ${imageId}`;
   }
 
+  /** An image became complete. Nobody waits for what follows from that. */
+  imageCompleted({ lsu, identity, imageId }: Omit<ImagePlace, 'server'>, size: number, stored: number): void {
+    const payload = JSON.stringify({ image_id: imageId, size, stored });
+    void this.events.append({ type: EVENT_TYPE.IMAGE_COMPLETED, lsu, image: identity, payload });
+    this.#snapshots?.completed(lsu);
+  }
+
   async close(): Promise<void> {
+    await this.#snapshots?.close();
     await Promise.all(this.#watches.map((watch) => watch.close()));
     await this.events.close();
     await this.#rotations?.close();
@@ -163,6 +186,14 @@ export class StorageServer {
       for (const lsu of found) if (!before.includes(lsu)) void this.#lsuChanged(lsu, { present: true });
     }
     return found;
+  }
+
+  #toldSnapshot(lsu: string, outcome: { readonly snapshot: string } | { readonly error: EngineError }): void {
+    const payload =
+      'snapshot' in outcome
+        ? { severity: 'INFO', text: `snapshot ${outcome.snapshot} was taken`, snapshot: outcome.snapshot }
+        : { severity: 'WARNING', text: `no snapshot could be taken: ${outcome.error.message}` };
+    void this.events.append({ type: EVENT_TYPE.LSU_CHANGED, lsu, payload: JSON.stringify(payload) });
   }
 
   #lsuChanged(lsu: string, what: Readonly<Record<string, unknown>>): Promise<void> {

@@ -136,5 +136,9 @@ export interface Storage {
   createLsu(lsu: string, options?: RequestOptions): Promise<void>;
   /** Open an LSU; `not-found` when there is none. */
   open(lsu: string, options?: RequestOptions): Promise<ObjectStore>;
+  /** Names of the snapshots of an LSU, ascending. Absent where the storage shows none. */
+  snapshots?(lsu: string, options?: RequestOptions): Promise<string[]>;
+  /** An LSU as it was when a snapshot was taken, to read; `not-found` when there is none of that name. */
+  openSnapshot?(lsu: string, snapshot: string, options?: RequestOptions): Promise<ObjectStore>;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { parseIni } from '../../src/config/ini.ts';
 import { buildSettings, type Settings } from '../../src/config/settings.ts';
 import { EngineError } from '../../src/errors.ts';
@@ -10,12 +10,13 @@ import { ServerRegistry } from '../../src/ost/server-registry.ts';
 import { VmsClient } from '../../src/vast/vms/client.ts';
 import { ADMIN, cluster as startSim } from '../sim/support.ts';
 import { refusal } from '../support/refusal.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
 const GOOD: HostLogin = { user: ADMIN.username, secret: ADMIN.password };
 const BAD: HostLogin = { user: ADMIN.username, secret: 'canary-bad' };
 
-function settingsIn(t: Test): Settings {
-  const dir = t.testdir({});
+function settingsIn(): Settings {
+  const dir = tempDir();
   mkdirSync(join(dir, 'store'));
   mkdirSync(join(dir, 'state'));
   return buildSettings(
@@ -25,7 +26,7 @@ function settingsIn(t: Test): Settings {
 
 t.test('a server without a section: by name, user and password', async (t) => {
   const sim = await startSim(t);
-  const settings = settingsIn(t);
+  const settings = settingsIn();
   let looked = 0;
   const lookFor: LookFor = async (id, login) => {
     looked += 1;
@@ -75,7 +76,7 @@ t.test('a server without a section: by name, user and password', async (t) => {
 });
 
 t.test('where to look', async (t) => {
-  const settings = settingsIn(t);
+  const settings = settingsIn();
   const look = (id: string) => lookForServer(id, () => GOOD, settings);
   await t.rejects(look('no-such-host.invalid'), refusal('not-found', { message: /no address/ }));
 });

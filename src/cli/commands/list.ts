@@ -1,12 +1,21 @@
 import { type CatalogEntry, listImages } from '../../image/catalog.ts';
 import { formatSize } from '../../units.ts';
-import { type Context, openLsu } from '../context.ts';
+import { type AtSnapshot, type Context, openAt } from '../context.ts';
 import { printJson, printTable } from '../output.ts';
 
-/** `vast-ost list [LSU]`: the LSUs, or the images of one. */
-export async function list(context: Context, lsu: string | undefined): Promise<void> {
-  if (lsu === undefined) return listLsus(context);
-  const store = await openLsu(context, lsu);
+export interface ListOptions extends AtSnapshot {
+  /** Name the snapshots of the LSU instead of its images. */
+  readonly snapshots?: boolean;
+}
+
+/** `vast-ost list [LSU]`: the LSUs, or the images or the snapshots of one. */
+export async function list(context: Context, lsu: string | undefined, options: ListOptions): Promise<void> {
+  if (lsu === undefined) return printNames(context, 'lsu', await context.storage.lsus({ signal: context.signal }));
+  if (options.snapshots) {
+    const names = (await context.storage.snapshots?.(lsu, { signal: context.signal })) ?? [];
+    return printNames(context, 'snapshot', names);
+  }
+  const store = await openAt(context, lsu, options);
   const entries: CatalogEntry[] = [];
   for await (const entry of listImages(store, '', context.signal)) {
     if (context.json) printJson(jsonOf(entry));
@@ -16,12 +25,11 @@ export async function list(context: Context, lsu: string | undefined): Promise<v
     printTable(['IMAGE', 'DATE', 'STATE', 'SIZE', 'STORED', 'POLICY', 'CLIENT', 'IMAGE ID'], entries.map(rowOf));
 }
 
-async function listLsus(context: Context): Promise<void> {
-  const names = await context.storage.lsus({ signal: context.signal });
-  if (context.json) for (const name of names) printJson({ lsu: name });
+function printNames({ json }: Context, what: 'lsu' | 'snapshot', names: readonly string[]): void {
+  if (json) for (const name of names) printJson({ [what]: name });
   else
     printTable(
-      ['LSU'],
+      [what.toUpperCase()],
       names.map((name) => [name]),
     );
 }

@@ -2,12 +2,12 @@ import { EngineError } from '../../errors.ts';
 import { findImage } from '../../image/catalog.ts';
 import { ImageReader } from '../../image/image-reader.ts';
 import { formatDuration, formatSize } from '../../units.ts';
-import { type Context, openLsu } from '../context.ts';
+import { type AtSnapshot, type Context, openAt } from '../context.ts';
 import { printJson } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
 import { openTarget } from '../target.ts';
 
-export interface RestoreOptions {
+export interface RestoreOptions extends AtSnapshot {
   /** Bytes. */
   readonly offset?: number;
   /** Bytes. */
@@ -24,7 +24,7 @@ export async function restore(
 ): Promise<void> {
   const started = performance.now();
   const { signal, resources, settings } = context;
-  const store = await openLsu(context, lsu);
+  const store = await openAt(context, lsu, options);
   const entry = await findImage(store, image, signal);
   if (entry.state === 'pending') {
     throw new EngineError('VOST_IMAGE_PENDING', 'busy', `${image} in ${lsu} is not complete, so it cannot be restored`);

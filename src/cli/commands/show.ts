@@ -1,11 +1,11 @@
 import { findImage } from '../../image/catalog.ts';
 import { formatSize } from '../../units.ts';
-import { type Context, openLsu } from '../context.ts';
+import { type AtSnapshot, type Context, openAt } from '../context.ts';
 import { printFields, printJson } from '../output.ts';
 
 /** `vast-ost show LSU IMAGE`: all that the manifest, or the pending record, says. */
-export async function show(context: Context, lsu: string, image: string): Promise<void> {
-  const store = await openLsu(context, lsu);
+export async function show(context: Context, lsu: string, image: string, at: AtSnapshot): Promise<void> {
+  const store = await openAt(context, lsu, at);
   const entry = await findImage(store, image, context.signal);
   if (entry.state === 'damaged') throw entry.error;
   const record = entry.state === 'complete' ? entry.manifest : entry.pending;

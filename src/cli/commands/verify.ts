@@ -5,18 +5,24 @@ import { parseSubset } from '../../image/subset.ts';
 import { verifyImage } from '../../image/verify-image.ts';
 import { formatSize } from '../../units.ts';
 import type { ObjectStore } from '../../vast/store.ts';
-import { type Context, openLsu } from '../context.ts';
+import { type AtSnapshot, type Context, openAt } from '../context.ts';
 import { printJson } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
+
+export interface VerifyCommandOptions extends AtSnapshot {
+  /** `n/t`, `x%` or a size: read only that much. */
+  readonly subset?: string;
+}
 
 /** `vast-ost verify LSU [IMAGE] [--subset S]`: one image, or every complete image of the LSU. */
 export async function verify(
   context: Context,
   lsu: string,
   image: string | undefined,
-  subset: string | undefined,
+  options: VerifyCommandOptions,
 ): Promise<void> {
-  const store = await openLsu(context, lsu);
+  const { subset } = options;
+  const store = await openAt(context, lsu, options);
   const failed: EngineError[] = [];
   for (const imageId of await chosen(context, store, image)) {
     try {

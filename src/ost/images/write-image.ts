@@ -6,7 +6,7 @@ import { causeOf, resultOf } from '../results.ts';
 import { SlotShare } from '../slot-grants.ts';
 import type { SlotUse } from '../slot-table.ts';
 import { wireFault } from '../wire/bytes.ts';
-import { ATTACH_SLOT, CLOSE_MODE, EVENT_TYPE, IMAGE_FLAG, RESULT, SLOT_LAST } from '../wire/constants.ts';
+import { ATTACH_SLOT, CLOSE_MODE, IMAGE_FLAG, RESULT, SLOT_LAST } from '../wire/constants.ts';
 import type { WireAttachSlot } from '../wire/groups.ts';
 import type { Answer, Notice, Question } from '../wire/messages.ts';
 import { checkBlob, fillSlot } from './blob-slot.ts';
@@ -189,7 +189,7 @@ export class WriteImage implements OpenImage {
     const sensible = how !== undefined && Number.isSafeInteger(bytes);
     try {
       const manifest = await this.#handle.close(sensible ? how : 'abandon', sensible ? bytes : 0);
-      if (sensible && how === 'complete') this.#tellCompleted(bytes);
+      if (sensible && how === 'complete') this.place.server.imageCompleted(this.place, bytes, this.stored);
       if (!sensible) throw invalid(how === undefined ? `${mode} is no way to close an image` : 'the size is too large');
       return reportLine(this.counters, {
         image: this.place.imageId,
@@ -203,13 +203,6 @@ export class WriteImage implements OpenImage {
     } finally {
       this.#end();
     }
-  }
-
-  /** Nobody waits for an event to be on disk. */
-  #tellCompleted(size: number): void {
-    const { server, lsu, identity, imageId } = this.place;
-    const payload = JSON.stringify({ image_id: imageId, size, stored: this.stored });
-    void server.events.append({ type: EVENT_TYPE.IMAGE_COMPLETED, lsu, image: identity, payload });
   }
 
   async drop(): Promise<void> {

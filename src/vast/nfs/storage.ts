@@ -7,7 +7,10 @@ import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
 import { lsuExists, noSuchLsu, storageClosed } from '../store-errors.ts';
 import { errnoOf, fileError } from './classify.ts';
 import { FileStore } from './store.ts';
-import { findFolder } from './walk.ts';
+import { findFolder, type LsuPlace } from './walk.ts';
+
+/** Where the server shows the snapshots of a directory, read-only and hidden from listings. */
+const SNAPSHOTS = '.snapshot';
 
 export interface FileStorageOptions extends Omit<RetrierOptions, 'refresh'> {
   /** Whether large aligned writes bypass the page cache where the file system allows. Default true. */
@@ -68,13 +71,44 @@ export class FileStorage implements Storage {
 
   async open(lsu: string, options: RequestOptions = {}): Promise<ObjectStore> {
     checkLsu(lsu, isDirectoryLsu);
-    return this.#run('open LSU in', options, async () => {
-      const place = { root: this.#root, lsu };
-      const dir = await findFolder(place, []);
-      if (dir === undefined) throw noSuchLsu(lsu);
-      await dir.close();
-      return new FileStore({ place, retrier: this.#retrier, directIo: this.#directIo, closed: this.#closed.signal });
+    return this.#run('open LSU in', options, () => this.#openAt({ root: this.#root, lsu }));
+  }
+
+  async snapshots(lsu: string, options: RequestOptions = {}): Promise<string[]> {
+    checkLsu(lsu, isDirectoryLsu);
+    return this.#run('list snapshots in', options, async () => {
+      await this.#openAt({ root: this.#root, lsu });
+      const names: string[] = [];
+      try {
+        for await (const { name } of await opendir(join(this.#root, lsu, SNAPSHOTS))) {
+          checkSignal(options.signal);
+          if (isDirectoryLsu(name)) names.push(name);
+        }
+      } catch (error) {
+        // The policy of the view may hide the folder; it need not be there.
+        if (errnoOf(error) !== 'ENOENT') throw error;
+      }
+      return names.sort();
     });
+  }
+
+  async openSnapshot(lsu: string, snapshot: string, options: RequestOptions = {}): Promise<ObjectStore> {
+    checkLsu(lsu, isDirectoryLsu);
+    checkLsu(snapshot, isDirectoryLsu);
+    return this.#run('open a snapshot in', options, async () => {
+      await this.#openAt({ root: this.#root, lsu });
+      return this.#openAt({ root: join(this.#root, lsu, SNAPSHOTS), lsu: snapshot });
+    });
+  }
+
+  async #openAt(place: LsuPlace): Promise<FileStore> {
+    const dir = await findFolder(place, []).catch((error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (dir === undefined) throw noSuchLsu(place.lsu);
+    await dir.close();
+    return new FileStore({ place, retrier: this.#retrier, directIo: this.#directIo, closed: this.#closed.signal });
   }
 
   async close(): Promise<void> {

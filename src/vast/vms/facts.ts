@@ -53,7 +53,7 @@ export type LsuPlace = { readonly bucket: string } | { readonly path: string };
  */
 export function spaceOf(facts: ClusterFacts, place: LsuPlace): LsuSpace {
   const { cluster } = facts;
-  const path = 'path' in place ? place.path : facts.views.find(({ bucket }) => bucket === place.bucket)?.path;
+  const path = pathOf(facts, place);
   const quota = path === undefined ? undefined : facts.quotas.find((row) => row.path === path);
   const physical = {
     physicalTotal: bytesOf(cluster?.physical_space),
@@ -70,6 +70,11 @@ export function spaceOf(facts: ClusterFacts, place: LsuPlace): LsuSpace {
   const soft = positive(quota.soft_limit);
   const alarmPercent = soft === undefined || !total ? undefined : Math.min(100, Math.round((100 * soft) / total));
   return { total, used, ...physical, alarmPercent };
+}
+
+/** The directory of an LSU on the cluster; undefined for a bucket whose view is not seen. */
+export function pathOf({ views }: ClusterFacts, place: LsuPlace): string | undefined {
+  return 'path' in place ? place.path : (views.find(({ bucket }) => bucket === place.bucket)?.path ?? undefined);
 }
 
 function bytesOf(value: number | null | undefined): number | undefined {
