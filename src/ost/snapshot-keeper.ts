@@ -50,7 +50,6 @@ export class SnapshotKeeper {
     clearTimeout(before?.timer);
     const left = Math.max(0, Math.min(quietMs, since + patienceMs - this.#now()));
     const timer = setTimeout(() => this.#begin(lsu), left);
-    timer.unref();
     this.#waiting.set(lsu, { since, timer });
   }
 

@@ -14,10 +14,12 @@ const MAX_SLASHES = 200;
 export const RESERVED_PREFIX = '.vost-';
 /** An NFS client renames a file that is removed while open to such a name. */
 const NFS_PREFIX = '.nfs';
+/** Where NFS servers show the snapshots of a directory, when their policy lets it be seen. */
+export const SNAPSHOTS = '.snapshot';
 
 /** True for file names that never are objects or folders. */
 export function isReserved(segment: string): boolean {
-  return segment.startsWith(RESERVED_PREFIX) || segment.startsWith(NFS_PREFIX);
+  return segment.startsWith(RESERVED_PREFIX) || segment.startsWith(NFS_PREFIX) || segment === SNAPSHOTS;
 }
 
 const KEY = /^[A-Za-z0-9._=-]+(?:\/[A-Za-z0-9._=-]+)*$/;

@@ -91,7 +91,7 @@ export interface UploadInfo {
   readonly initiated: number;
 }
 
-/** One LSU: keys to immutable objects. Keys: segments of `[A-Za-z0-9._=-]` joined by single `/`, never `.` or `..`, never beginning with `.vost-` or `.nfs`. */
+/** One LSU: keys to immutable objects. Keys: segments of `[A-Za-z0-9._=-]` joined by single `/`, never `.` or `..`, never beginning with `.vost-` or `.nfs`, never `.snapshot`. */
 export interface ObjectStore {
   readonly lsu: string;
   readonly limits: StoreLimits;

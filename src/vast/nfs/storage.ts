@@ -1,16 +1,13 @@
 import { mkdir, open, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkSignal } from '../body.ts';
-import { checkLsu, isDirectoryLsu } from '../names.ts';
+import { checkLsu, isDirectoryLsu, SNAPSHOTS } from '../names.ts';
 import { Retrier, type RetrierOptions } from '../retry.ts';
 import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
 import { lsuExists, noSuchLsu, storageClosed } from '../store-errors.ts';
 import { errnoOf, fileError } from './classify.ts';
 import { FileStore } from './store.ts';
 import { findFolder, type LsuPlace } from './walk.ts';
-
-/** Where the server shows the snapshots of a directory, read-only and hidden from listings. */
-const SNAPSHOTS = '.snapshot';
 
 export interface FileStorageOptions extends Omit<RetrierOptions, 'refresh'> {
   /** Whether large aligned writes bypass the page cache where the file system allows. Default true. */
