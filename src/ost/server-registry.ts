@@ -1,15 +1,15 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { keysFileOf, managedKeysFile } from '../config/managed-files.ts';
 import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
-import type { Storage } from '../vast/store.ts';
+import { checkMount } from '../vast/nfs/mount.ts';
 import type { LsuPlace } from '../vast/vms/facts.ts';
 import { Cluster } from './cluster.ts';
 import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
 import { notFound } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
-import { type Rotations, rotationsOf } from './rotations.ts';
+import { rotationsOf } from './rotations.ts';
 import { logRetry, openServerStorage, type StorageSettings } from './server-storage.ts';
 import { SERVER_PREFIX, StorageServer, type StorageServerOptions } from './storage-server.ts';
 
@@ -89,7 +89,10 @@ async function openConfigured(
   const child = log.child({ server: id });
   const storage = openServerStorage(id, server, settings, child);
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
-  if (server.vms === undefined) return openServer(id, used, storage, settings, child);
+  const directory = resolve(server.store.slice('file:'.length));
+  const verify = server.data === 'nfs' ? () => checkMount(directory, server.view_path) : undefined;
+  const parts: Parts = { id, settings: used, storage, verify };
+  if (server.vms === undefined) return openServer(parts, settings, child);
   const client = openVms(id, server, (event) => logRetry(event, child));
   const nfs = server.store.startsWith('file:');
   const placeOf = (lsu: string): LsuPlace => {
@@ -99,7 +102,8 @@ async function openConfigured(
   };
   const cluster = new Cluster({ client, placeOf, log: child });
   cluster.warm();
-  return openServer(id, used, storage, settings, child, cluster, rotationsOf(id, settings, server, client, child));
+  const rotations = rotationsOf(id, settings, server, client, child);
+  return openServer({ ...parts, cluster, rotations }, settings, child);
 }
 
 async function openFound(id: string, found: FoundServer, settings: Settings, log: Logger): Promise<StorageServer> {
@@ -109,27 +113,20 @@ async function openFound(id: string, found: FoundServer, settings: Settings, log
   const storage = openServerStorage(id, server, settings, child);
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
   child.info({ store, vms: client.origin }, 'storage server found by its name');
-  return openServer(id, { ...server, label: '' }, storage, settings, child, cluster);
+  return openServer({ id, settings: { ...server, label: '' }, storage, cluster }, settings, child);
 }
 
-async function openServer(
-  id: string,
-  server: StorageServerOptions['settings'],
-  storage: Storage,
-  settings: Settings,
-  log: Logger,
-  cluster?: Cluster,
-  rotations?: Rotations,
-): Promise<StorageServer> {
+type Parts = Omit<StorageServerOptions, 'events' | 'tuning'>;
+
+async function openServer(parts: Parts, settings: Settings, log: Logger): Promise<StorageServer> {
   const { compression, parallel_streams: parallelStreams } = settings.performance;
   try {
-    const events = await EventLog.open(join(settings.engine.state_dir, `events-${id}.jsonl`), log);
-    const tuning = { compression, parallelStreams };
-    return new StorageServer({ id, settings: server, storage, events, tuning, cluster, rotations });
+    const events = await EventLog.open(join(settings.engine.state_dir, `events-${parts.id}.jsonl`), log);
+    return new StorageServer({ ...parts, events, tuning: { compression, parallelStreams } });
   } catch (error) {
-    await rotations?.close();
-    await cluster?.close();
-    await storage.close();
+    await parts.rotations?.close();
+    await parts.cluster?.close();
+    await parts.storage.close();
     throw error;
   }
 }

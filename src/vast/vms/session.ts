@@ -56,6 +56,7 @@ export class VmsSession {
   #release: { readonly value: VmsRelease; readonly at: number } | undefined;
   #looking: Promise<VmsRelease> | undefined;
   #calls = 0;
+  readonly #closed = new AbortController();
 
   /** Contacts nothing yet. @throws EngineError VOST_CA_FILE (`usage`) */
   constructor(options: VmsSessionOptions) {
@@ -98,7 +99,9 @@ export class VmsSession {
     return this.#send(call, schema);
   }
 
+  /** What runs or waits for another try ends at once, with class `aborted`. */
   async close(): Promise<void> {
+    this.#closed.abort(new EngineError('VOST_VMS_CLOSED', 'aborted', `the connection to ${this.origin} was closed`));
     await this.#transport.close();
   }
 
@@ -159,8 +162,10 @@ export class VmsSession {
   }
 
   async #send<T>(call: VmsCall, schema: z.ZodType<T>): Promise<T> {
-    const { method, resource, signal } = call;
+    const { method, resource } = call;
     const what = `${method} ${resource}`;
+    const closed = this.#closed.signal;
+    const signal = call.signal === undefined ? closed : AbortSignal.any([closed, call.signal]);
     let used: Proof | undefined;
     let renewed = false;
     const retrier = new Retrier({
@@ -169,16 +174,16 @@ export class VmsSession {
       onRetry: this.#options.onRetry,
       refresh: async () => {
         if (used === undefined) throw new EngineError('VOST_VMS_CREDENTIALS', 'credentials', 'the login was refused');
-        await this.#authenticator.renew(used);
+        await this.#authenticator.renew(used, closed);
         renewed = true;
       },
     });
     const outcome = await retrier.run({ operation: what, signal }, async () => {
       used = undefined;
-      const proof = await this.#authenticator.proof();
+      const proof = await this.#authenticator.proof(closed);
       used = proof;
       try {
-        return { answer: await this.#attempt(call, proof, schema) };
+        return { answer: await this.#attempt({ ...call, signal }, proof, schema) };
       } catch (error) {
         if (!(error instanceof EngineError)) throw error;
         if (method === 'POST' && mayHaveHappened(error)) return { uncertain: error };
