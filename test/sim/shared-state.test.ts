@@ -157,7 +157,7 @@ t.test('snapshots keep what there was; clones show it', async (t) => {
   sim.faults.apply({ modes: { taskMs: 0 } });
   const made = { name: 'c1', loanee_root_path: '/nbu/clone', enabled: true, loanee_tenant_id: 1 };
   const clone = await expectStatus(t, api(sim, 'POST', `/snapshots/${snapshot['id']}/clone/`, made), 200);
-  t.match(clone, { state: 'INIT', async_task: { id: Number } });
+  t.match(clone, { state: 'Completed', status: { state: 'FINISHED' }, async_task: { id: Number } });
   const view = { path: '/nbu/clone', policy_id: 2, protocols: ['S3'], bucket: 'clone', bucket_owner: 'u-bucket-a' };
   await expectStatus(t, api(sim, 'POST', '/views/', view), 201);
   const { Body } = await client.send(new GetObjectCommand({ Bucket: 'clone', Key: 'k' }));
