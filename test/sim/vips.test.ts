@@ -132,3 +132,12 @@ t.test('certificates name their VIP and the pool, and hold under our authority a
 t.test('how many VIPs there can be', async (t) => {
   await t.rejects(cluster(t, { vips: 201 }), { code: 'VOST_SETTING', failure: 'usage' });
 });
+
+t.test('a port that was asked for and is taken is an error, and nothing goes on listening', async (t) => {
+  const taken = await cluster(t, { vips: 2 });
+  const port = Number(new URL(taken.urls[1] ?? '').port);
+  await taken.act({ do: 'vip-down', vip: '127.0.1.1' });
+  const options = { vips: 2, port, tlsPort: 1, dir: `${taken.dir}-2` };
+  await t.rejects(cluster(t, options), { code: 'EADDRINUSE' }, 'the second VIP cannot be served');
+  await taken.act({ do: 'vip-up', vip: '127.0.1.1' });
+});
