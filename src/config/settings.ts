@@ -3,6 +3,7 @@ import { EngineError } from '../errors.ts';
 import { engineSchema, serverSchema } from './engine-schema.ts';
 import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
+import { vipFields } from './vip-fields.ts';
 
 const MIB = 1024 * 1024;
 const Flag = z.enum(['true', 'false', 'yes', 'no', '1', '0']).transform((text) => ['true', 'yes', '1'].includes(text));
@@ -21,6 +22,7 @@ export const settingsSchema = {
     s3_region: z.string().min(1).default('us-east-1'),
     /** PEM file with the authorities to trust, instead of the system's. */
     s3_ca_file: z.string().min(1).optional(),
+    ...vipFields,
   },
   performance: {
     /** Parts in flight per image. */

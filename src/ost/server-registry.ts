@@ -5,6 +5,7 @@ import type { ServerSettings, Settings } from '../config/settings.ts';
 import { openStorage } from '../vast/open-storage.ts';
 import type { RetryEvent } from '../vast/retry.ts';
 import type { Storage } from '../vast/store.ts';
+import { vipOptions } from '../vast/vip-pool/configured-vips.ts';
 import { notFound } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
 import { SERVER_PREFIX, StorageServer } from './storage-server.ts';
@@ -51,7 +52,7 @@ export class ServerRegistry {
 
 async function openServer(id: string, server: ServerSettings, settings: Settings, log: Logger): Promise<StorageServer> {
   const child = log.child({ server: id });
-  const storage = storageOf(server, settings, child);
+  const storage = storageOf(id, server, settings, child);
   const { compression, parallel_streams: parallelStreams } = settings.performance;
   try {
     const events = await EventLog.open(join(settings.engine.state_dir, `events-${id}.jsonl`), child);
@@ -68,13 +69,14 @@ async function openServer(id: string, server: ServerSettings, settings: Settings
   }
 }
 
-function storageOf(server: ServerSettings, { general, performance }: Settings, log: Logger): Storage {
+function storageOf(id: string, server: ServerSettings, { general, performance }: Settings, log: Logger): Storage {
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = server.s3_credentials_file;
   return openStorage(server.store, {
     s3: {
       region: server.s3_region ?? general.s3_region,
       wireIntegrity: performance.wire_integrity,
+      ...vipOptions(server.store, server, `[server ${id}]`),
       ...(caFile === undefined ? {} : { caFile }),
       ...(credentials === undefined ? {} : { credentials: () => readCredentialsFile(credentials) }),
     },

@@ -3,29 +3,50 @@ import { hostOf, isEndpoint, portOf } from '../endpoint.ts';
 import { DnsVips } from './dns-vips.ts';
 import { fixedVips, type VipAddress, type VipSource } from './vip-source.ts';
 
-/** The settings that say where a storage's VIPs are; lists are separated by commas. */
+/** The settings about VIPs, as they stand in the configuration; lists are separated by commas. */
 export interface VipSettings {
   /** `http(s)://host[:port]` of every VIP. */
   readonly endpoints?: string | undefined;
-  readonly dnsName?: string | undefined;
-  readonly dnsServers?: string | undefined;
+  readonly dns_name?: string | undefined;
+  readonly dns_servers?: string | undefined;
+  readonly connections_per_vip: number;
+}
+
+/** What an S3 storage takes of them. */
+export interface VipOptions {
+  /** Absent when the storage's own address is all there is. */
+  readonly vips?: VipSource;
+  readonly connections: number;
 }
 
 /**
- * The source that the settings of the storage at `url` describe; undefined when its own address is all there is.
+ * The VIPs that the settings of the storage at `url` describe.
+ * @param where the section, for errors
  * @throws EngineError VOST_CONFIG (`usage`)
  */
-export function configuredVips(url: string, { endpoints, dnsName, dnsServers }: VipSettings): VipSource | undefined {
-  if (endpoints === undefined && dnsName === undefined) {
-    if (dnsServers !== undefined) throw wrong('dns_servers says whom to ask, and dns_name is missing');
+export function vipOptions(url: string, settings: VipSettings, where: string): VipOptions {
+  try {
+    const vips = sourceOf(url, settings);
+    return { connections: settings.connections_per_vip, ...(vips === undefined ? {} : { vips }) };
+  } catch (error) {
+    throw new EngineError('VOST_CONFIG', 'usage', `${where}: ${(error as Error).message}`, {
+      advice: 'docs/service.md says how endpoints, dns_name and dns_servers go together',
+    });
+  }
+}
+
+/** Throws errors that say what is wrong. */
+function sourceOf(url: string, { endpoints, dns_name, dns_servers }: VipSettings): VipSource | undefined {
+  if (endpoints === undefined && dns_name === undefined) {
+    if (dns_servers !== undefined) throw new Error('dns_servers says whom to ask, but there is no dns_name');
     return undefined;
   }
-  if (!url.startsWith('s3:')) throw wrong('only an S3 storage has endpoints or a dns_name');
-  if (endpoints !== undefined && dnsName !== undefined) throw wrong('give endpoints or dns_name, not both');
-  if (dnsName !== undefined) return dnsVips(dnsName, list(dnsServers));
+  if (!url.startsWith('s3:')) throw new Error('only an S3 store has endpoints or a dns_name');
+  if (endpoints !== undefined && dns_name !== undefined) throw new Error('give endpoints or dns_name, not both');
+  if (dns_name !== undefined) return dnsVips(dns_name, list(dns_servers));
   const protocol = url.slice('s3:'.length).split('//', 1)[0] ?? '';
   const addresses = list(endpoints).map((text) => addressOf(text, protocol));
-  if (addresses.length === 0) throw wrong('endpoints names none');
+  if (addresses.length === 0) throw new Error('endpoints names none');
   return fixedVips(addresses);
 }
 
@@ -33,7 +54,7 @@ function dnsVips(name: string, servers: readonly string[]): VipSource {
   try {
     return new DnsVips(name, servers);
   } catch {
-    throw wrong('dns_servers are IP addresses, or ADDRESS:PORT, separated by commas');
+    throw new Error('dns_servers are IP addresses, or ADDRESS:PORT, separated by commas');
   }
 }
 
@@ -48,11 +69,7 @@ function list(text = ''): string[] {
 function addressOf(text: string, protocol: string): VipAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || url.protocol !== protocol || !isEndpoint(url)) {
-    throw wrong(`endpoints are ${protocol}//HOST:PORT like the storage's own, separated by commas`);
+    throw new Error(`endpoints are ${protocol}//HOST:PORT and nothing more, separated by commas`);
   }
   return { host: hostOf(url), port: portOf(url) };
-}
-
-function wrong(message: string): EngineError {
-  return new EngineError('VOST_CONFIG', 'usage', message, { advice: 'docs/service.md describes the settings' });
 }
