@@ -30,6 +30,8 @@ export class FarmVip {
   mode: VipMode = 'ok';
   /** Requests that arrived. */
   requests = 0;
+  /** Bytes that they announced. */
+  bytes = 0;
   /** Names that clients asked for in TLS, and Host headers. */
   readonly names = new Set<string | undefined>();
   readonly #handle: S3Handler;
@@ -78,6 +80,7 @@ export class FarmVip {
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     this.requests += 1;
+    this.bytes += Number(request.headers['content-length'] ?? 0);
     this.names.add(request.headers.host);
     this.#onRequest();
     request.on('error', () => undefined);
@@ -183,13 +186,16 @@ export class VipFarm {
     };
   }
 
-  /** Requests of the busiest VIP for each one of the idlest. */
-  get spread(): number {
-    const counts = this.vips.map((vip) => vip.requests);
+  /** Requests or bytes of the busiest VIP for each one of the idlest. */
+  spread(what: 'requests' | 'bytes'): number {
+    const counts = this.vips.map((vip) => vip[what]);
     return Math.max(...counts) / Math.min(...counts);
   }
 
   restartCounts(): void {
-    for (const vip of this.vips) vip.requests = 0;
+    for (const vip of this.vips) {
+      vip.requests = 0;
+      vip.bytes = 0;
+    }
   }
 }

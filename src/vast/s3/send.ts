@@ -73,7 +73,7 @@ export class S3Sender {
     };
     return this.#retrier.run({ operation, bytes, signal }, async () => {
       this.check();
-      const lease = await vips.acquire({ avoid, signal });
+      const lease = await vips.acquire({ avoid, bytes, signal });
       let outcome: Outcome = { kind: 'unknown' };
       try {
         const result = await onLiveConnection(lease.connection, once);

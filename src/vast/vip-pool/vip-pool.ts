@@ -12,6 +12,8 @@ import type { VipAddress, VipSource } from './vip-source.ts';
 
 /** More members than this make no sense; whoever names more is wrong or hostile. */
 const MAX_VIPS = 256;
+/** A VIP that got less payload than others catches up by this at most. */
+const MAX_LAG_BYTES = 256 * 2 ** 20;
 /** Bound of one probe, milliseconds. */
 const PROBE_MS = 15_000;
 
@@ -44,11 +46,14 @@ export interface VipLease<C> {
 export interface AcquireOptions {
   /** VIPs that the request has failed at: taken only when no other is healthy. */
   readonly avoid?: ReadonlySet<string>;
+  /** Payload of the request or its answer. Default 0. */
+  readonly bytes?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 interface Waiter<C> {
   readonly avoid: ReadonlySet<string>;
+  readonly bytes: number;
   readonly grant: (lease: VipLease<C>) => void;
   readonly refuse: (error: unknown) => void;
 }
@@ -77,6 +82,8 @@ export class VipPool<C extends Closable> {
   readonly #timers = new Map<Vip<C>, () => void>();
   readonly #closed = new AbortController();
   #number = 0;
+  /** Payload of the VIP that had most, bytes. */
+  #mostBytes = 0;
 
   constructor(options: VipPoolOptions<C>) {
     this.#options = options;
@@ -88,13 +95,13 @@ export class VipPool<C extends Closable> {
    * Wait for a VIP's turn. Whoever came first is served first, unless it avoids what is free.
    * @throws EngineError VOST_NO_VIPS (`retryable`), VOST_STORAGE_CLOSED, or of class `aborted`
    */
-  async acquire({ avoid = NONE, signal }: AcquireOptions = {}): Promise<VipLease<C>> {
+  async acquire({ avoid = NONE, bytes = 0, signal }: AcquireOptions = {}): Promise<VipLease<C>> {
     this.#check(signal);
     if (this.#vips.size === 0) await this.#members.ready(signal);
     else this.#members.touch();
     this.#check(signal);
     const { promise, resolve, reject } = Promise.withResolvers<VipLease<C>>();
-    const waiter: Waiter<C> = { avoid, grant: resolve, refuse: reject };
+    const waiter: Waiter<C> = { avoid, bytes, grant: resolve, refuse: reject };
     this.#waiters.add(waiter);
     this.#serve();
     return this.#waiters.has(waiter) && signal !== undefined ? this.#wait(waiter, promise, signal) : promise;
@@ -148,30 +155,30 @@ export class VipPool<C extends Closable> {
   #serve(): void {
     for (const waiter of this.#waiters) {
       if (!this.#vips.values().some((vip) => vip.free)) return;
-      const vip = this.#choose(waiter.avoid);
+      const vip = this.#choose(waiter);
       if (vip === undefined) continue;
       this.#waiters.delete(waiter);
-      waiter.grant(this.#lease(vip));
+      waiter.grant(this.#lease(vip, waiter.bytes));
     }
   }
 
   /** The best VIP for a request, undefined when it has no place now. */
-  #choose(avoid: ReadonlySet<string>): Vip<C> | undefined {
+  #choose({ avoid, bytes }: Waiter<C>): Vip<C> | undefined {
     let best: { vip: Vip<C>; rank: number } | undefined;
     for (const vip of this.#vips.values()) {
       // A busy VIP of a better rank is waited for: a bad one is free because it fails fast.
       const rank = (vip.quarantined ? 2 : 0) + (avoid.has(vip.name) ? 1 : 0);
-      if (best === undefined || rank < best.rank || (rank === best.rank && vip.betterThan(best.vip))) {
+      if (best === undefined || rank < best.rank || (rank === best.rank && vip.betterThan(best.vip, bytes > 0))) {
         best = { vip, rank };
       }
     }
     return best?.vip.free ? best.vip : undefined;
   }
 
-  #lease(vip: Vip<C>): VipLease<C> {
+  #lease(vip: Vip<C>, bytes: number): VipLease<C> {
     this.#number += 1;
     const number = this.#number;
-    vip.begin(number);
+    this.#mostBytes = Math.max(this.#mostBytes, vip.begin(number, bytes, this.#mostBytes - MAX_LAG_BYTES));
     const { epoch } = vip.health;
     let released = false;
     return {

@@ -52,9 +52,11 @@ export class Vip<C extends Closable> {
   readonly connection: C;
   readonly health: VipHealth;
   draining = false;
-  /** Number of the request that it was last given. */
-  lastUsed = 0;
   inFlight = 0;
+  /** Payload of all its requests, bytes; see {@link begin}. */
+  #bytes = 0;
+  /** Number of its latest request. */
+  #latest = 0;
   readonly #clock: VipClock;
   readonly #window: Window;
   #requests = 0;
@@ -78,10 +80,15 @@ export class Vip<C extends Closable> {
     return this.inFlight < this.#window.size;
   }
 
-  /** Of two that are as healthy: the one with a place, with fewer in flight, that waited longer. */
-  betterThan(other: Vip<C>): boolean {
+  /**
+   * Of two that are as healthy: the one with a place, with fewer in flight, that waited longer. Payload goes where less
+   * has gone before: with mere turns, two VIPs and large and small parts in turn, one VIP would get all the large ones.
+   */
+  betterThan(other: Vip<C>, payload: boolean): boolean {
     if (this.free !== other.free) return this.free;
-    return this.#load === other.#load ? this.lastUsed < other.lastUsed : this.#load < other.#load;
+    if (this.#load !== other.#load) return this.#load < other.#load;
+    if (payload && this.#bytes !== other.#bytes) return this.#bytes < other.#bytes;
+    return this.#latest < other.#latest;
   }
 
   /** The longer a VIP has been failing, the fewer requests try it. */
@@ -89,10 +96,18 @@ export class Vip<C extends Closable> {
     return this.inFlight + (this.quarantined ? this.health.level : 0);
   }
 
-  begin(number: number): void {
+  /**
+   * Give it request `number`.
+   * @param bytes payload
+   * @param least what counts as its payload so far is at least this: who was away does not get everything now
+   * @returns its payload so far, bytes
+   */
+  begin(number: number, bytes: number, least: number): number {
     this.inFlight += 1;
     this.#requests += 1;
-    this.lastUsed = number;
+    this.#latest = number;
+    if (bytes > 0) this.#bytes = Math.max(this.#bytes, least) + bytes;
+    return this.#bytes;
   }
 
   /**
@@ -110,7 +125,7 @@ export class Vip<C extends Closable> {
     }
     this.#failures += 1;
     this.#lastError = outcome.code;
-    if (outcome.kind === 'throttle') this.#window.cut(number, this.lastUsed, inFlight);
+    if (outcome.kind === 'throttle') this.#window.cut(number, this.#latest, inFlight);
     const quarantined = this.health.failure(epoch, WEIGHTS[outcome.kind]);
     if (quarantined) this.#quarantines += 1;
     return quarantined;

@@ -24,6 +24,42 @@ t.test('one request after another uses all VIPs', async (t) => {
   t.same(used, ['a', 'b', 'c', 'd', 'a', 'b', 'c', 'd']);
 });
 
+t.test('payload goes evenly, whatever the pattern of the requests', async (t) => {
+  const { pool } = makeBench(['a', 'b', 'c', 'd']);
+  const bytes = new Map<string, number>();
+  const send = async (size: number): Promise<void> => {
+    const lease = await pool.acquire({ bytes: size });
+    bytes.set(lease.vip, (bytes.get(lease.vip) ?? 0) + size);
+    lease.release(OK);
+  };
+  for (let at = 0; at < 40; at += 1) {
+    await send(0);
+    await send(64);
+    await send(0);
+    await send(1);
+  }
+  const all = [...bytes.values()];
+  t.equal(all.length, 4);
+  t.ok(Math.max(...all) - Math.min(...all) <= 64, `${all}`);
+});
+
+t.test('a VIP that was away does not get everything when it is back', async (t) => {
+  const bench = makeBench(['a']);
+  const { pool, clock } = bench;
+  const GIB = 2 ** 30;
+  for (let at = 0; at < 10; at += 1) (await pool.acquire({ bytes: GIB })).release(OK);
+  bench.members = ['a', 'b'];
+  await clock.advance(60_000);
+  const used: string[] = [];
+  for (let at = 0; at < 6; at += 1) {
+    const lease = await pool.acquire({ bytes: GIB });
+    await settled();
+    used.push(lease.vip);
+    lease.release(OK);
+  }
+  t.same(used, ['a:80', 'b:80', 'a:80', 'b:80', 'a:80', 'b:80']);
+});
+
 t.test('more than there is room for waits, first come first served', async (t) => {
   const { pool } = makeBench(['a', 'b'], 1);
   const [a] = await take(pool, 2);
