@@ -64,10 +64,10 @@ export class FarmVip {
     const server = this.#tls === undefined ? createHttpServer() : createHttpsServer(this.#tls);
     server.on('request', (request, response) => this.#serve(request, response));
     server.on('secureConnection', (socket) => this.names.add(socket.servername));
+    this.#server = server;
     server.listen(this.#port, this.host);
     await once(server, 'listening');
     this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
   }
 
   /** The node dies: all connections break, new ones are refused. */
