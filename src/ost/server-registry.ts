@@ -5,6 +5,7 @@ import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
 import { checkMount } from '../vast/nfs/mount.ts';
 import type { LsuPlace } from '../vast/vms/facts.ts';
+import { VmsVips } from '../vast/vms/vms-vips.ts';
 import { Cluster } from './cluster.ts';
 import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
 import { notFound } from './errors.ts';
@@ -87,13 +88,16 @@ async function openConfigured(
   log: Logger,
 ): Promise<StorageServer> {
   const child = log.child({ server: id });
-  const storage = openServerStorage(id, server, settings, child);
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
   const directory = resolve(server.store.slice('file:'.length));
   const verify = server.data === 'nfs' ? () => checkMount(directory, server.view_path) : undefined;
-  const parts: Parts = { id, settings: used, storage, verify };
-  if (server.vms === undefined) return openServer(parts, settings, child);
+  if (server.vms === undefined) {
+    const storage = openServerStorage(id, server, settings, child);
+    return openServer({ id, settings: used, storage, verify }, settings, child);
+  }
   const client = openVms(id, server, (event) => logRetry(event, child));
+  const vips = server.vip_pool === undefined ? undefined : new VmsVips(client, server.vip_pool);
+  const storage = openServerStorage(id, server, settings, child, vips);
   const nfs = server.store.startsWith('file:');
   const placeOf = (lsu: string): LsuPlace => {
     const path = settings.lsus.get(`${id}/${lsu}`)?.path;
@@ -103,14 +107,14 @@ async function openConfigured(
   const cluster = new Cluster({ client, placeOf, log: child });
   cluster.warm();
   const rotations = rotationsOf(id, settings, server, client, child);
-  return openServer({ ...parts, cluster, rotations }, settings, child);
+  return openServer({ id, settings: used, storage, verify, cluster, rotations }, settings, child);
 }
 
 async function openFound(id: string, found: FoundServer, settings: Settings, log: Logger): Promise<StorageServer> {
   const child = log.child({ server: id });
   const { client, store } = found;
   const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
-  const storage = openServerStorage(id, server, settings, child);
+  const storage = openServerStorage(id, server, settings, child, new VmsVips(client));
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
   child.info({ store, vms: client.origin }, 'storage server found by its name');
   return openServer({ id, settings: { ...server, label: '' }, storage, cluster }, settings, child);
