@@ -1,16 +1,17 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { DEFAULT_HIGH_WATER } from '../config/engine-schema.ts';
 import { keysFileOf, managedKeysFile } from '../config/managed-files.ts';
 import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
-import type { Storage } from '../vast/store.ts';
+import { checkMount } from '../vast/nfs/mount.ts';
 import type { LsuPlace } from '../vast/vms/facts.ts';
+import { VmsVips } from '../vast/vms/vms-vips.ts';
 import { Cluster } from './cluster.ts';
 import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
 import { notFound } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
-import { type Rotations, rotationsOf } from './rotations.ts';
+import { rotationsOf } from './rotations.ts';
 import { logRetry, openServerStorage, type StorageSettings } from './server-storage.ts';
 import { SERVER_PREFIX, StorageServer, type StorageServerOptions } from './storage-server.ts';
 
@@ -88,10 +89,16 @@ async function openConfigured(
   log: Logger,
 ): Promise<StorageServer> {
   const child = log.child({ server: id });
-  const storage = openServerStorage(id, server, settings, child);
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
-  if (server.vms === undefined) return openServer(id, used, storage, settings, child);
+  const directory = resolve(server.store.slice('file:'.length));
+  const verify = server.data === 'nfs' ? () => checkMount(directory, server.view_path) : undefined;
+  if (server.vms === undefined) {
+    const storage = openServerStorage(id, server, settings, child);
+    return openServer({ id, settings: used, storage, verify }, settings, child);
+  }
   const client = openVms(id, server, (event) => logRetry(event, child));
+  const vips = server.vip_pool === undefined ? undefined : new VmsVips(client, server.vip_pool);
+  const storage = openServerStorage(id, server, settings, child, vips);
   const nfs = server.store.startsWith('file:');
   const placeOf = (lsu: string): LsuPlace => {
     const path = settings.lsus.get(`${id}/${lsu}`)?.path;
@@ -100,49 +107,38 @@ async function openConfigured(
   };
   const cluster = new Cluster({ client, placeOf, log: child });
   cluster.warm();
-  return openServer(id, used, storage, settings, child, cluster, rotationsOf(id, settings, server, client, child));
+  const rotations = rotationsOf(id, settings, server, client, child);
+  return openServer({ id, settings: used, storage, verify, cluster, rotations }, settings, child);
 }
 
 async function openFound(id: string, found: FoundServer, settings: Settings, log: Logger): Promise<StorageServer> {
   const child = log.child({ server: id });
   const { client, store } = found;
   const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
-  const storage = openServerStorage(id, server, settings, child);
+  const storage = openServerStorage(id, server, settings, child, new VmsVips(client));
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
   child.info({ store, vms: client.origin }, 'storage server found by its name');
-  return openServer(id, { ...server, label: '' }, storage, settings, child, cluster);
+  return openServer({ id, settings: { ...server, label: '' }, storage, cluster }, settings, child);
 }
 
-async function openServer(
-  id: string,
-  server: StorageServerOptions['settings'],
-  storage: Storage,
-  settings: Settings,
-  log: Logger,
-  cluster?: Cluster,
-  rotations?: Rotations,
-): Promise<StorageServer> {
+type Parts = Pick<StorageServerOptions, 'id' | 'settings' | 'storage' | 'cluster' | 'rotations' | 'verify'>;
+
+async function openServer(parts: Parts, settings: Settings, log: Logger): Promise<StorageServer> {
   const { compression, parallel_streams: parallelStreams } = settings.performance;
   try {
-    const events = await EventLog.open(join(settings.engine.state_dir, `events-${id}.jsonl`), log);
-    const tuning = { compression, parallelStreams };
-    const highWater = server.high_water ?? DEFAULT_HIGH_WATER;
+    const events = await EventLog.open(join(settings.engine.state_dir, `events-${parts.id}.jsonl`), log);
     return new StorageServer({
-      id,
-      settings: server,
-      storage,
+      ...parts,
       events,
-      tuning,
-      cluster,
-      rotations,
-      keepSnapshots: (lsu) => settings.lsus.get(`${id}/${lsu}`)?.snapshot_keep,
-      highWater,
+      tuning: { compression, parallelStreams },
+      highWater: parts.settings.high_water ?? DEFAULT_HIGH_WATER,
+      keepSnapshots: (lsu) => settings.lsus.get(`${parts.id}/${lsu}`)?.snapshot_keep,
       log,
     });
   } catch (error) {
-    await rotations?.close();
-    await cluster?.close();
-    await storage.close();
+    await parts.rotations?.close();
+    await parts.cluster?.close();
+    await parts.storage.close();
     throw error;
   }
 }

@@ -52,6 +52,8 @@ export interface StorageServerOptions {
   readonly cluster?: Cluster | undefined;
   /** Its credentials that are replaced on a schedule. */
   readonly rotations?: Rotations | undefined;
+  /** Rejects while the storage is not what the configuration says. */
+  readonly verify?: (() => Promise<void>) | undefined;
   /** How long a snapshot of an LSU is kept, milliseconds; undefined: none is taken. */
   readonly keepSnapshots?: ((lsu: string) => number | undefined) | undefined;
   /** Per cent of an LSU at which an event tells that it is nearly full. */
@@ -71,6 +73,7 @@ export class StorageServer {
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
   readonly #rotations: Rotations | undefined;
+  readonly #verify: (() => Promise<void>) | undefined;
   readonly #watches: Watch[];
   readonly #snapshots: SnapshotKeeper | undefined;
   readonly #lsus: Aged<readonly string[]>;
@@ -79,7 +82,8 @@ export class StorageServer {
   readonly #open = new Map<string, Promise<Lsu>>();
 
   constructor(options: StorageServerOptions) {
-    const { id, settings, storage, events, tuning, cluster, rotations, keepSnapshots, highWater, log, now } = options;
+    const { id, settings, storage, events, tuning, cluster, rotations, verify, now } = options;
+    const { keepSnapshots, highWater, log } = options;
     this.id = id;
     this.name = `${SERVER_PREFIX}${id}`;
     this.settings = settings;
@@ -88,6 +92,7 @@ export class StorageServer {
     this.tuning = { ...tuning };
     this.cluster = cluster;
     this.#rotations = rotations;
+    this.#verify = verify;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
     this.#capacity = new Aged(() => readCapacity(settings.store), CAPACITY_YOUNG_MS, STALE_MS, now);
     const capacity = (lsu: string): Promise<Capacity> => this.capacity(lsu);
@@ -161,8 +166,9 @@ export class StorageServer {
     await this.storage.close();
   }
 
-  #lsu(lsu: string): Promise<Lsu> {
+  async #lsu(lsu: string): Promise<Lsu> {
     if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
+    await this.#verify?.();
     const known = this.#open.get(lsu);
     if (known !== undefined) return known;
     const opening = this.storage
@@ -174,6 +180,7 @@ export class StorageServer {
   }
 
   async #listLsus(): Promise<readonly string[]> {
+    await this.#verify?.();
     const before = this.#lsus.peek();
     const found = await this.storage.lsus();
     // Told once the new list is known, so that whoever hears of an LSU finds it.

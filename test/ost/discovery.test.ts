@@ -80,3 +80,17 @@ t.test('where to look', async (t) => {
   const look = (id: string) => lookForServer(id, () => GOOD, settings);
   await t.rejects(look('no-such-host.invalid'), refusal('not-found', { message: /no address/ }));
 });
+
+t.test('with data = nfs a directory that is no mount holds nothing', async (t) => {
+  const dir = tempDir();
+  mkdirSync(join(dir, 'store', 'one'), { recursive: true });
+  mkdirSync(join(dir, 'state'));
+  const text = `[engine]\nstate_dir = ${dir}/state\n[server nfs]\nstore = file:${dir}/store\ndata = nfs\n`;
+  const registry = await ServerRegistry.open(buildSettings(parseIni(text, 'x')), pino({ level: 'silent' }));
+  t.teardown(() => registry.close());
+  const server = registry.get('VastData:nfs');
+  const wrong = refusal('retryable', { code: 'VOST_NOT_MOUNTED' });
+  await t.rejects(server.lsus(), wrong);
+  await t.rejects(server.open('one'), wrong);
+  await t.rejects(server.label('one'), wrong);
+});

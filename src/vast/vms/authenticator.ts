@@ -54,18 +54,18 @@ export class Authenticator {
     this.#options = options;
   }
 
-  /** Who we are, now. Throws class `credentials` when the cluster says no. */
-  async proof(): Promise<Proof> {
+  /** Who we are, now. Throws class `credentials` when the cluster says no. @param signal the end of everything: a login is shared. */
+  async proof(signal: AbortSignal): Promise<Proof> {
     const held = this.#held;
     if (held !== undefined && this.#options.now() < held.renewAt) return held.proof;
-    return this.#once(held);
+    return this.#once(held, signal);
   }
 
   /** `used` was refused: get something better. Rejects when there is nothing better. */
-  async renew(used: Proof): Promise<void> {
+  async renew(used: Proof, signal: AbortSignal): Promise<void> {
     // Somebody else has been here already.
     if (this.#held !== undefined && this.#held.proof !== used) return;
-    await this.#once(this.#held);
+    await this.#once(this.#held, signal);
     if (this.#held?.proof === used)
       throw new EngineError('VOST_VMS_CREDENTIALS', 'credentials', 'nothing newer to try');
   }
@@ -77,21 +77,22 @@ export class Authenticator {
     return clean;
   }
 
-  #once(old: Held | undefined): Promise<Proof> {
-    this.#running ??= this.#prove(old).finally(() => {
+  #once(old: Held | undefined, signal: AbortSignal): Promise<Proof> {
+    this.#running ??= this.#prove(old, signal).finally(() => {
       this.#running = undefined;
     });
     return this.#running;
   }
 
-  async #prove(old: Held | undefined): Promise<Proof> {
+  async #prove(old: Held | undefined, signal: AbortSignal): Promise<Proof> {
     const credentials = await this.#options.source();
     for (const secret of secretsOf(credentials)) this.#secrets.add(secret);
     const { transport } = this.#options;
     transport.show(credentials.kind === 'certificate' ? credentials : undefined);
     const same = sameCredentials(old?.credentials, credentials);
     if (credentials.kind === 'password') {
-      const held = (same ? await this.#refresh(old, credentials) : undefined) ?? (await this.#login(credentials));
+      const held =
+        (same ? await this.#refresh(old, credentials, signal) : undefined) ?? (await this.#login(credentials, signal));
       return this.#hold(held);
     }
     // The same token again proves nothing more.
@@ -109,19 +110,19 @@ export class Authenticator {
   }
 
   /** Undefined when the refresh token is no longer good for anything. */
-  async #refresh(old: Held | undefined, credentials: VmsCredentials): Promise<Held | undefined> {
+  async #refresh(old: Held | undefined, credentials: VmsCredentials, signal: AbortSignal): Promise<Held | undefined> {
     if (old?.refresh === undefined) return undefined;
-    const reply = await this.#post('token/refresh/', { refresh: old.refresh });
+    const reply = await this.#post('token/refresh/', { refresh: old.refresh }, signal);
     return reply.status < 300 ? this.#heldFrom(reply, credentials, old.refresh) : undefined;
   }
 
-  async #login(credentials: VmsCredentials & { readonly kind: 'password' }): Promise<Held> {
+  async #login(credentials: VmsCredentials & { readonly kind: 'password' }, signal: AbortSignal): Promise<Held> {
     const { now, headers } = this.#options;
     const refused = this.#refused;
     const again = refused !== undefined && refused.headers === headers() && now() - refused.at < REFUSED_MS;
     if (again && sameCredentials(refused.credentials, credentials)) throw refused.error;
     const { user: username, password } = credentials;
-    const reply = await this.#post('token/', { username, password });
+    const reply = await this.#post('token/', { username, password }, signal);
     // A cluster, or something before it, that issues no tokens.
     if (reply.status === 404 || reply.status === 405) {
       const header = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
@@ -150,8 +151,8 @@ export class Authenticator {
     return { credentials, proof: { header: `Bearer ${access}` }, refresh, renewAt };
   }
 
-  #post(resource: string, body: unknown): Promise<VmsReply> {
+  #post(resource: string, body: unknown, signal: AbortSignal): Promise<VmsReply> {
     const { transport, base, headers } = this.#options;
-    return transport.send({ method: 'POST', path: `${base()}${resource}`, headers: headers(), body });
+    return transport.send({ method: 'POST', path: `${base()}${resource}`, headers: headers(), body, signal });
   }
 }

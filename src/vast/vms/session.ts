@@ -29,6 +29,8 @@ export interface VmsCall {
   readonly resource: string;
   readonly query?: Query | undefined;
   readonly body?: unknown;
+  /** Name no tenant: for what belongs to the whole cluster. */
+  readonly anyTenant?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,6 +58,7 @@ export class VmsSession {
   #release: { readonly value: VmsRelease; readonly at: number } | undefined;
   #looking: Promise<VmsRelease> | undefined;
   #calls = 0;
+  readonly #closed = new AbortController();
 
   /** Contacts nothing yet. @throws EngineError VOST_CA_FILE (`usage`) */
   constructor(options: VmsSessionOptions) {
@@ -98,7 +101,9 @@ export class VmsSession {
     return this.#send(call, schema);
   }
 
+  /** What runs or waits for another try ends at once, with class `aborted`. */
   async close(): Promise<void> {
+    this.#closed.abort(new EngineError('VOST_VMS_CLOSED', 'aborted', `the connection to ${this.origin} was closed`));
     await this.#transport.close();
   }
 
@@ -159,8 +164,10 @@ export class VmsSession {
   }
 
   async #send<T>(call: VmsCall, schema: z.ZodType<T>): Promise<T> {
-    const { method, resource, signal } = call;
+    const { method, resource } = call;
     const what = `${method} ${resource}`;
+    const closed = this.#closed.signal;
+    const signal = call.signal === undefined ? closed : AbortSignal.any([closed, call.signal]);
     let used: Proof | undefined;
     let renewed = false;
     const retrier = new Retrier({
@@ -169,16 +176,16 @@ export class VmsSession {
       onRetry: this.#options.onRetry,
       refresh: async () => {
         if (used === undefined) throw new EngineError('VOST_VMS_CREDENTIALS', 'credentials', 'the login was refused');
-        await this.#authenticator.renew(used);
+        await this.#authenticator.renew(used, closed);
         renewed = true;
       },
     });
     const outcome = await retrier.run({ operation: what, signal }, async () => {
       used = undefined;
-      const proof = await this.#authenticator.proof();
+      const proof = await this.#authenticator.proof(closed);
       used = proof;
       try {
-        return { answer: await this.#attempt(call, proof, schema) };
+        return { answer: await this.#attempt({ ...call, signal }, proof, schema) };
       } catch (error) {
         if (!(error instanceof EngineError)) throw error;
         if (method === 'POST' && mayHaveHappened(error)) return { uncertain: error };
@@ -190,14 +197,17 @@ export class VmsSession {
   }
 
   async #attempt<T>(call: VmsCall, { header }: Proof, schema: z.ZodType<T>): Promise<T> {
-    const { method, resource, query, body, signal } = call;
+    const { method, resource, query, body, anyTenant, signal } = call;
     const what = `${method} ${resource}`;
     this.#calls += 1;
     const { status, text } = await this.#transport.send({
       method,
       path: `${this.#base}${resource}`,
       query,
-      headers: { ...this.#tenantHeader, ...(header === undefined ? {} : { authorization: header }) },
+      headers: {
+        ...(anyTenant === true ? {} : this.#tenantHeader),
+        ...(header === undefined ? {} : { authorization: header }),
+      },
       body,
       signal,
     });

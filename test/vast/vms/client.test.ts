@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import t from 'tap';
+import { systemClock } from '../../../src/vast/retry.ts';
 import { VmsClient } from '../../../src/vast/vms/client.ts';
 import { apiVersionOf, parseVersion } from '../../../src/vast/vms/version.ts';
 import { refusal } from '../../support/refusal.ts';
@@ -241,4 +242,47 @@ t.test('an abort ends a call that waits', async (t) => {
   await arrived.promise;
   controller.abort();
   await t.rejects(call, refusal('aborted'));
+});
+
+t.test('closing ends what runs and what waits', async (t) => {
+  const fake = await FakeVms.start(t);
+  const arrived = Promise.withResolvers<void>();
+  const client = clientOf(t, fake);
+  await client.release();
+  fake.intercept = () => {
+    arrived.resolve();
+    return new Promise(() => undefined);
+  };
+  const running = t.rejects(client.quotas.list(), refusal('aborted', { code: 'VOST_VMS_CLOSED' }));
+  await arrived.promise;
+  await client.close();
+  await running;
+
+  const waits = Promise.withResolvers<void>();
+  const other = clientOf(t, fake, {
+    clock: systemClock,
+    policy: { baseMs: 1e6, capMs: 1e6, budgetMs: 1e9 },
+    onRetry: () => waits.resolve(),
+  });
+  fake.intercept = () => ({ status: 503 });
+  const waiting = t.rejects(other.quotas.list(), refusal('aborted'));
+  await waits.promise;
+  await other.close();
+  await waiting;
+  await t.rejects(other.quotas.list(), refusal('aborted'));
+});
+
+t.test('an answer that takes too long is asked for again', async (t) => {
+  const fake = await FakeVms.start(t);
+  const retried: string[] = [];
+  const client = clientOf(t, fake, { answerTimeoutMs: 100, onRetry: ({ error }) => retried.push(error.code) });
+  await client.release();
+  let first = true;
+  fake.intercept = () => {
+    if (!first) return undefined;
+    first = false;
+    return new Promise(() => undefined);
+  };
+  t.same(await client.quotas.list(), []);
+  t.same(retried, ['VOST_VMS_UNAVAILABLE']);
 });
