@@ -1,22 +1,23 @@
 import { constants } from 'node:fs';
-import { access, readFile, realpath, stat, statfs } from 'node:fs/promises';
+import { access, realpath, stat, statfs } from 'node:fs/promises';
 import { formatSize } from '../units.ts';
+import { checkMount, findMount, readMounts } from '../vast/nfs/mount.ts';
 import { type Findings, failure, look, note, ok, type Seen, warning } from './finding.ts';
 
 /** A file system that is nearly full fails backups soon. */
 const LEAST_FREE = 0.05;
 
-interface Mount {
-  readonly point: string;
-  readonly type: string;
-  readonly source: string;
-  readonly options: readonly string[];
-}
-
-/** What a directory store lies on. */
-export async function* examineDirectory(subject: string, path: string): Findings {
+/**
+ * What a directory store lies on.
+ *
+ * @param exported what must be mounted there, where that is known.
+ */
+export async function* examineDirectory(subject: string, path: string, exported?: string): Findings {
   yield await look(subject, 'directory', () => directory(path));
-  yield await look(subject, 'mount', () => mount(path));
+  yield await look(subject, 'mount', async () => {
+    if (exported !== undefined) await checkMount(path, exported);
+    return mount(path);
+  });
   yield await look(subject, 'space', () => space(path));
 }
 
@@ -32,26 +33,11 @@ async function directory(path: string): Promise<Seen> {
   return ok(`${path}, owner ${found.uid}:${found.gid}`);
 }
 
-/** The mount that holds a path: the longest mount point above it, the last one mounted there. */
-export function findMount(path: string, mountinfo: string): Mount | undefined {
-  let best: Mount | undefined;
-  for (const line of mountinfo.split('\n')) {
-    const [left, right] = line.split(' - ');
-    const [, , , , point = '', own = ''] = left?.split(' ') ?? [];
-    const [type = '', source = '', shared = ''] = right?.split(' ') ?? [];
-    const plain = point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-    const above = plain === '/' || path === plain || path.startsWith(`${plain}/`);
-    if (type === '' || !above || (best !== undefined && plain.length < best.point.length)) continue;
-    best = { point: plain, type, source, options: [...own.split(','), ...shared.split(',')] };
-  }
-  return best;
-}
-
 async function mount(path: string): Promise<Seen> {
-  const found = findMount(await realpath(path), await readFile('/proc/self/mountinfo', 'utf8'));
+  const found = findMount(await readMounts(), await realpath(path));
   if (found === undefined) return note('no mount was found for it');
-  const { point, type, source, options } = found;
-  const seen = `${type} from ${source} at ${point}`;
+  const { mountPoint, type, source, options } = found;
+  const seen = `${type} from ${source} at ${mountPoint}`;
   if (!type.startsWith('nfs')) return note(`${seen}: not NFS`, 'images are as safe as this machine');
   const wanted = options.filter((option) => /^(vers|proto|rsize|wsize|nconnect|remoteports|hard|soft)\b/.test(option));
   const shown = `${seen} (${wanted.join(',')})`;

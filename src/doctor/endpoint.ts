@@ -6,9 +6,13 @@ import { request as requestHttps } from 'node:https';
 import { connect, isIP, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { connect as connectTls, rootCertificates, type TLSSocket } from 'node:tls';
+import { hostOf, portOf } from '../vast/endpoint.ts';
+import type { VipAddress, VipSource } from '../vast/vip-pool/vip-source.ts';
 import { type Findings, failure, look, note, ok, type Seen, skipped, warning } from './finding.ts';
 
 const PATIENCE_MS = 5_000;
+/** A pool may have hundreds; whether some answer says enough. */
+const MAX_ADDRESSES = 32;
 const DAY_MS = 86_400_000;
 /** From here on the remaining life of a certificate is worth a warning. */
 const CERTIFICATE_DAYS = 30;
@@ -22,24 +26,23 @@ export interface Endpoint {
   readonly url: URL;
   /** PEM file with authorities beside the public ones. */
   readonly caFile?: string | undefined;
+  /** Who knows the addresses, where the name in the URL does not. */
+  readonly vips?: VipSource | undefined;
 }
 
 /** From the name to a trusted connection with a clock that agrees. */
 export async function* examineEndpoint(subject: string, endpoint: Endpoint): Findings {
   const { url } = endpoint;
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  let addresses: readonly string[] = [];
-  yield await look(subject, 'name', async () => {
-    if (isIP(host)) addresses = [host];
-    else {
-      addresses = (await lookup(host, { all: true }).catch(() => [])).map(({ address }) => address);
-      if (addresses.length === 0) return failure(`${host} has no address`, 'correct the name, or ask the name servers');
-    }
-    return ok(isIP(host) ? `${host} is an address` : `${host} is ${addresses.join(', ')}`);
+  const host = hostOf(url);
+  let addresses: readonly VipAddress[] = [];
+  yield await look(subject, 'addresses', async () => {
+    addresses = await addressesOf(endpoint, host);
+    if (addresses.length === 0) return failure(`${host} has no address`, 'correct the name, or ask the name servers');
+    return ok(`${host} is ${[...new Set(addresses.map((address) => address.host))].join(', ')}`);
   });
   let reached = false;
-  for (const address of new Set(addresses)) {
-    const finding = await look(subject, 'connection', () => reach(address, portOf(url)));
+  for (const address of addresses.slice(0, MAX_ADDRESSES)) {
+    const finding = await look(subject, 'connection', () => reach(address.host, address.port ?? portOf(url)));
     reached ||= finding.verdict === 'ok';
     yield finding;
   }
@@ -49,7 +52,13 @@ export async function* examineEndpoint(subject: string, endpoint: Endpoint): Fin
   yield await look(subject, 'clock', () => clock(endpoint));
 }
 
-const portOf = (url: URL): number => Number(url.port || (url.protocol === 'https:' ? 443 : 80));
+/** Every data VIP, else what the name in the URL stands for. */
+async function addressesOf({ vips }: Endpoint, host: string): Promise<readonly VipAddress[]> {
+  if (vips !== undefined) return vips.resolve(AbortSignal.timeout(PATIENCE_MS));
+  if (isIP(host)) return [{ host }];
+  const found = await lookup(host, { all: true }).catch(() => []);
+  return [...new Set(found.map(({ address }) => address))].map((address) => ({ host: address }));
+}
 
 async function reach(host: string, port: number): Promise<Seen> {
   const begun = performance.now();

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Resources } from '../pipeline/resources.ts';
 import type { Storage } from '../vast/store.ts';
+import type { VipSource } from '../vast/vip-pool/vip-source.ts';
 import { examineDirectory } from './directory.ts';
 import { examineEndpoint } from './endpoint.ts';
 import { type Findings, failure, look, ok, skipped } from './finding.ts';
@@ -11,6 +12,10 @@ export interface StorageUnderTest {
   /** As in the configuration: `file:DIR` or `s3:URL`. */
   readonly url: string;
   readonly caFile: string | undefined;
+  /** Who knows the data VIPs of an S3 storage, where there are more than its URL names. */
+  readonly vips: VipSource | undefined;
+  /** What must be mounted, where that is known. */
+  readonly exported: string | undefined;
   /** Opened to fail early: the doctor does not wait for what will not come. */
   readonly storage: Storage;
   readonly resources: Resources;
@@ -23,9 +28,9 @@ export interface StorageUnderTest {
 
 /** From the address of a storage to an image that was written, read and deleted in each of its LSUs. */
 export async function* examineStorage(options: StorageUnderTest): Findings {
-  const { subject, url, caFile, storage, resources, signal } = options;
-  if (url.startsWith('file:')) yield* examineDirectory(subject, resolve(url.slice('file:'.length)));
-  else yield* examineEndpoint(subject, { url: new URL(url.slice('s3:'.length)), caFile });
+  const { subject, url, caFile, vips, exported, storage, resources, signal } = options;
+  if (url.startsWith('file:')) yield* examineDirectory(subject, resolve(url.slice('file:'.length)), exported);
+  else yield* examineEndpoint(subject, { url: new URL(url.slice('s3:'.length)), caFile, vips });
   let lsus: readonly string[] = [];
   const listed = await look(subject, 'LSUs', async () => {
     lsus = await storage.lsus({ signal });

@@ -1,11 +1,11 @@
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { DEFAULT_HIGH_WATER } from '../config/engine-schema.ts';
+import { lsuPlaces } from '../config/lsu-place.ts';
 import { keysFileOf, managedKeysFile } from '../config/managed-files.ts';
 import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
 import { checkMount } from '../vast/nfs/mount.ts';
-import type { LsuPlace } from '../vast/vms/facts.ts';
 import { VmsVips } from '../vast/vms/vms-vips.ts';
 import { Cluster } from './cluster.ts';
 import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
@@ -99,13 +99,7 @@ async function openConfigured(
   const client = openVms(id, server, (event) => logRetry(event, child));
   const vips = server.vip_pool === undefined ? undefined : new VmsVips(client, server.vip_pool);
   const storage = openServerStorage(id, server, settings, child, vips);
-  const nfs = server.store.startsWith('file:');
-  const placeOf = (lsu: string): LsuPlace => {
-    const path = settings.lsus.get(`${id}/${lsu}`)?.path;
-    if (nfs || path !== undefined) return { path: path ?? `${server.view_path}/${lsu}` };
-    return { bucket: lsu };
-  };
-  const cluster = new Cluster({ client, placeOf, log: child });
+  const cluster = new Cluster({ client, placeOf: lsuPlaces(id, server, settings), log: child });
   cluster.warm();
   const rotations = rotationsOf(id, settings, server, client, child);
   return openServer({ id, settings: used, storage, verify, cluster, rotations }, settings, child);

@@ -50,6 +50,6 @@ t.test('nothing more is asked where nobody answers', async (t) => {
 
 t.test('a name without an address', async (t) => {
   const findings = await examine(new URL('https://nowhere.invalid'));
-  t.strictSame([...findings.keys()], ['name']);
-  t.match(findings.get('name'), { verdict: 'failure', message: 'nowhere.invalid has no address' });
+  t.strictSame([...findings.keys()], ['addresses']);
+  t.match(findings.get('addresses'), { verdict: 'failure', message: 'nowhere.invalid has no address' });
 });

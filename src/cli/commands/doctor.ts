@@ -1,6 +1,9 @@
 import { pino } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
-import type { Settings } from '../../config/settings.ts';
+import { lsuPlaces } from '../../config/lsu-place.ts';
+import { openVms } from '../../config/open-vms.ts';
+import type { ServerSettings, Settings } from '../../config/settings.ts';
+import { examineCluster } from '../../doctor/cluster.ts';
 import { examineEngine } from '../../doctor/engine.ts';
 import type { Finding, Findings } from '../../doctor/finding.ts';
 import { examineMachine } from '../../doctor/machine.ts';
@@ -8,8 +11,10 @@ import { examinePlugin } from '../../doctor/plugin.ts';
 import { examineStorage } from '../../doctor/storage.ts';
 import { EngineError } from '../../errors.ts';
 import { openServerStorage } from '../../ost/server-storage.ts';
-import { createResources } from '../../pipeline/resources.ts';
+import { createResources, type Resources } from '../../pipeline/resources.ts';
 import { builtInStages } from '../../stages/built-in.ts';
+import { vipOptions } from '../../vast/vip-pool/configured-vips.ts';
+import { VmsVips } from '../../vast/vms/vms-vips.ts';
 import { printJson } from '../output.ts';
 
 /** A doctor that waits for minutes is none: requests are tried again for so long. */
@@ -78,24 +83,56 @@ async function* examine(
   const resources = createResources(bridge, PROBE_MEMORY, builtInStages());
   const hasty = { ...settings, performance: { ...settings.performance, retry_seconds: PATIENCE_SECONDS } };
   try {
-    for (const [name, section] of chosen) {
-      const storage = openServerStorage(name, section, hasty, pino({ level: 'silent' }));
-      try {
-        yield* examineStorage({
-          subject: `server ${name}`,
-          url: section.store,
-          caFile: section.s3_ca_file ?? settings.general.s3_ca_file,
-          storage,
-          resources,
-          lsu: options.lsu,
-          write: options.write,
-          signal,
-        });
-      } finally {
-        await storage.close();
-      }
-    }
+    for (const [name, section] of chosen) yield* examineServer(name, section, hasty, resources, options, signal);
   } finally {
     resources.slabs.close();
   }
+}
+
+async function* examineServer(
+  name: string,
+  section: ServerSettings,
+  settings: Settings,
+  resources: Resources,
+  options: DoctorOptions,
+  signal: AbortSignal,
+): Findings {
+  const client = section.vms === undefined ? undefined : openVms(name, section);
+  const pool = client && section.vip_pool !== undefined ? new VmsVips(client, section.vip_pool) : undefined;
+  const storage = openServerStorage(name, section, settings, pino({ level: 'silent' }), pool);
+  const subject = `server ${name}`;
+  try {
+    if (client !== undefined) {
+      yield* examineCluster({
+        subject: `${subject} vms`,
+        client,
+        caFile: section.vms_ca_file,
+        lsus: lsusOf(name, section, settings),
+        placeOf: lsuPlaces(name, section, settings),
+        pool: section.vip_pool,
+        signal,
+      });
+    }
+    yield* examineStorage({
+      subject,
+      url: section.store,
+      caFile: section.s3_ca_file ?? settings.general.s3_ca_file,
+      vips: pool ?? vipOptions(section.store, section, `[${subject}]`).vips,
+      exported: section.data === 'nfs' ? section.view_path : undefined,
+      storage,
+      resources,
+      lsu: options.lsu,
+      write: options.write,
+      signal,
+    });
+  } finally {
+    await storage.close();
+    await client?.close();
+  }
+}
+
+/** LSUs that the configuration names. */
+function lsusOf(server: string, section: ServerSettings, settings: Settings): string[] {
+  const named = [...settings.lsus.keys()].filter((key) => key.startsWith(`${server}/`));
+  return [...new Set([...(section.lsus ?? []), ...named.map((key) => key.slice(server.length + 1))])];
 }

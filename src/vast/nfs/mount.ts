@@ -8,6 +8,8 @@ export interface Mount {
   /** `host:/path` for NFS. */
   readonly source: string;
   readonly mountPoint: string;
+  /** Of the mount, and of the file system. */
+  readonly options: readonly string[];
 }
 
 /** proc(5): spaces and the like are written as octal numbers. */
@@ -21,10 +23,11 @@ export function findMount(mountinfo: string, path: string): Mount | undefined {
   for (const line of mountinfo.split('\n')) {
     const [before = '', after = ''] = line.split(' - ');
     const mountPoint = plain(before.split(' ')[4] ?? '');
-    const [type = '', source = ''] = after.split(' ');
+    const own = before.split(' ')[5] ?? '';
+    const [type = '', source = '', shared = ''] = after.split(' ');
     const covers = mountPoint === '/' || path === mountPoint || path.startsWith(`${mountPoint}/`);
     if (mountPoint === '' || !covers || mountPoint.length < (best?.mountPoint.length ?? 0)) continue;
-    best = { type, source: plain(source), mountPoint };
+    best = { type, source: plain(source), mountPoint, options: [...own.split(','), ...shared.split(',')] };
   }
   return best;
 }
@@ -53,6 +56,7 @@ export async function checkMount(directory: string, exported: string, mountinfo 
   }
 }
 
-function readMounts(): Promise<string> {
+/** The mounts that this process sees. */
+export function readMounts(): Promise<string> {
   return readFile('/proc/self/mountinfo', 'utf8');
 }

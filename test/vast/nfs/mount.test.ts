@@ -16,7 +16,7 @@ t.test('the mount of a path', async (t) => {
   );
   t.match(findMount(text, '/mnt/file'), { type: 'nfs4', source: 'vip:/vast-ost' }, 'the last one is on top');
   t.match(findMount(text, '/mnt/a b/c'), { type: 'nfs', source: '10.0.0.1:/x y' });
-  t.match(findMount(text, '/mntx'), { type: 'ext4' });
+  t.match(findMount(text, '/mntx'), { type: 'ext4', options: ['rw', 'relatime', 'rw'] });
   t.equal(findMount('', '/'), undefined);
 });
 
