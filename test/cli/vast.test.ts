@@ -134,6 +134,22 @@ t.test('provision, serve, tear down; no secret is written anywhere', async (t) =
   const again = await site.run('provision', 'prod');
   t.match([again.code, again.stdout, again.stderr], [0, '', /nothing to do/]);
 
+  const looked = await site.run('--json', 'doctor', 'prod');
+  const findings = looked.stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+  const verdict = (subject: string, check: string): string | undefined =>
+    findings.find((finding) => finding.subject === subject && finding.check === check)?.verdict;
+  t.equal(verdict('server prod vms', 'login'), 'ok');
+  t.equal(verdict('server prod vms', 'certificate'), 'ok');
+  t.equal(verdict('server prod vms', 'data VIPs'), 'ok');
+  t.equal(verdict('server prod vms lsu nbu-two', 'view and space'), 'ok');
+  t.equal(verdict('server prod', 'connection'), 'ok');
+  t.equal(verdict('server prod', 'certificate'), 'ok');
+  t.equal(verdict('server prod lsu nbu-one', 'probe image'), 'ok');
+  t.equal(verdict('engine', 'socket'), 'failure', 'no engine yet');
+
   const engine = site.spawn('serve');
   const output = Promise.all([text(engine.stdout as never), text(engine.stderr as never)]);
   t.teardown(() => engine.kill('SIGKILL'));
