@@ -125,6 +125,22 @@ t.test('the same on the embedded S3 endpoint', async (t) => {
   t.equal(gone.code, 8, gone.stderr);
 });
 
+t.test('the simulator wants both halves of a key pair, or makes one up', async (t) => {
+  const dir = t.testdir({});
+  const half = await run(['sim', '--dir', dir], { env: { AWS_ACCESS_KEY_ID: 'key' } });
+  t.equal(half.code, 2);
+  t.match(half.stderr, /half of a key pair[\s\S]*VOST_NO_CREDENTIALS/);
+  const sim = start(['--json', 'sim', '--dir', dir, '--port', '0', '--plain', '--vips', '2', '--release', '5.0']);
+  const [line] = (await once(sim.stdout, 'data')) as [Buffer];
+  const { urls, tlsUrls, credentialsFile } = JSON.parse(String(line)) as Record<string, string>;
+  t.match(urls, [/^http:\/\/127\.0\.1\.1:/, /^http:\/\/127\.0\.1\.2:/]);
+  t.same(tlsUrls, []);
+  t.match(JSON.parse(readFileSync(credentialsFile ?? '', 'utf8')), { accessKey: /^[0-9A-F]{20}$/, username: 'admin' });
+  sim.kill('SIGTERM');
+  const [code] = (await once(sim, 'close')) as [number];
+  t.equal(code, 0);
+});
+
 t.test('errors say what happened, where, and what to do; exit codes tell them apart', async (t) => {
   const dir = t.testdir({
     store: { lsu: {} },

@@ -55,6 +55,7 @@ export function readNew(context: Context, resource: string, fields: Fields): Bod
     const value = context.body[name];
     body[name] = value ?? field.initial ?? null;
     if (value === undefined && field.required) problems[name] = ['This field is required.'];
+    else if (value === null && field.required) problems[name] = ['This field may not be null.'];
     else if (value != null) Object.assign(problems, problemOf(name, field, value));
   }
   finish(context, resource, known, problems);
@@ -71,6 +72,7 @@ export function readChange(context: Context, resource: string, fields: Fields, r
     if (value === undefined) continue;
     if (field.fixed && value !== row[name]) problems[name] = ['This field cannot be changed.'];
     else if (value !== null) Object.assign(problems, problemOf(name, field, value));
+    else if (field.required || field.initial !== undefined) problems[name] = ['This field may not be null.'];
     body[name] = value;
   }
   finish(context, resource, known, problems);
