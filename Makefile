@@ -1,6 +1,7 @@
 # vast-ost. Every target installs and builds what it needs, given git, make, a C compiler, python3 and npm.
 #   make          build everything              make demo   a backup and restore, end to end
 #   make test     all tests                     make bench  measure (minutes)
+#   make test-real  the stores against other people's servers: Ceph, moto, NFS (docs/testing.md)
 #   make lint     formatter, linter, types      make clean  remove what was built
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -13,7 +14,7 @@ export PATH := $(NODE_DIR):$(CURDIR)/node_modules/.bin:$(PATH)
 SOURCES := $(shell find src -name '*.ts')
 JOBS ?= 2
 
-.PHONY: all build test addon-test lint demo bench clean
+.PHONY: all build test test-real addon-test lint demo bench clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -46,6 +47,9 @@ addon-test: build
 
 test: build build/.tap build/ost-client.node addon-test
 	./test/run $(JOBS)
+
+test-real: build build/.tap
+	./test/real/run
 
 lint: build/.node_modules
 	biome ci .
