@@ -1,8 +1,9 @@
 # vast-ost. Every target installs and builds what it needs, given git, make, a C compiler, python3 and npm.
-#   make          build everything              make demo   a backup and restore, end to end
+#   make          build everything              make demo   backups and restores, end to end
 #   make test     all tests                     make bench  measure (minutes)
 #   make test-real  the stores against other people's servers: Ceph, moto, NFS (docs/testing.md)
 #   make lint     formatter, linter, types      make clean  remove what was built
+#   make install  into /opt/vast-ost, with the plugin; DESTDIR, PREFIX and PLUGIN_DIR say where else
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
@@ -13,8 +14,10 @@ export PATH := $(NODE_DIR):$(CURDIR)/node_modules/.bin:$(PATH)
 
 SOURCES := $(shell find src -name '*.ts')
 JOBS ?= 2
+PREFIX ?= /opt/vast-ost
+PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test lint demo bench clean
+.PHONY: all build test test-real addon-test lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -61,6 +64,9 @@ demo: build
 
 bench: build
 	./bench/run
+
+install: build
+	PREFIX='$(PREFIX)' PLUGIN_DIR='$(PLUGIN_DIR)' ./deploy/install '$(DESTDIR)'
 
 clean:
 	rm -rf build dist .tap

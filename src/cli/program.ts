@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import { durationArgument, portArgument, sizeArgument } from './arguments.ts';
 import { type BackupOptions, backup } from './commands/backup.ts';
+import { type DoctorOptions, doctor } from './commands/doctor.ts';
 import { type GcOptions, gc } from './commands/gc.ts';
 import { list } from './commands/list.ts';
 import { remove } from './commands/remove.ts';
@@ -119,6 +120,18 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--chunk-size-mb <n>', 'length of a chunk (default: 64)')
     .option('--compression <name>', 'none or lz4 (default: none)')
     .action(async (options: object) => serve(await loadSettings({ ...program.opts(), ...options }), signal));
+
+  program
+    .command('doctor')
+    .description('look at everything that a backup needs, from the machine to a probe image; one line per check')
+    .argument('[server]', 'only this [server NAME]')
+    .option('--lsu <name>', 'only this LSU')
+    .option('--no-write', 'write no probe image')
+    .option('--plugins <dir>', 'where NetBackup looks for plugins', '/usr/openv/lib/ost-plugins')
+    .action(async (server: string | undefined, options: Omit<DoctorOptions, 'json'>) => {
+      const json = program.opts()['json'] === true;
+      await doctor(await loadSettings(program.opts()), server, { ...options, json }, signal);
+    });
 
   program
     .command('sim')

@@ -105,7 +105,7 @@ export class Acceptor {
     const services = this.#services;
     const connection = new Connection(socket);
     const peer = this.#bridge.peerOf(socketDescriptor);
-    const log = services.log.child({ session: hello.session.slice(0, 8), pid: peer.pid, program: hello.program });
+    const log = services.log.child({ session: hello.session.slice(0, 8), host_pid: peer.pid, program: hello.program });
     try {
       const minor = minorVersion(hello);
       checkPeer(peer, services.settings.engine);

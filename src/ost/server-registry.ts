@@ -1,12 +1,9 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { readCredentialsFile } from '../config/credentials-file.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
-import { openStorage } from '../vast/open-storage.ts';
-import type { RetryEvent } from '../vast/retry.ts';
-import type { Storage } from '../vast/store.ts';
 import { notFound } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
+import { openServerStorage } from './server-storage.ts';
 import { SERVER_PREFIX, StorageServer } from './storage-server.ts';
 
 /** The configured storage servers. Nothing is contacted until somebody asks for something. */
@@ -51,7 +48,7 @@ export class ServerRegistry {
 
 async function openServer(id: string, server: ServerSettings, settings: Settings, log: Logger): Promise<StorageServer> {
   const child = log.child({ server: id });
-  const storage = storageOf(server, settings, child);
+  const storage = openServerStorage(server, settings, child);
   const { compression, parallel_streams: parallelStreams } = settings.performance;
   try {
     const events = await EventLog.open(join(settings.engine.state_dir, `events-${id}.jsonl`), child);
@@ -66,21 +63,4 @@ async function openServer(id: string, server: ServerSettings, settings: Settings
     await storage.close();
     throw error;
   }
-}
-
-function storageOf(server: ServerSettings, { general, performance }: Settings, log: Logger): Storage {
-  const caFile = server.s3_ca_file ?? general.s3_ca_file;
-  const credentials = server.s3_credentials_file;
-  return openStorage(server.store, {
-    s3: {
-      region: server.s3_region ?? general.s3_region,
-      wireIntegrity: performance.wire_integrity,
-      ...(caFile === undefined ? {} : { caFile }),
-      ...(credentials === undefined ? {} : { credentials: () => readCredentialsFile(credentials) }),
-    },
-    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
-    onRetry: ({ operation, attempt, delayMs, error }: RetryEvent) => {
-      log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
-    },
-  });
 }

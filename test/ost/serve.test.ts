@@ -168,6 +168,10 @@ t.test('the log has no secrets and says who came', async (t) => {
   await host.disconnect();
   while (!served.stderr.includes('session ended')) await delay(5);
   t.match(served.stderr, /"program":"test"/);
+  const keys = [
+    ...(served.stderr.split('\n').find((line) => line.includes('session began')) ?? '').matchAll(/"(\w+)":/g),
+  ];
+  t.equal(new Set(keys.map(([, key]) => key)).size, keys.length, 'no key stands twice');
   t.notMatch(served.stderr, /hush|served\/secret/);
 });
 

@@ -1,0 +1,191 @@
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { HandOverEngineOptions, HandOverUsage } from './hand-over-engine.ts';
+import { type Sink, startSink } from './sink.ts';
+import { median, spread } from './statistics.ts';
+
+/** What the issue of the hand-over asks: the plugin's speed as a share of the raw one, and the engine's CPU-seconds per GiB. */
+const LEAST_RATIO = 0.8;
+const MOST_ENGINE_CPU = 0.05;
+const HOST = 'build/ost-host';
+
+interface HandOverCase {
+  readonly title: string;
+  readonly streams: number;
+  /** `raw`: two processes and nothing else; `discard`: plugin and engine; `s3`: the whole way into the sink. */
+  readonly kind: 'raw' | 'discard' | 's3';
+  /** Bytes as a share of the size given to the run. */
+  readonly share: number;
+}
+
+const CASES: readonly HandOverCase[] = [
+  { title: 'two C processes, 1 stream', streams: 1, kind: 'raw', share: 1 },
+  { title: 'plugin → engine, discarded, 1 stream', streams: 1, kind: 'discard', share: 1 },
+  { title: 'two C processes, 4 streams', streams: 4, kind: 'raw', share: 1 },
+  { title: 'plugin → engine, discarded, 4 streams', streams: 4, kind: 'discard', share: 1 },
+  { title: 'plugin → engine → image → S3, 1 stream', streams: 1, kind: 's3', share: 0.25 },
+  { title: 'plugin → engine → image → S3, 4 streams', streams: 4, kind: 's3', share: 0.25 },
+];
+
+interface Sample {
+  readonly gibPerSecond: number;
+  /** CPU-seconds per GiB of the host process, of the engine, of the sink. */
+  readonly host: number;
+  readonly engine: number;
+  readonly sink: number;
+}
+
+const sizeOf = ({ streams }: HandOverCase, bytes: number): readonly string[] => [
+  '--streams',
+  String(streams),
+  '--generate',
+  String(bytes / streams),
+];
+
+/** What ost-host prints: `plugin: 8.00 GiB in 0.655 s, 12.21 GiB/s, 0.067 CPU-s/GiB`. */
+const RESULT = /: ([0-9.]+) GiB in ([0-9.]+) s, [0-9.]+ GiB\/s, ([0-9.]+) CPU-s\/GiB/;
+
+async function runHost(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ gib: number; gibPerSecond: number; host: number }> {
+  const child = spawn(HOST, ['bench', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...env },
+  });
+  const [said, [status]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+  const [, gib, seconds, cpu] = RESULT.exec(said) ?? [];
+  if (status !== 0 || gib === undefined) throw new Error(`ost-host bench ended with status ${status}: ${said}`);
+  return { gib: Number(gib), gibPerSecond: Number(gib) / Number(seconds), host: Number(cpu) };
+}
+
+/** Run `work` beside an engine; resolves to its result and the CPU time that the engine took meanwhile, seconds. */
+async function besideEngine<T>(
+  options: HandOverEngineOptions,
+  work: () => Promise<T>,
+): Promise<{ result: T; cpuSeconds: number }> {
+  const engine = fork('bench/hand-over-engine.ts', [JSON.stringify(options)], {
+    execArgv: ['--max-semi-space-size=4'],
+  });
+  const ended = once(engine, 'exit');
+  const usage = async (): Promise<number> => {
+    engine.send('usage');
+    const [answer] = (await once(engine, 'message')) as [HandOverUsage];
+    return answer.cpuSeconds;
+  };
+  try {
+    await Promise.race([once(engine, 'message'), ended.then(() => Promise.reject(new Error('the engine ended')))]);
+    const before = await usage();
+    const result = await work();
+    return { result, cpuSeconds: (await usage()) - before };
+  } finally {
+    if (engine.connected) engine.disconnect();
+    await ended;
+  }
+}
+
+async function measurePlugin(handOver: HandOverCase, bytes: number): Promise<Sample> {
+  const folder = await mkdtemp(join(tmpdir(), 'vast-ost-bench.'));
+  const sink: Sink | undefined = handOver.kind === 's3' ? await startSink() : undefined;
+  try {
+    const socket = join(folder, 'socket');
+    await mkdir(join(folder, 'store', 'bench-lsu'), { recursive: true });
+    await writeFile(join(folder, 'plugin.conf'), `socket = ${socket}\n`);
+    // The sink checks no signatures.
+    await writeFile(join(folder, 'credentials'), 'access_key_id = bench\nsecret_access_key = bench\n', { mode: 0o600 });
+    const config = `[general]
+[performance]
+memory_budget_mb = 4096
+wire_integrity = none
+[engine]
+socket = ${socket}
+state_dir = ${folder}
+[server local]
+store = ${sink === undefined ? `file:${join(folder, 'store')}` : `s3:${sink.endpoint}`}
+s3_credentials_file = ${join(folder, 'credentials')}
+`;
+    const args = ['--lsu', 'bench-lsu', ...sizeOf(handOver, bytes)];
+    const { result, cpuSeconds } = await besideEngine({ config, discard: handOver.kind === 'discard' }, () =>
+      runHost(args, { VAST_OST_PLUGIN_CONF: join(folder, 'plugin.conf') }),
+    );
+    const sinkCpu = sink === undefined ? 0 : (await sink.stats()).cpu_seconds;
+    return { ...result, engine: cpuSeconds / result.gib, sink: sinkCpu / result.gib };
+  } finally {
+    await sink?.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function measure(handOver: HandOverCase, bytes: number): Promise<Sample> {
+  if (handOver.kind !== 'raw') return measurePlugin(handOver, bytes);
+  return { ...(await runHost(['--raw', ...sizeOf(handOver, bytes)])), engine: 0, sink: 0 };
+}
+
+const HEADINGS = [
+  'case',
+  'GiB',
+  'GiB/s',
+  'speed / two processes',
+  'hosts CPU-s/GiB',
+  'engine CPU-s/GiB',
+  'sink CPU-s/GiB',
+];
+
+/**
+ * Compare the plugin's way through shared memory with the plainest hand-over between two processes, in turns.
+ *
+ * @param bytes of a case with share 1.
+ */
+export async function measureHandOver(
+  bytes: number,
+  runs: number,
+  say: (text: string) => void,
+): Promise<{ readonly markdown: string; readonly good: boolean }> {
+  const rows = CASES.map((handOver) => ({ handOver, size: bytes * handOver.share, samples: [] as Sample[] }));
+  for (let round = 1; round <= runs; round += 1) {
+    for (const { handOver, size, samples } of rows) {
+      const sample = await measure(handOver, size);
+      samples.push(sample);
+      say(
+        `${round}/${runs} ${handOver.title}: ${sample.gibPerSecond.toFixed(2)} GiB/s, engine ${sample.engine.toFixed(3)} CPU-s/GiB`,
+      );
+    }
+  }
+  const speed = (samples: readonly Sample[]): number => median(samples.map(({ gibPerSecond }) => gibPerSecond));
+  const rawOf = ({ streams }: HandOverCase): number =>
+    speed(rows.find(({ handOver }) => handOver.kind === 'raw' && handOver.streams === streams)?.samples ?? []);
+  const lines = rows.map(({ handOver, size, samples }) => [
+    handOver.title,
+    `${size / 2 ** 30}`,
+    spread(samples.map(({ gibPerSecond }) => gibPerSecond)),
+    `${(speed(samples) / rawOf(handOver)).toFixed(2)}×`,
+    spread(
+      samples.map(({ host }) => host),
+      3,
+    ),
+    handOver.kind === 'raw'
+      ? ''
+      : spread(
+          samples.map(({ engine }) => engine),
+          3,
+        ),
+    handOver.kind === 's3'
+      ? spread(
+          samples.map(({ sink }) => sink),
+          3,
+        )
+      : '',
+  ]);
+  const discarded = rows.filter(({ handOver }) => handOver.kind === 'discard');
+  const good = discarded.every(
+    ({ handOver, samples }) =>
+      speed(samples) >= LEAST_RATIO * rawOf(handOver) && median(samples.map(({ engine }) => engine)) <= MOST_ENGINE_CPU,
+  );
+  const table = [HEADINGS, HEADINGS.map(() => '---'), ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');
+  const verdict = `Wanted of the discarded cases: at least ${LEAST_RATIO}× of two C processes with as many streams, at most ${MOST_ENGINE_CPU} CPU-s/GiB of the engine: ${good ? 'reached' : 'missed'}.`;
+  return { markdown: `${table}\n\n${verdict}`, good };
+}

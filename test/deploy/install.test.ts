@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+
+const exec = promisify(execFile);
+const install = (root: string) => exec('deploy/install', [root]);
+
+t.test('what is installed runs from where it is', async (t) => {
+  const root = t.testdir({ store: { lsu: {} } });
+  await install(root);
+  const home = join(root, 'opt', 'vast-ost');
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  const program = await exec(join(home, 'bin', 'vast-ost'), ['--version']);
+  t.equal(program.stdout.trim(), version);
+  const listed = await exec(join(home, 'bin', 'vast-ost'), ['--store', `file:${join(root, 'store')}`, 'list']);
+  t.match(listed.stdout, 'lsu');
+  const plugins = join(root, 'usr', 'openv', 'lib', 'ost-plugins');
+  const library = join(plugins, 'libstspiVastData.so');
+  const host = await exec(join(home, 'bin', 'ost-host'), ['info', '-pi', '--library', library]);
+  t.match(host.stdout, `Version: ${version}`);
+  t.notOk(existsSync(join(home, 'node_modules', 'tap')), 'nothing that only tests need');
+  const config = join(root, 'etc', 'vast-ost', 'vast-ost.conf');
+  t.equal(statSync(config).mode & 0o777, 0o640);
+
+  writeFileSync(config, '# mine\n');
+  await install(root);
+  t.equal(readFileSync(config, 'utf8'), '# mine\n', 'installing again keeps the configuration');
+  t.same(readdirSync(join(root, 'opt')), ['vast-ost'], 'and leaves nothing else behind');
+  t.same(readdirSync(plugins).sort(), ['libstspiVastData.so', 'libstspiVastDataMT.so']);
+});
