@@ -1,6 +1,7 @@
 # vast-ost. Every target installs and builds what it needs, given git, make, a C compiler, python3 and npm.
 #   make          build everything              make demo   backups and restores, end to end
 #   make test     all tests                     make bench  measure (minutes)
+#   make test-real  the stores against other people's servers: Ceph, moto, NFS (docs/testing.md)
 #   make lint     formatter, linter, types      make clean  remove what was built
 #   make install  into /opt/vast-ost, with the plugin; DESTDIR, PREFIX and PLUGIN_DIR say where else
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test addon-test lint demo bench install clean
+.PHONY: all build test test-real addon-test lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -49,6 +50,9 @@ addon-test: build
 
 test: build build/.tap build/ost-client.node addon-test
 	./test/run $(JOBS)
+
+test-real: build build/.tap
+	./test/real/run
 
 lint: build/.node_modules
 	biome ci .

@@ -44,6 +44,10 @@ const TRUST: Verdict = {
   failure: 'access',
   advice: 'Name the certificate authority of the storage (CA file), or correct its certificate.',
 };
+const EXPIRED: Verdict = {
+  ...TRUST,
+  advice: 'Set the clock of this host right, or renew the certificate of the storage.',
+};
 const CLOSED: Verdict = { code: 'VOST_STORAGE_CLOSED', failure: 'usage' };
 const BROKEN: Verdict = { code: 'VOST_S3', failure: 'internal' };
 
@@ -146,8 +150,8 @@ const SOCKET_CODES: Readonly<Record<string, Verdict>> = {
   UND_ERR_DESTROYED: CLOSED,
   ERR_SSL_WRONG_VERSION_NUMBER: TRUST,
   ERR_TLS_CERT_ALTNAME_INVALID: TRUST,
-  CERT_HAS_EXPIRED: TRUST,
-  CERT_NOT_YET_VALID: TRUST,
+  CERT_HAS_EXPIRED: EXPIRED,
+  CERT_NOT_YET_VALID: EXPIRED,
   DEPTH_ZERO_SELF_SIGNED_CERT: TRUST,
   SELF_SIGNED_CERT_IN_CHAIN: TRUST,
   UNABLE_TO_GET_ISSUER_CERT: TRUST,
@@ -166,7 +170,7 @@ interface RawError {
 
 const MAX_MESSAGE = 300;
 /** What the SDK calls an error whose answer names no code. */
-const NAMELESS = new Set(['', '400', 'Unknown', 'UnknownError', 'BadRequest', 'Error']);
+const NAMELESS = new Set(['', '400', '403', 'Unknown', 'UnknownError', 'BadRequest', 'Forbidden', 'Error']);
 
 function byStatus(status: number | undefined): Verdict | undefined {
   if (status === undefined || status < 300) return undefined;
@@ -238,4 +242,9 @@ export function s3Error(error: unknown, what: string, details: Readonly<Record<s
 export function s3CodeOf(error: unknown): string {
   const code = error instanceof EngineError ? error.details['s3Code'] : undefined;
   return typeof code === 'string' ? code : '';
+}
+
+/** True for a refusal (403) that names no reason, as every answer to HEAD does: it has no body. */
+export function isUnexplained(error: unknown): boolean {
+  return error instanceof EngineError && error.details['httpStatus'] === 403 && NAMELESS.has(s3CodeOf(error));
 }

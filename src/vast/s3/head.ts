@@ -1,8 +1,9 @@
-import { HeadObjectCommand } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { failureOf } from '../../errors.ts';
 import type { ObjectInfo, RequestOptions, StoreLimits } from '../store.ts';
+import { isUnexplained } from './classify.ts';
 import { type Digests, plainEtag } from './integrity.ts';
-import type { S3Sender } from './send.ts';
+import type { Attempt, S3Sender, SendTask } from './send.ts';
 
 /** One LSU of an S3 storage, as the operations see it. */
 export interface S3Place {
@@ -12,6 +13,23 @@ export interface S3Place {
   readonly limits: StoreLimits;
 }
 
+/**
+ * Send a HEAD request. Its answer has no body, so a wrong key, a wrong clock and a missing right all look alike (403);
+ * a listing of one key fails for the same reason and names it. Its retries bring new credentials and set the clock of
+ * the signatures right, so that the HEAD is worth a second try when the listing works.
+ */
+export async function sendHead<T>(sender: S3Sender, task: SendTask & { lsu: string }, head: Attempt<T>): Promise<T> {
+  try {
+    return await sender.send(task, head);
+  } catch (error) {
+    if (!isUnexplained(error)) throw error;
+    await sender.send(task, (client, http) =>
+      client.send(new ListObjectsV2Command({ Bucket: task.lsu, MaxKeys: 1 }), http),
+    );
+    return sender.send(task, head);
+  }
+}
+
 /** HeadObject; undefined when there is no such key. */
 export async function headObject(
   { sender, lsu }: Pick<S3Place, 'sender' | 'lsu'>,
@@ -19,7 +37,7 @@ export async function headObject(
   options: RequestOptions,
 ): Promise<ObjectInfo | undefined> {
   try {
-    return await sender.send({ operation: 'head', lsu, key, signal: options.signal }, async (client, http) => {
+    return await sendHead(sender, { operation: 'head', lsu, key, signal: options.signal }, async (client, http) => {
       const answer = await client.send(new HeadObjectCommand({ Bucket: lsu, Key: key }), http);
       return {
         key,

@@ -7,6 +7,7 @@ import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
 import { lsuExists, noSuchLsu } from '../store-errors.ts';
 import type { VipPoolSnapshot } from '../vip-pool/vip-pool.ts';
 import { connectS3, type S3Connection } from './client.ts';
+import { sendHead } from './head.ts';
 import { bridgeDigests, type Digests } from './integrity.ts';
 import { type S3Options, settingsOf } from './options.ts';
 import { S3Sender } from './send.ts';
@@ -70,7 +71,7 @@ export class S3Storage implements Storage {
   async #exists(lsu: string, options: RequestOptions): Promise<boolean> {
     try {
       const task = { operation: 'look for LSU', lsu, signal: options.signal };
-      await this.#sender.send(task, (client, http) => client.send(new HeadBucketCommand({ Bucket: lsu }), http));
+      await sendHead(this.#sender, task, (client, http) => client.send(new HeadBucketCommand({ Bucket: lsu }), http));
       return true;
     } catch (error) {
       if (failureOf(error) === 'not-found') return false;

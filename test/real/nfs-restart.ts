@@ -1,0 +1,42 @@
+/**
+ * The NFS server dies in mid-backup and comes back: a hard mount goes on. The server is outside of this kernel; as long
+ * as the file `down` is there it is kept dead, and `is-down` tells that it is.
+ */
+import { access, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import t from 'tap';
+import { jsonLines } from '../cli/support.ts';
+import { Backup, restoredDigest, setting, vastOst, WORK } from './support.ts';
+
+const exists = (name: string): Promise<boolean> =>
+  access(join(WORK, 'control', name)).then(
+    () => true,
+    () => false,
+  );
+
+async function until(wanted: () => Promise<boolean>): Promise<void> {
+  while (!(await wanted())) await delay(100);
+}
+
+for (const mount of ['NFS_V3', 'NFS_V41', 'NFS_V42']) {
+  t.test(`the server is killed and starts again: ${mount}`, async (t) => {
+    const url = `file:${setting(mount)}`;
+    const lsu = `restart-${mount.replace('NFS_', '').toLowerCase()}-${process.pid}`;
+    const backup = new Backup(url, lsu, `restart-${mount}`);
+    await backup.feed(40);
+    await writeFile(join(WORK, 'control', 'down'), '');
+    await until(() => exists('is-down'));
+    const rest = backup.feed(80);
+    // Long enough for the source to wait for storage; the fault is the pause.
+    await delay(3_000);
+    t.notOk(backup.ended, 'the backup waits');
+    await rm(join(WORK, 'control', 'down'));
+    await rest;
+    const outcome = await backup.end();
+    t.equal(outcome.code, 0, outcome.stderr);
+    t.match(jsonLines(outcome), [{ size: 120 * 2 ** 20 }]);
+    t.equal((await vastOst(url, ['verify', lsu])).code, 0);
+    t.equal(await restoredDigest(url, lsu, `restart-${mount}`), outcome.sha256);
+  });
+}
