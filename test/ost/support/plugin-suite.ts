@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { WireImageId } from '../../../src/ost/wire/groups.ts';
 import { Host, refuses } from './host.ts';
-import { Served, type StoreKind } from './served.ts';
+import { FULL_LSU, Served, type StoreKind } from './served.ts';
 
 const OST_HOST = fileURLToPath(new URL('../../../build/ost-host', import.meta.url));
 
@@ -44,7 +44,8 @@ export function pluginSuite(kind: StoreKind): void {
   t.test(`everything that the plugin promises (${kind})`, async (t: Test) => {
     const served = await Served.prepare(t, { kind, performance });
     await served.start();
-    const { code, said } = await ostHost(served, ['conformance', '--lsu', 'lsu-1', '--to-lsu', 'lsu-2']);
+    const failing = kind === 'simulator' ? ['--failing-lsu', FULL_LSU] : [];
+    const { code, said } = await ostHost(served, ['conformance', '--lsu', 'lsu-1', '--to-lsu', 'lsu-2', ...failing]);
     for (const line of said.split('\n')) {
       const result = /^(pass|FAIL) +(.*)$/.exec(line);
       if (result) t.equal(result[1], 'pass', result[2] ?? '');

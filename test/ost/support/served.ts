@@ -13,6 +13,11 @@ import { S3Storage } from '../../../src/vast/s3/storage.ts';
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
 
+/** An LSU of the simulator that takes records, but no bytes of images. */
+export const FULL_LSU = 'lsu-full';
+const IMAGE_DATA = /\/(fragment|held|tail)-/;
+const OUT_OF_SPACE = { status: 507, code: 'InsufficientCapacity' } as const;
+
 export type StoreKind = 'directory' | 'simulator';
 
 export interface ServedOptions {
@@ -25,7 +30,7 @@ export interface ServedOptions {
   readonly logFile?: boolean;
 }
 
-/** `vast-ost serve` as a process of its own, on a store with the LSUs lsu-1 and lsu-2. */
+/** `vast-ost serve` as a process of its own, on a store with the LSUs lsu-1 and lsu-2; the simulator has {@link FULL_LSU} beside them. */
 export class Served {
   readonly folder: string;
   readonly socket: string;
@@ -33,6 +38,8 @@ export class Served {
   /** Where the log goes when it goes into a file. */
   readonly log: string;
   stderr = '';
+  /** What the simulator was asked, oldest first. */
+  readonly requests: string[] = [];
   child: ChildProcess | undefined;
 
   private constructor(folder: string) {
@@ -70,11 +77,19 @@ ${store}
   }
 
   async #simulator(t: Test): Promise<string> {
-    const sim = await startS3Sim({ dir: join(this.folder, 'sim'), ...KEYS, checksumMode: 'reject' });
+    const sim = await startS3Sim({
+      dir: join(this.folder, 'sim'),
+      ...KEYS,
+      checksumMode: 'reject',
+      onRequest: ({ operation, bucket, key }) => {
+        this.requests.push(operation);
+        return bucket === FULL_LSU && IMAGE_DATA.test(key) ? OUT_OF_SPACE : undefined;
+      },
+    });
     t.teardown(() => sim.close());
     const { accessKey: accessKeyId, secretKey: secretAccessKey } = KEYS;
     const storage = new S3Storage(new URL(sim.url), { credentials: { accessKeyId, secretAccessKey } });
-    for (const lsu of ['lsu-1', 'lsu-2']) await storage.createLsu(lsu);
+    for (const lsu of ['lsu-1', 'lsu-2', FULL_LSU]) await storage.createLsu(lsu);
     await storage.close();
     const credentials = join(this.folder, 'credentials');
     writeFileSync(credentials, `access_key_id = ${accessKeyId}\nsecret_access_key = ${secretAccessKey}\n`, {
