@@ -13,7 +13,7 @@ export PATH := $(NODE_DIR):$(CURDIR)/node_modules/.bin:$(PATH)
 SOURCES := $(shell find src -name '*.ts')
 JOBS ?= 2
 
-.PHONY: all build test addon-test lint demo bench clean
+.PHONY: all build test addon-test plugin-safety soak-plugin lint demo bench clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -44,7 +44,15 @@ addon-test: build
 	fi
 	$(MAKE) --no-print-directory plugin-test SANITIZE=address,undefined
 
-test: build build/.tap build/ost-client.node addon-test
+# Conformance of the plugin with the real engine under valgrind and the sanitizers.
+plugin-safety: build plugin-checked
+	test/run 1 test/ost/plugin-safety.test.ts
+
+# Handle churn and mixed reads for minutes; the tests have a short one.
+soak-plugin: build plugin-programs
+	node test/soak/plugin.ts
+
+test: build build/.tap build/ost-client.node addon-test plugin-checked plugin-programs
 	./test/run $(JOBS)
 
 lint: build/.node_modules
