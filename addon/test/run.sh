@@ -24,7 +24,8 @@ vectors = json.load(open(sys.argv[1]))
 for i, vector in enumerate(vectors['valid'] + vectors['invalid']):
     open('%s/corpus-%03d' % (sys.argv[2], i), 'wb').write(bytes.fromhex(vector['hex']))
 EOF
-"$build/ost-test/wire-fuzz" "$work"/corpus-*
+"$build/ost-test/wire-fuzz" "$work"/corpus-* "$here"/corpus/wire/*
+"$build/ost-test/session-fuzz" "$here"/corpus/session/*
 
 # Exactly the promised symbols, and each library as a program.
 grep -o 'int stsp_[a-z_]*(' addon/include/stspi.h | sed 's/int //; s/(//' | sort > "$work/promised"

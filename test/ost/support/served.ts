@@ -26,6 +26,8 @@ export interface ServedOptions {
   readonly performance?: string;
   /** Lines of `[engine]`. */
   readonly engine?: string;
+  /** Puts something into the simulator's directory before it starts. */
+  readonly fill?: (dir: string) => Promise<void>;
   /** Log into FOLDER/log instead of standard error. */
   readonly logFile?: boolean;
 }
@@ -52,7 +54,7 @@ export class Served {
   static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
     const served = new Served(mkdtempSync(join(tmpdir(), 'vost-served-')));
     t.teardown(() => rmSync(served.folder, { recursive: true }));
-    const store = options.kind === 'simulator' ? await served.#simulator(t) : served.#directory();
+    const store = options.kind === 'simulator' ? await served.#simulator(t, options) : served.#directory();
     writeFileSync(
       served.config,
       `
@@ -76,7 +78,8 @@ ${store}
     return `store = file:${join(this.folder, 'store')}`;
   }
 
-  async #simulator(t: Test): Promise<string> {
+  async #simulator(t: Test, { fill }: ServedOptions): Promise<string> {
+    await fill?.(join(this.folder, 'sim'));
     const sim = await startS3Sim({
       dir: join(this.folder, 'sim'),
       ...KEYS,
