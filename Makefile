@@ -17,7 +17,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test lint demo bench install clean
+.PHONY: all build test test-real addon-test plugin-safety soak-plugin lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -48,7 +48,15 @@ addon-test: build
 	fi
 	$(MAKE) --no-print-directory plugin-test SANITIZE=address,undefined
 
-test: build build/.tap build/ost-client.node addon-test
+# Conformance of the plugin with the real engine under valgrind and the sanitizers.
+plugin-safety: build plugin-checked
+	test/run 1 test/ost/plugin-safety.test.ts
+
+# Handle churn and mixed reads for minutes; the tests have a short one.
+soak-plugin: build plugin-programs
+	node test/soak/plugin.ts
+
+test: build build/.tap build/ost-client.node addon-test plugin-checked plugin-programs
 	./test/run $(JOBS)
 
 test-real: build build/.tap

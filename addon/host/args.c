@@ -39,6 +39,7 @@ static const char text[] =
     "  --pattern NAME    order of writes: forward, swap (pairs), jump (ahead and back)\n"
     "  --incomplete      backup: close the images incomplete\n"
     "  --count N, --interval MS    poll\n"
+    "  --failing-lsu NAME  conformance: an LSU that is out of space, for the late error\n"
     "  --only TEXT       conformance: only checks whose name holds TEXT\n"
     "Sizes: 512, 64K, 16M, 2G.\n"
     "\n"
@@ -95,6 +96,7 @@ enum {
   OPT_COUNT,
   OPT_INTERVAL,
   OPT_ONLY,
+  OPT_FAILING_LSU,
   OPT_HELP,
   OPT_PI,
   OPT_SI,
@@ -127,6 +129,7 @@ static const struct option long_options[] = {
     {"count", 1, NULL, OPT_COUNT},
     {"interval", 1, NULL, OPT_INTERVAL},
     {"only", 1, NULL, OPT_ONLY},
+    {"failing-lsu", 1, NULL, OPT_FAILING_LSU},
     {"help", 0, NULL, OPT_HELP},
     {"pi", 0, NULL, OPT_PI},
     {"si", 0, NULL, OPT_SI},
@@ -168,6 +171,7 @@ static void take(struct options *o, int option) {
   case OPT_COUNT: o->count = (uint32_t)size_argument("count"); break;
   case OPT_INTERVAL: o->interval_ms = (uint32_t)size_argument("interval"); break;
   case OPT_ONLY: o->only = optarg; break;
+  case OPT_FAILING_LSU: o->failing_lsu = optarg; break;
   case OPT_PI: o->info |= INFO_PLUGIN; break;
   case OPT_SI: o->info |= INFO_SERVER; break;
   case OPT_LI: o->info |= INFO_LSU; break;

@@ -55,6 +55,24 @@ static bool cancel(struct check *check) {
   return true;
 }
 
+/* While a copy runs its source cannot be deleted; when the deletion came too late, the copy is whole. */
+static bool delete_copied(struct check *check) {
+  sts_image_def_t source = check_def(check, "source"), target = check_def(check, "target");
+  sts_copy_progress_t progress = {0};
+  stsp_opid_t operation;
+  EXPECT(check_make(check, &check->lsu, &source, 55, 8 * MIB));
+  EXPECT_OK(sts.async_copy_image(&check->lsu, &source, &check->second, &target, 0, &operation));
+  int status = sts.delete_image(&check->lsu, &source, 0);
+  EXPECT(status == STS_EBUSY || status == STS_EOK);
+  while (!progress.cp_done) EXPECT_OK(sts.async_wait(operation, 1000, &progress));
+  EXPECT(check_compare(check, &check->second, &target, 55, 8 * MIB));
+  if (status == STS_EBUSY) EXPECT(check_compare(check, &check->lsu, &source, 55, 8 * MIB));
+  if (status == STS_EBUSY) EXPECT_OK(sts.delete_image(&check->lsu, &source, 0));
+  EXPECT_STATUS(sts.delete_image(&check->lsu, &source, 0), STS_ENOENT);
+  EXPECT_OK(sts.delete_image(&check->second, &target, 0));
+  return true;
+}
+
 static bool extent(struct check *check) {
   sts_image_def_t source = check_def(check, "source"), target = check_def(check, "target");
   stsp_image_handle_t from, to;
@@ -118,6 +136,7 @@ const struct check_entry copy_checks[] = {
     {"copy_image inside and across LSUs", copy, STS_SRVC_COPY_IMAGE},
     {"async copy: progress, end, forgotten operation", async_copy, STS_SRVC_ASYNC_COPY},
     {"async copy: cancel", cancel, STS_SRVC_ASYNC_COPY},
+    {"delete: busy while copied", delete_copied, STS_SRVC_ASYNC_COPY},
     {"copy_extent", extent, STS_SRVC_COPY_EXTENT},
     {"events: sequence, payload, empty channel", events, STS_SRVC_EVENTS | STS_SRVC_ASYNC_COPY},
     {NULL, NULL, 0},

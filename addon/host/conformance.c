@@ -125,7 +125,8 @@ static void run_table(const struct check_entry *table, struct check *check, unsi
   for (; table->name != NULL; table++) {
     if (check->options->only != NULL && strstr(table->name, check->options->only) == NULL) continue;
     if ((check->capabilities & table->needs) != table->needs) {
-      printf("skip   %s (the server does not offer it)\n", table->name);
+      printf("skip   %s (%s)\n", table->name,
+             table->needs == CHECK_NEEDS_FAILING_LSU ? "no --failing-lsu" : "the server does not offer it");
       continue;
     }
     check->reason[0] = 0;
@@ -141,14 +142,14 @@ static void run_table(const struct check_entry *table, struct check *check, unsi
 
 int command_conformance(const struct options *options) {
   if (options->lsu == NULL) usage(EXIT_USAGE);
-  static const struct check_entry *const tables[] = {server_checks, write_checks, read_checks, copy_checks,
-                                                     safety_checks};
+  static const struct check_entry *const tables[] = {server_checks, write_checks,  catalog_checks, read_checks,
+                                                     copy_checks,   handle_checks, safety_checks};
   struct check check = {.options = options, .server = open_session(options)};
   sts_server_info_t info;
   unsigned passed = 0, failed = 0;
   int status = sts.get_server_prop(check.server, &info);
   if (status != STS_EOK) return complain("stsp_get_server_prop", status);
-  check.capabilities = info.srv_cap;
+  check.capabilities = info.srv_cap | (options->failing_lsu != NULL ? CHECK_NEEDS_FAILING_LSU : 0);
   check.lsu = make_lsu(check.server, options->lsu);
   check.second = make_lsu(check.server, options->to_lsu != NULL ? options->to_lsu : options->lsu);
   for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)

@@ -15,10 +15,14 @@ struct check {
 struct check_entry {
   const char *name;
   bool (*run)(struct check *check);
-  uint32_t needs; /* STS_SRVC_…; skipped when the server lacks it */
+  uint32_t needs; /* STS_SRVC_… or CHECK_NEEDS_…; skipped when it is lacking */
 };
 
-extern const struct check_entry server_checks[], write_checks[], read_checks[], copy_checks[], safety_checks[];
+extern const struct check_entry server_checks[], write_checks[], catalog_checks[], read_checks[], copy_checks[],
+    handle_checks[], safety_checks[];
+
+/* Beside STS_SRVC_…: the check needs --failing-lsu. */
+#define CHECK_NEEDS_FAILING_LSU 0x80000000u
 
 bool check_failed_at(struct check *check, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -27,6 +27,7 @@ struct options {
   uint32_t count, interval_ms;
   const char *pattern; /* order of writes: forward, swap, jump */
   bool pending, async, incomplete, raw;
+  const char *failing_lsu; /* conformance: an LSU whose storage takes no image data */
   const char *only; /* conformance: only checks whose name holds this */
   uint32_t info;    /* which parts of info */
 };

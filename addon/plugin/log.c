@@ -56,7 +56,9 @@ void log_line(struct log *log, enum log_level level, const struct log_origin *or
   /* What came from storage or the host must not forge lines. */
   for (size_t i = 0; i < length; i++)
     if ((unsigned char)line[i] < 0x20) line[i] = ' ';
-  if (origin->host != NULL) origin->host(origin->host_context, severities[level], line + head);
+  /* The host puts time, job and process before its lines itself. */
+  size_t said = strlen(origin->function != NULL ? origin->function : "-") + 2;
+  if (origin->host != NULL) origin->host(origin->host_context, severities[level], line + (size_t)head - said);
   if (log->fd < 0) return;
   line[length] = '\n';
   ssize_t ignored = write(log->fd, line, length + 1);

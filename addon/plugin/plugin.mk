@@ -27,7 +27,7 @@ LIBRARIES := $(PLUGIN_OUT)/libstspiVastData.so $(PLUGIN_OUT)/libstspiVastDataMT.
 UNIT_TESTS := $(patsubst addon/test/%.c,$(PLUGIN_OUT)/ost-test/%,$(wildcard addon/test/*-test.c))
 
 .SECONDARY: $(call plugin_objects,$(TEST_SOURCES))
-.PHONY: plugin plugin-host plugin-test plugin-clean
+.PHONY: plugin plugin-host plugin-checked plugin-programs plugin-fuzz plugin-test plugin-clean
 plugin: $(LIBRARIES)
 plugin-host: $(PLUGIN_OUT)/ost-host
 
@@ -56,8 +56,33 @@ $(PLUGIN_OUT)/ost-test/%: $(PLUGIN_OBJ)/test/%.o $(PLUGIN_OBJ)/test/wire-samples
 	@mkdir -p $(@D)
 	$(PLUGIN_CC) $(PLUGIN_FLAGS) $^ -o $@
 
-plugin-test: $(UNIT_TESTS) $(PLUGIN_OUT)/ost-test/wire-vectors $(PLUGIN_OUT)/ost-test/wire-fuzz plugin plugin-host
+# Programs that the tests of the engine run with the library.
+HOST_PARTS := $(call plugin_objects,$(filter-out %/main.c,$(HOST_SOURCES)))
+TEST_PROGRAMS := $(PLUGIN_OUT)/ost-test/outage $(PLUGIN_OUT)/ost-test/churn
+plugin-programs: $(TEST_PROGRAMS)
+$(TEST_PROGRAMS): $(PLUGIN_OUT)/ost-test/%: $(PLUGIN_OBJ)/test/%.o $(HOST_PARTS)
+	@mkdir -p $(@D)
+	$(PLUGIN_CC) $(PLUGIN_FLAGS) $^ -ldl -o $@
+
+# libFuzzer, for PLUGIN_FUZZ_SECONDS each; what it finds worth keeping lies in build/fuzz.
+PLUGIN_FUZZ_SECONDS ?= 600
+FUZZ_SOURCES := $(WIRE_SOURCES) $(filter-out %/entry.c,$(PLUGIN_SOURCES))
+plugin-fuzz: $(addprefix plugin-fuzz-,wire session)
+plugin-fuzz-%:
+	@mkdir -p build/fuzz/$*
+	clang $(filter-out -Werror,$(PLUGIN_FLAGS)) -O1 -DVOST_LIBFUZZER -fsanitize=fuzzer,address,undefined \
+	  -fno-sanitize-recover=undefined $(FUZZ_SOURCES) addon/test/$*-fuzz.c -o build/fuzz/$*-fuzz
+	build/fuzz/$*-fuzz -max_total_time=$(PLUGIN_FUZZ_SECONDS) -max_len=$(if $(filter session,$*),300,8192) -len_control=0 \
+	  -print_final_stats=1 build/fuzz/$* addon/test/corpus/$*
+
+plugin-test: $(UNIT_TESTS) $(PLUGIN_OUT)/ost-test/wire-vectors $(PLUGIN_OUT)/ost-test/wire-fuzz $(PLUGIN_OUT)/ost-test/session-fuzz \
+  plugin plugin-host
 	addon/test/run.sh $(PLUGIN_OUT)
+
+# Libraries and ost-host with the sanitizers that test/ost/plugin-safety.test.ts runs.
+plugin-checked:
+	$(MAKE) --no-print-directory -f addon/plugin/plugin.mk plugin plugin-host SANITIZE=address,undefined
+	$(MAKE) --no-print-directory -f addon/plugin/plugin.mk plugin plugin-host SANITIZE=thread
 
 plugin-clean:
 	rm -rf $(PLUGIN_OBJ) $(PLUGIN_OUT)/ost-test $(LIBRARIES) $(PLUGIN_OUT)/ost-host

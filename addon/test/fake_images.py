@@ -266,8 +266,10 @@ class Images(Writing):
             if self.resend:
                 return
             raise Refused(NOT_FOUND, 'no such image')
-        if self.engine.users(folder):
-            raise Refused(BUSY, 'the image is open')
+        copied = any(folder in (copy['source'], copy['target']) and copy['state'] == 'running'
+                     for session in self.engine.sessions.values() for copy in session.copies.values())
+        if copied or self.engine.users(folder):
+            raise Refused(BUSY, 'the image is open or being copied')
         self.storage.drop(folder)
         self.event(3, f['lsu'], f['id'], b'')
 

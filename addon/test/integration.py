@@ -89,7 +89,7 @@ class Place:
 
 def conformance(place):
     engine = Engine(place.folder)
-    code = place.run('conformance', '--lsu', 'lsu-one', '--to-lsu', 'lsu-two')
+    code = place.run('conformance', '--lsu', 'lsu-one', '--to-lsu', 'lsu-two', '--failing-lsu', 'lsu-one')
     engine.stop()
     assert code == 0, place.output
     assert engine.starts == 1, 'the engine died'

@@ -24,15 +24,18 @@ vectors = json.load(open(sys.argv[1]))
 for i, vector in enumerate(vectors['valid'] + vectors['invalid']):
     open('%s/corpus-%03d' % (sys.argv[2], i), 'wb').write(bytes.fromhex(vector['hex']))
 EOF
-"$build/ost-test/wire-fuzz" "$work"/corpus-*
+"$build/ost-test/wire-fuzz" "$work"/corpus-* "$here"/corpus/wire/*
+"$build/ost-test/session-fuzz" "$here"/corpus/session/*
 
-# Exactly the promised symbols, and the library as a program.
-nm -D --defined-only "$build/libstspiVastData.so" | awk '{ print $3 }' | grep -v '^__[ut]' | sort > "$work/symbols"
+# Exactly the promised symbols, and each library as a program.
 grep -o 'int stsp_[a-z_]*(' addon/include/stspi.h | sed 's/int //; s/(//' | sort > "$work/promised"
-cmp "$work/symbols" "$work/promised"
-case $build in
-  build) "$build/libstspiVastData.so" -version | grep -q '^vast-ost OpenStorage plugin' ;;
-esac
+for library in "$build/libstspiVastData.so" "$build/libstspiVastDataMT.so"; do
+  nm -D --defined-only "$library" | awk '{ print $3 }' | grep -v '^__[ut]' | sort > "$work/symbols"
+  cmp "$work/symbols" "$work/promised"
+  case $build in
+    build) "$library" -version | grep -q '^vast-ost OpenStorage plugin' ;;
+  esac
+done
 echo "ok - symbols and version"
 
 python3 "$here/integration.py" "$build"

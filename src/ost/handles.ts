@@ -8,6 +8,7 @@ const MAX_WAITING_NOTICES = 8192;
 interface Entry {
   readonly opening: Promise<OpenImage>;
   image: OpenImage | undefined;
+  closing: boolean;
 }
 
 /**
@@ -32,13 +33,13 @@ export class Handles {
   async open(number: bigint, open: () => Promise<OpenImage>): Promise<OpenImage> {
     if (number === 0n || this.#entries.has(number)) throw invalid(`handle ${number} is in use`);
     if (this.#entries.size >= this.#most) throw limitReached(`this process has ${this.#most} images open`);
-    const entry: Entry = { opening: open(), image: undefined };
+    const entry: Entry = { opening: open(), image: undefined, closing: false };
     this.#entries.set(number, entry);
     try {
       entry.image = await entry.opening;
       return entry.image;
     } catch (error) {
-      this.#entries.delete(number);
+      this.#remove(number, entry);
       throw error;
     }
   }
@@ -73,9 +74,19 @@ export class Handles {
     }
   }
 
-  /** The number names nothing any more. */
-  forget(number: bigint): void {
-    this.#entries.delete(number);
+  /**
+   * Ask for a handle's end, once; the number names nothing afterwards, whatever comes of it. Only the image that was asked is
+   * forgotten: one that is forgotten while it lives would outlive its session, and the memory that it works on.
+   */
+  async close<T>(number: bigint, work: (image: OpenImage) => Promise<T>): Promise<T> {
+    const entry = this.#entries.get(number);
+    if (entry?.closing) throw invalid('the image is being closed');
+    if (entry !== undefined) entry.closing = true;
+    try {
+      return await this.call(number, work);
+    } finally {
+      if (entry !== undefined) this.#remove(number, entry);
+    }
   }
 
   /** Drop every image; resolves when none touches the arena any more. */
@@ -88,5 +99,9 @@ export class Handles {
       }),
     );
     this.#entries.clear();
+  }
+
+  #remove(number: bigint, entry: Entry): void {
+    if (this.#entries.get(number) === entry) this.#entries.delete(number);
   }
 }

@@ -26,8 +26,22 @@ const BY_CODE: Readonly<Record<string, ResultName>> = {
   VOST_TIMEOUT: 'TIMEOUT',
 };
 
-/** Errnos below an error that mean that nobody is there. */
-const UNREACHABLE = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENOTFOUND', 'EAI_AGAIN']);
+/** Codes below an error that mean that nobody is there, or not any more. */
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_SOCKET',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
 
 /** What an error is on the wire. */
 export function resultOf(error: unknown): ResultName {
@@ -45,8 +59,9 @@ const MAX_CAUSES = 10;
 function errnoBelow(error: unknown): string | undefined {
   let at = error;
   for (let depth = 0; depth < MAX_CAUSES && at instanceof Error; depth += 1) {
-    const { code } = at as NodeJS.ErrnoException;
-    if (typeof code === 'string' && /^E[A-Z0-9_]+$/.test(code)) return code;
+    // The S3 store keeps nothing of its client's errors but their codes.
+    const code = at instanceof EngineError ? at.details['socketCode'] : (at as NodeJS.ErrnoException).code;
+    if (typeof code === 'string' && /^(E|UND_ERR_)[A-Z0-9_]+$/.test(code)) return code;
     at = at.cause;
   }
   return undefined;

@@ -36,6 +36,29 @@ t.test('a handle’s calls that need no waiting keep their order behind its open
   t.equal((await host.ask('SLOT_WANT', { handle: 2n, chunk: 0n, slot: 3 })).present, 0);
 });
 
+t.test('a close that is refused leaves the image that has the number', async (t) => {
+  const bench = await memoryBench(t);
+  const host = await bench.host();
+  // Nothing has the number when the close comes; its refusal is on its way while the image is made.
+  const early = host.ask('IMAGE_CLOSE', { handle: 1n, mode: 3, size: 0n });
+  const opened = host.create(1n, imageId('one'));
+  await refuses(t, early, 'INVALID');
+  await opened;
+  await host.write(1n, 0, 0, bytes(MIB, 1));
+  await host.ask('IMAGE_FLUSH', { handle: 1n });
+
+  const blocked = Promise.withResolvers<void>();
+  bench.backend.store = () => blocked.promise;
+  await host.write(1n, 1, 1, bytes(MIB, 2));
+  const closed = host.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: BigInt(2 * MIB) });
+  await refuses(t, host.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: 0n }), 'INVALID', 'one close at a time');
+  await refuses(t, host.create(1n, imageId('two')), 'INVALID', 'the number is taken as long as the close runs');
+  blocked.resolve();
+  t.match((await closed).report, /state=complete/);
+  t.equal(bench.backend.live, 0);
+  await host.create(1n, imageId('two'));
+});
+
 t.test('a late error comes as a notice, once, and the slots come back', async (t) => {
   const bench = await memoryBench(t);
   const gate = Promise.withResolvers<void>();

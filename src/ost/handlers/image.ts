@@ -26,13 +26,9 @@ export const imageHandlers: Handlers<
   // The handle ends whatever the answer is.
   IMAGE_CLOSE: (session, question) =>
     session.services.drain.finish(async () => {
-      try {
-        const report = await session.handles.call(question.handle, (image) => image.close(question));
-        session.log.info({ handle: question.handle.toString(), report }, 'image closed');
-        return { report };
-      } finally {
-        session.handles.forget(question.handle);
-      }
+      const report = await session.handles.close(question.handle, (image) => image.close(question));
+      session.log.info({ handle: question.handle.toString(), report }, 'image closed');
+      return { report };
     }),
 
   IMAGE_READ: (session, question) => session.handles.call(question.handle, (image) => image.read(question)),

@@ -119,6 +119,7 @@ const STATUSES: Readonly<Record<number, Verdict>> = {
   408: UNAVAILABLE,
   409: BUSY,
   413: TOO_LARGE,
+  423: BUSY,
   425: UNAVAILABLE,
   429: UNAVAILABLE,
   501: UNSUPPORTED,

@@ -1,38 +1,33 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import type { WireImageId } from '../../../src/ost/wire/groups.ts';
 import { Host, refuses } from './host.ts';
-import { Served, type StoreKind } from './served.ts';
-
-const OST_HOST = fileURLToPath(new URL('../../../build/ost-host', import.meta.url));
+import { type HostCommand, OST_HOST, ostHost, startHost } from './ost-host.ts';
+import { FULL_LSU, Served, type StoreKind } from './served.ts';
 
 const performance = 'chunk_size_mb = 8\npart_size_mb = 8';
 
-/** Start ost-host against an engine. */
-function startHost(served: Served, args: readonly string[]) {
-  const config = join(served.folder, 'plugin.conf');
-  writeFileSync(config, `socket = ${served.socket}\nslot_mib = 16\nslots = 32\n`);
-  const child = spawn(OST_HOST, args, {
-    env: { PATH: process.env['PATH'], VAST_OST_PLUGIN_CONF: config, VAST_OST_SERVER: 'VastData:test' },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  child.stdin.on('error', () => undefined);
-  return child;
-}
-
-/** Run ost-host to its end; resolves to its exit code and all that it said. */
-async function ostHost(served: Served, args: readonly string[]): Promise<{ code: number | null; said: string }> {
-  const child = startHost(served, args);
-  child.stdin.end();
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (said += data.toString()));
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, said };
+/** Every line of `ost-host conformance` (less with `more` options) against the real engine; resolves to all that was said. */
+export async function conformance(
+  t: Test,
+  kind: StoreKind,
+  command: HostCommand = {},
+  more: readonly string[] = [],
+): Promise<string> {
+  const served = await Served.prepare(t, { kind, performance });
+  await served.start();
+  const failing = kind === 'simulator' ? ['--failing-lsu', FULL_LSU] : [];
+  const args = ['conformance', '--lsu', 'lsu-1', '--to-lsu', 'lsu-2', ...failing, ...more];
+  const { code, said } = await ostHost(served, args, command);
+  for (const line of said.split('\n')) {
+    const result = /^(pass|FAIL) +(.*)$/.exec(line);
+    if (result) t.equal(result[1], 'pass', result[2] ?? '');
+  }
+  t.equal(code, 0, said.split('\n').at(-2) ?? '');
+  t.equal(await served.stop(), 0);
+  return said;
 }
 
 /** The real plugin, played by ost-host, against the real engine. */
@@ -42,15 +37,7 @@ export function pluginSuite(kind: StoreKind): void {
   t.setTimeout(240_000);
 
   t.test(`everything that the plugin promises (${kind})`, async (t: Test) => {
-    const served = await Served.prepare(t, { kind, performance });
-    await served.start();
-    const { code, said } = await ostHost(served, ['conformance', '--lsu', 'lsu-1', '--to-lsu', 'lsu-2']);
-    for (const line of said.split('\n')) {
-      const result = /^(pass|FAIL) +(.*)$/.exec(line);
-      if (result) t.equal(result[1], 'pass', result[2] ?? '');
-    }
-    t.equal(code, 0, said.split('\n').at(-2) ?? '');
-    t.equal(await served.stop(), 0);
+    await conformance(t, kind);
   });
 
   t.test(`four streams while the engine is killed three times (${kind})`, async (t: Test) => {

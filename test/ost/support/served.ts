@@ -13,6 +13,11 @@ import { S3Storage } from '../../../src/vast/s3/storage.ts';
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
 
+/** An LSU of the simulator that takes records, but no bytes of images. */
+export const FULL_LSU = 'lsu-full';
+const IMAGE_DATA = /\/(fragment|held|tail)-/;
+const OUT_OF_SPACE = { status: 507, code: 'InsufficientCapacity' } as const;
+
 export type StoreKind = 'directory' | 'simulator';
 
 export interface ServedOptions {
@@ -21,11 +26,13 @@ export interface ServedOptions {
   readonly performance?: string;
   /** Lines of `[engine]`. */
   readonly engine?: string;
+  /** Puts something into the simulator's directory before it starts. */
+  readonly fill?: (dir: string) => Promise<void>;
   /** Log into FOLDER/log instead of standard error. */
   readonly logFile?: boolean;
 }
 
-/** `vast-ost serve` as a process of its own, on a store with the LSUs lsu-1 and lsu-2. */
+/** `vast-ost serve` as a process of its own, on a store with the LSUs lsu-1 and lsu-2; the simulator has {@link FULL_LSU} beside them. */
 export class Served {
   readonly folder: string;
   readonly socket: string;
@@ -33,6 +40,8 @@ export class Served {
   /** Where the log goes when it goes into a file. */
   readonly log: string;
   stderr = '';
+  /** What the simulator was asked, oldest first. */
+  readonly requests: string[] = [];
   child: ChildProcess | undefined;
 
   private constructor(folder: string) {
@@ -45,7 +54,7 @@ export class Served {
   static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
     const served = new Served(mkdtempSync(join(tmpdir(), 'vost-served-')));
     t.teardown(() => rmSync(served.folder, { recursive: true }));
-    const store = options.kind === 'simulator' ? await served.#simulator(t) : served.#directory();
+    const store = options.kind === 'simulator' ? await served.#simulator(t, options) : served.#directory();
     writeFileSync(
       served.config,
       `
@@ -69,12 +78,21 @@ ${store}
     return `store = file:${join(this.folder, 'store')}`;
   }
 
-  async #simulator(t: Test): Promise<string> {
-    const sim = await startS3Sim({ dir: join(this.folder, 'sim'), ...KEYS, checksumMode: 'reject' });
+  async #simulator(t: Test, { fill }: ServedOptions): Promise<string> {
+    await fill?.(join(this.folder, 'sim'));
+    const sim = await startS3Sim({
+      dir: join(this.folder, 'sim'),
+      ...KEYS,
+      checksumMode: 'reject',
+      onRequest: ({ operation, bucket, key }) => {
+        this.requests.push(operation);
+        return bucket === FULL_LSU && IMAGE_DATA.test(key) ? OUT_OF_SPACE : undefined;
+      },
+    });
     t.teardown(() => sim.close());
     const { accessKey: accessKeyId, secretKey: secretAccessKey } = KEYS;
     const storage = new S3Storage(new URL(sim.url), { credentials: { accessKeyId, secretAccessKey } });
-    for (const lsu of ['lsu-1', 'lsu-2']) await storage.createLsu(lsu);
+    for (const lsu of ['lsu-1', 'lsu-2', FULL_LSU]) await storage.createLsu(lsu);
     await storage.close();
     const credentials = join(this.folder, 'credentials');
     writeFileSync(credentials, `access_key_id = ${accessKeyId}\nsecret_access_key = ${secretAccessKey}\n`, {

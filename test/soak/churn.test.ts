@@ -1,0 +1,13 @@
+import t from 'tap';
+import { checkChurn } from './checks.ts';
+
+// Some seconds where nothing else runs; `make soak-plugin` is the long one.
+t.setTimeout(240_000);
+
+t.test('3,000 rounds of handles, 32 streams of 8 processes', async (t) => {
+  await checkChurn(t, 'handles', { rounds: 3_000, processes: 8, streams: 4 });
+});
+
+t.test('scattered reads of old images while new ones are written', async (t) => {
+  await checkChurn(t, 'mixed', { rounds: 800, processes: 2, streams: 2 });
+});
