@@ -15,6 +15,13 @@ export function durationArgument(text: string): number {
   return milliseconds;
 }
 
+/** A whole number from 0 on, for commander. */
+export function countArgument(text: string): number {
+  const count = /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(count)) throw new InvalidArgumentError('Give a whole number from 0 on.');
+  return count;
+}
+
 /** A TCP port, for commander. */
 export function portArgument(text: string): number {
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;

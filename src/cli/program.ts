@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
+import { RELEASES } from '../sim/cluster/release.ts';
 import { VERSION } from '../version.ts';
-import { durationArgument, portArgument, sizeArgument } from './arguments.ts';
+import { countArgument, durationArgument, portArgument, sizeArgument } from './arguments.ts';
 import { type BackupOptions, backup } from './commands/backup.ts';
 import { type GcOptions, gc } from './commands/gc.ts';
 import { list } from './commands/list.ts';
@@ -122,12 +123,18 @@ export function buildProgram(signal: AbortSignal): Command {
 
   program
     .command('sim')
-    .description(
-      'run the embedded S3 endpoint until interrupted; keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-    )
-    .requiredOption('--dir <dir>', 'where its data lives')
+    .description('run a simulated VAST cluster (S3, VMS, DNS) until interrupted: docs/simulator.md')
+    .requiredOption('--dir <dir>', 'where its state lives')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <n>', 'port to listen on; 0 takes a free one', portArgument, 9000)
+    .option('--vips <n>', 'serve S3 on the addresses 127.0.1.1 to 127.0.1.N instead', countArgument, 0)
+    .option('--port <n>', 'port of S3; 0 takes a free one', portArgument, 9000)
+    .option('--tls-port <n>', 'port of S3 over TLS', portArgument, 0)
+    .option('--vms-port <n>', 'port of VMS', portArgument, 0)
+    .option('--admin-port <n>', 'port that takes faults and shows the log', portArgument, 0)
+    .option('--dns-port <n>', 'port of DNS', portArgument, 0)
+    .option('--plain', 'no TLS')
+    .option('--seed <n>', 'seed of random faults', countArgument, 1)
+    .addOption(new Option('--release <x.y>', 'VAST release to imitate').choices([...RELEASES]).default('5.3'))
     .addOption(
       new Option('--checksums <mode>', 'what to do with x-amz-checksum headers')
         .choices(['reject', 'ignore', 'full'])

@@ -1,33 +1,86 @@
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
-import { startS3Sim } from '../../sim/s3/s3-sim.ts';
-import { printJson } from '../output.ts';
+import type { S3Keys } from '../../sim/cluster/options.ts';
+import type { ReleaseName } from '../../sim/cluster/release.ts';
+import type { Cluster } from '../../sim/cluster.ts';
+import { printFields, printJson } from '../output.ts';
 
 export interface SimOptions {
   readonly dir: string;
   readonly host: string;
   readonly port: number;
+  readonly tlsPort: number;
+  readonly vmsPort: number;
+  readonly adminPort: number;
+  readonly dnsPort: number;
+  readonly vips: number;
+  readonly release: ReleaseName;
+  readonly plain?: boolean;
+  readonly seed: number;
   readonly checksums: 'reject' | 'ignore' | 'full';
   readonly json?: boolean;
 }
 
-/** `vast-ost sim`: the embedded S3 endpoint, until interrupted. */
+/** `vast-ost sim`: a VAST cluster in miniature, until interrupted. */
 export async function sim(options: SimOptions, signal: AbortSignal): Promise<void> {
-  const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey } = process.env;
-  if (!accessKey || !secretKey) {
-    throw new EngineError('VOST_NO_CREDENTIALS', 'usage', 'the simulator needs keys to check signatures with', {
-      advice: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to any values, and use the same ones for the clients',
-    });
-  }
-  const { dir, host, port, checksums } = options;
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  const server = await startS3Sim({ dir, host, port, accessKey, secretKey, checksumMode: checksums });
+  const keys = keysOf(process.env);
+  // Loaded here: no other command needs what it brings with it.
+  const { startCluster } = await import('../../sim/cluster.ts');
+  const { json, checksums, ...rest } = options;
+  const cluster = await startCluster({ ...rest, ...(keys === undefined ? {} : { keys }) });
   try {
-    if (options.json) printJson({ url: server.url, dir });
-    else process.stdout.write(`S3 endpoint ${server.url}, data in ${dir}; Ctrl-C ends it\n`);
+    cluster.faults.apply({ modes: { checksums } });
+    if (json) printJson(describe(cluster));
+    else print(cluster);
     if (!signal.aborted) await once(signal, 'abort');
   } finally {
-    await server.close();
+    await cluster.close();
   }
+}
+
+function keysOf(env: NodeJS.ProcessEnv): S3Keys | undefined {
+  const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey } = env;
+  if (accessKey && secretKey) return { accessKey, secretKey };
+  if (!accessKey && !secretKey) return undefined;
+  throw new EngineError(
+    'VOST_NO_CREDENTIALS',
+    'usage',
+    'the environment has one half of a key pair for the simulator',
+    {
+      advice: 'set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither: the simulator then makes a pair up',
+    },
+  );
+}
+
+/** Where everything is. Secrets are in the credentials file alone. */
+function describe(cluster: Cluster) {
+  const { urls, tlsUrls, vmsUrl, adminUrl, dns, ca, clientCertificateFile, credentialsFile, dir } = cluster;
+  return {
+    url: urls[0],
+    dir,
+    urls,
+    tlsUrls,
+    vmsUrl,
+    adminUrl,
+    dns,
+    caFile: ca?.file,
+    clientCertificateFile,
+    credentialsFile,
+  };
+}
+
+function print(cluster: Cluster): void {
+  const { urls, tlsUrls, vmsUrl, adminUrl, dns, ca, credentialsFile, dir } = cluster;
+  const secure = tlsUrls.length === 0 ? [] : ([['S3 over TLS', tlsUrls.join(' ')]] as const);
+  printFields([
+    ['S3', urls.join(' ')],
+    ...secure,
+    ['VMS', vmsUrl],
+    ['authority', ca?.file ?? 'none'],
+    ['credentials', credentialsFile],
+    ['faults', adminUrl],
+    ['DNS', `${dns.host}:${dns.port} answers for ${dns.name}`],
+    ['data', dir],
+  ]);
+  process.stdout.write('Ctrl-C ends it\n');
 }

@@ -1,7 +1,7 @@
 import type { RequestBody } from './http/request-body.ts';
 import type { S3Settings } from './settings.ts';
+import type { BucketSpace } from './state/bucket-space.ts';
 import type { Segment } from './state/records.ts';
-import type { SimState } from './state/sim-state.ts';
 
 /** An authenticated request on its way through one operation. */
 export interface Call {
@@ -14,7 +14,7 @@ export interface Call {
   readonly header: (name: string) => string | undefined;
   readonly headerNames: readonly string[];
   readonly body: RequestBody;
-  readonly state: SimState;
+  readonly state: BucketSpace;
   readonly settings: S3Settings;
   /** Milliseconds since the epoch, one value for the whole request. */
   readonly now: number;

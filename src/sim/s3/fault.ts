@@ -4,21 +4,25 @@ import type { Target } from './http/target.ts';
 import { keyToText } from './keys.ts';
 import type { Route } from './operations/routes.ts';
 import { S3Error } from './s3-error.ts';
-import type { FaultHook } from './settings.ts';
+import type { Fault, FaultHook } from './settings.ts';
 
 export interface FaultRequest {
   readonly route: Route;
   readonly target: Target;
   readonly query: ReadonlyMap<string, string>;
   readonly requestId: string;
+  readonly address: string;
   readonly signal: AbortSignal;
 }
 
-/** Ask the hook and do what it says at once; `lose-answer` remains for later. */
+/** What remains to be done to the answer. */
+export type LateFault = 'lose-answer' | { readonly truncateAfter: number } | undefined;
+
+/** Ask the hook and do what it says at once; what concerns the answer remains for later. */
 export async function injectFault(
   hook: FaultHook | undefined,
-  { route, target, query, requestId, signal }: FaultRequest,
-): Promise<'lose-answer' | undefined> {
+  { route, target, query, requestId, address, signal }: FaultRequest,
+): Promise<LateFault> {
   if (hook === undefined) return undefined;
   const context = {
     operation: route.name,
@@ -27,13 +31,18 @@ export async function injectFault(
     key: keyToText(target.key),
     query,
     requestId,
+    address,
   };
-  const fault = await unlessAborted(hook(context), signal);
+  return carryOut(await unlessAborted(hook(context), signal), signal);
+}
+
+async function carryOut(fault: Fault | undefined, signal: AbortSignal): Promise<LateFault> {
   if (fault === undefined || fault === 'lose-answer') return fault;
   if (fault === 'reset') throw new Reset();
+  if ('truncateAfter' in fault) return fault;
   if ('delayMs' in fault) {
     await setTimeout(fault.delayMs, undefined, { signal });
-    return undefined;
+    return carryOut(fault.then, signal);
   }
   throw new S3Error(fault.code, fault.status, fault.message ?? 'Injected fault.');
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { authenticate } from './auth/authenticate.ts';
 import type { Reply } from './call.ts';
-import { injectFault } from './fault.ts';
+import { injectFault, type LateFault } from './fault.ts';
 import { httpDate } from './http/dates.ts';
 import { RequestBody } from './http/request-body.ts';
 import { breakConnection, Reset } from './http/reset.ts';
@@ -13,17 +13,14 @@ import { MAX_KEY_BYTES } from './keys.ts';
 import { findRoute, type Route } from './operations/routes.ts';
 import { S3Error, s3Error } from './s3-error.ts';
 import type { S3Settings } from './settings.ts';
-import type { SimState } from './state/sim-state.ts';
-
-/** The release that VAST's own SDK looks for in this header. */
-const SERVER = 'vast 5.3.0.1';
+import type { BlobStore } from './state/blob-store.ts';
 
 /** Serves one request; never rejects. */
 export type S3Handler = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => Promise<void>;
 
 /** One request and everything that serves it. */
 interface Exchange {
-  readonly state: SimState;
+  readonly blobs: BlobStore;
   readonly settings: S3Settings;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -34,14 +31,14 @@ interface Exchange {
   readonly beginBody: () => void;
 }
 
-/** S3 over a state. Several listeners may share one handler. */
-export function createS3Handler(state: SimState, settings: S3Settings): S3Handler {
+/** S3 over buckets whose bytes lie in `blobs`. Several listeners may share one handler. */
+export function createS3Handler(blobs: BlobStore, settings: S3Settings): S3Handler {
   return async (request, response, expectsContinue) => {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const requestId = randomBytes(8).toString('hex').toUpperCase();
     response.sendDate = false;
-    response.setHeader('Server', SERVER);
+    response.setHeader('Server', settings.server);
     response.setHeader('Date', httpDate(settings.clock()));
     response.setHeader('x-amz-request-id', requestId);
     // Until the client is told to go on, nobody can know whether a body follows: such a connection cannot be used again.
@@ -51,7 +48,7 @@ export function createS3Handler(state: SimState, settings: S3Settings): S3Handle
       response.removeHeader('Connection');
       response.writeContinue();
     };
-    const exchange = { state, settings, request, response, requestId, signal: gone.signal, beginBody };
+    const exchange = { blobs, settings, request, response, requestId, signal: gone.signal, beginBody };
     try {
       await serve(exchange);
     } catch (error) {
@@ -63,7 +60,7 @@ export function createS3Handler(state: SimState, settings: S3Settings): S3Handle
 }
 
 async function serve(exchange: Exchange): Promise<void> {
-  const { request, response, state, settings, requestId, signal } = exchange;
+  const { request, response, blobs, settings, requestId, signal } = exchange;
   const target = parseTarget(request.url ?? '/');
   const query = new Map(target.query);
   const route = findRoute({
@@ -73,14 +70,19 @@ async function serve(exchange: Exchange): Promise<void> {
     parameters: [...query.keys()],
     hasCopySource: request.headers['x-amz-copy-source'] !== undefined,
   });
-  const fault = route && (await injectFault(settings.onRequest, { route, target, query, requestId, signal }));
+  const address = request.socket.localAddress ?? '';
+  const fault = route && (await injectFault(settings.onRequest, { route, target, query, requestId, address, signal }));
   const reply = await operate(exchange, route, target, query);
   try {
-    if (fault === 'lose-answer') throw new Reset();
-    await sendReply(response, reply, state.blobs);
+    await sendReply(response, reply, { blobs, truncateAfter: bytesToSend(fault) });
   } finally {
-    state.blobs.release(reply.content ?? []);
+    blobs.release(reply.content ?? []);
   }
+}
+
+function bytesToSend(fault: LateFault): number | undefined {
+  if (fault === 'lose-answer') throw new Reset();
+  return fault?.truncateAfter;
 }
 
 async function operate(
@@ -89,10 +91,10 @@ async function operate(
   target: Target,
   query: ReadonlyMap<string, string>,
 ): Promise<Reply> {
-  const { request, state, settings, signal } = exchange;
+  const { request, settings, signal } = exchange;
   const sent = (name: string) => request.headersDistinct[name]?.join(',');
   const now = settings.clock();
-  const payload = authenticate(
+  const { accessKey, payload } = authenticate(
     {
       method: request.method ?? '',
       path: target.path,
@@ -107,9 +109,10 @@ async function operate(
   const header = (name: string) => sent(name) ?? (isHeaderParameter(name) ? query.get(name) : undefined);
   const headerNames = [...Object.keys(request.headersDistinct), ...[...query.keys()].filter(isHeaderParameter)];
   checkParameters(route, query.keys());
-  checkHeaders(headerNames, header);
+  checkHeaders(route.name, headerNames, header);
   checkChecksumUse(settings.checksumMode, route.name, headerNames, payload);
   if (target.key.length > MAX_KEY_BYTES) throw s3Error('KeyTooLongError');
+  const state = settings.spaceOf({ accessKey, address: request.socket.localAddress ?? '' });
   const body = new RequestBody(request, payload, exchange.beginBody);
   const { bucket, key } = target;
   return route.run({ bucket, key, query, header, headerNames, body, state, settings, now, signal });

@@ -24,6 +24,8 @@ export interface S3SimOptions {
   readonly clock?: () => number;
   /** `If-None-Match` and `If-Match` on PutObject, CopyObject and CompleteMultipartUpload. Default `ignore`. */
   readonly conditionalWrites?: 'ignore' | '412';
+  /** Is there a trash folder, which `x-amz-delete-contents` needs? Default true. */
+  readonly trash?: boolean;
   /** Smallest part except the last of an upload, bytes. Default 5 MiB. */
   readonly minPartBytes?: number;
   /** Faults to put in, see {@link FaultHook}. */
@@ -42,6 +44,7 @@ const IDLE_MS = 300_000;
 /** Longer than the idle time of client pools, so that the client closes first. */
 const KEEP_ALIVE_MS = 75_000;
 const MIB = 1024 * 1024;
+const SERVER = 'vast 5.3.0.1';
 
 /**
  * Start an S3 endpoint, path style, that behaves like the S3 side of a VAST cluster. Throws what
@@ -50,8 +53,11 @@ const MIB = 1024 * 1024;
 export async function startS3Sim(options: S3SimOptions): Promise<S3Sim> {
   const { dir, host = '127.0.0.1', port = 0, accessKey, secretKey, tls } = options;
   const state = await SimState.open(dir);
-  const handle = createS3Handler(state, {
+  const handle = createS3Handler(state.blobs, {
     secretOf: (key) => (key === accessKey ? secretKey : undefined),
+    spaceOf: () => state,
+    server: SERVER,
+    trash: options.trash ?? true,
     region: options.region,
     checksumMode: options.checksumMode,
     conditionalWrites: options.conditionalWrites ?? 'ignore',

@@ -1,4 +1,5 @@
 import type { OperationName } from './operations/routes.ts';
+import type { BucketSpace } from './state/bucket-space.ts';
 
 /**
  * How `x-amz-checksum-*` and aws-chunked bodies are treated. Real stores differ; a client that
@@ -24,6 +25,8 @@ export interface FaultContext {
   /** Decoded query parameters (uploadId, partNumber …). */
   readonly query: ReadonlyMap<string, string>;
   readonly requestId: string;
+  /** Address that the request came in on. */
+  readonly address: string;
 }
 
 /**
@@ -32,27 +35,42 @@ export interface FaultContext {
  * - `status` and `code`: answered at once with this error; nothing is done.
  * - `'reset'`: the connection breaks at once; nothing is done.
  * - `'lose-answer'`: the operation is carried out, then the connection breaks before the answer.
- * - `delayMs`: the request waits, then goes on normally.
+ * - `truncateAfter`: carried out; the connection breaks after so many bytes of the answer's body.
+ * - `delayMs`: the request waits, then goes on normally; `then` comes after.
  */
 export type Fault =
   | { readonly status: number; readonly code: string; readonly message?: string }
   | 'reset'
   | 'lose-answer'
-  | { readonly delayMs: number };
+  | { readonly truncateAfter: number }
+  | { readonly delayMs: number; readonly then?: Fault | undefined };
 
 /** Asked for every request that names an operation. A promise holds the request until it settles. */
 export type FaultHook = (context: FaultContext) => Fault | undefined | Promise<Fault | undefined>;
+
+/** Who asks, once the signature was found good. */
+export interface Caller {
+  readonly accessKey: string;
+  /** Address that the request came in on. */
+  readonly address: string;
+}
 
 /** Everything the request handler needs to know; the listener has its own options. */
 export interface S3Settings {
   /** The secret of an access key, undefined when there is no such key. */
   readonly secretOf: (accessKey: string) => string | undefined;
+  /** The buckets as a caller sees them. May throw an S3 error. */
+  readonly spaceOf: (caller: Caller) => BucketSpace;
+  /** What the header `Server` says: VAST's own SDK looks for `vast <a>.<b>.<c>.<d>`. */
+  readonly server: string;
   /** The only region that signatures may name; undefined accepts any. */
   readonly region: string | undefined;
   readonly checksumMode: ChecksumMode;
   readonly conditionalWrites: 'ignore' | '412';
   /** Smallest part except the last of an upload, bytes. */
   readonly minPartBytes: number;
+  /** Is there a trash folder, which `x-amz-delete-contents` needs? */
+  readonly trash: boolean;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly onRequest: FaultHook | undefined;

@@ -30,8 +30,14 @@ export interface Keys {
 /** Requests further away from our clock are refused (AWS: 15 minutes). */
 const MAX_SKEW_MS = 15 * 60 * 1000;
 
-/** Check who signed a request and when; gives how its body is to be checked. Throws S3 errors. */
-export function authenticate(request: SignedRequest, keys: Keys): Payload {
+/** Who signed a request, and how its body is to be checked. */
+export interface Authenticated {
+  readonly accessKey: string;
+  readonly payload: Payload;
+}
+
+/** Check who signed a request and when. Throws S3 errors. */
+export function authenticate(request: SignedRequest, keys: Keys): Authenticated {
   const query = new Map(request.query);
   const authorization = request.header('authorization');
   const presigned = query.has('X-Amz-Signature') || query.has('X-Amz-Algorithm');
@@ -61,7 +67,8 @@ export function authenticate(request: SignedRequest, keys: Keys): Payload {
   const key = signingKey(secret, claim.scope);
   const signature = sign(key, stringToSign(claim.amzDate, claim.scope, canonical));
   if (!sameDigest(signature, claim.signature)) throw s3Error('SignatureDoesNotMatch');
-  return payloadOf(payloadHash, { key, amzDate: claim.amzDate, scope: claim.scope, seed: signature });
+  const payload = payloadOf(payloadHash, { key, amzDate: claim.amzDate, scope: claim.scope, seed: signature });
+  return { accessKey: claim.accessKey, payload };
 }
 
 /** `x-amz-date`, else `Date` in the same form. */

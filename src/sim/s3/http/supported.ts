@@ -29,6 +29,11 @@ const HEADERS = new Set([
   'x-amz-trailer',
   'x-amz-user-agent',
 ]);
+/** Extensions of VAST's, each for these operations only. */
+const EXTENSIONS: Readonly<Record<string, readonly OperationName[]>> = {
+  'x-amz-copy-disposition': ['CopyObject'],
+  'x-amz-delete-contents': ['DeleteObject', 'DeleteBucket'],
+};
 const FAMILIES = /^x-amz-(?:meta-|checksum-(?:crc32|crc32c|crc64nvme|sha1|sha256|algorithm|type|mode)$)/;
 const PRESIGNING = /^X-Amz-(?:Algorithm|Credential|Date|Expires|SignedHeaders|Signature|Content-Sha256)$/;
 /** These two give the owner what the owner has anyway. */
@@ -51,9 +56,14 @@ export function checkParameters(route: Route, names: Iterable<string>): void {
 }
 
 /** Refuse `x-amz-*` headers that mean something unknown; other headers are HTTP's business. */
-export function checkHeaders(names: Iterable<string>, header: (name: string) => string | undefined): void {
+export function checkHeaders(
+  operation: OperationName,
+  names: Iterable<string>,
+  header: (name: string) => string | undefined,
+): void {
   for (const name of names) {
-    if (name.startsWith('x-amz-') && !HEADERS.has(name) && !FAMILIES.test(name)) {
+    const known = HEADERS.has(name) || FAMILIES.test(name) || EXTENSIONS[name]?.includes(operation);
+    if (name.startsWith('x-amz-') && !known) {
       throw s3Error('NotImplemented', `The header ${name} is not implemented.`);
     }
   }

@@ -4,6 +4,7 @@ import { isoDate } from '../http/dates.ts';
 import { s3Error } from '../s3-error.ts';
 import { childText } from '../xml/xml-parser.ts';
 import { xmlDocument } from '../xml/xml-writer.ts';
+import { deletesContents } from './delete-objects.ts';
 import { OWNER } from './owner.ts';
 
 export async function listBuckets(call: Call): Promise<Reply> {
@@ -42,7 +43,7 @@ export async function headBucket(call: Call): Promise<Reply> {
 }
 
 export async function deleteBucket(call: Call): Promise<Reply> {
-  call.state.deleteBucket(call.bucket);
+  call.state.deleteBucket(call.bucket, { contents: deletesContents(call) });
   return { status: 204 };
 }
 

@@ -6,7 +6,7 @@ import { MAX_BODY_BYTES } from '../settings.ts';
 import type { Attributes, StoredObject } from '../state/records.ts';
 import { xmlDocument } from '../xml/xml-writer.ts';
 import { requestAttributes, requestMetadata } from './attributes.ts';
-import { copySource, digestSegments, requestedAlgorithm } from './copy-source.ts';
+import { type CopySource, copySource, digestSegments, requestedAlgorithm } from './copy-source.ts';
 import { checkConditionalWrite } from './put-object.ts';
 
 /**
@@ -15,7 +15,8 @@ import { checkConditionalWrite } from './put-object.ts';
  */
 export async function copyObject(call: Call): Promise<Reply> {
   const bucket = call.state.bucket(call.bucket);
-  const source = copySource(call);
+  const { object: source, ...from } = copySource(call);
+  if (call.header('x-amz-copy-disposition') !== undefined) return renameObject(call, { object: source, ...from });
   if (source.size > MAX_BODY_BYTES) {
     throw s3Error(
       'InvalidRequest',
@@ -30,6 +31,7 @@ export async function copyObject(call: Call): Promise<Reply> {
     );
   }
   checkConditionalWrite(call, bucket);
+  call.state.checkRoom(call.bucket, source.size, bucket.objects.get(call.key) === undefined ? 1 : 0);
   const { segments, size } = source;
   call.state.blobs.retain(segments);
   try {
@@ -41,6 +43,26 @@ export async function copyObject(call: Call): Promise<Reply> {
   } finally {
     call.state.blobs.release(segments);
   }
+}
+
+/**
+ * `x-amz-copy-disposition: replace`, an extension of VAST's: the object moves with all that belongs to it,
+ * ETag included. Nothing about it can be changed on the way.
+ */
+function renameObject(call: Call, { bucket: from, object }: CopySource): Reply {
+  if (call.header('x-amz-copy-disposition') !== 'replace')
+    throw s3Error('InvalidArgument', 'Unknown copy disposition.');
+  const acl = call.headerNames.some((name) => name === 'x-amz-acl' || name.startsWith('x-amz-grant-'));
+  if (acl || directive(call, 'x-amz-metadata-directive')) {
+    throw s3Error('InvalidRequest', 'A rename changes neither metadata nor access.');
+  }
+  const to = call.state.bucket(call.bucket);
+  if (to.objects.get(call.key) === object) throw s3Error('InvalidRequest', 'An object cannot be renamed to itself.');
+  checkConditionalWrite(call, to);
+  to.putObject({ ...object, key: call.key });
+  from.deleteObject(object.key);
+  const fields = [['LastModified', isoDate(object.modified)] as const, ['ETag', `"${object.etag}"`] as const];
+  return { status: 200, xml: xmlDocument('CopyObjectResult', fields) };
 }
 
 function copyAttributes(call: Call, source: StoredObject): Attributes {

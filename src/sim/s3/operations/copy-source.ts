@@ -5,13 +5,20 @@ import { type Checksum, type ChecksumAlgorithm, checksumAlgorithm, startChecksum
 import { checkConditions } from '../http/conditions.ts';
 import { percentDecode } from '../keys.ts';
 import { s3Error } from '../s3-error.ts';
+import type { Bucket } from '../state/bucket.ts';
 import type { Segment, StoredObject } from '../state/records.ts';
 import { storedObject } from './get-object.ts';
 
 const READ_BYTES = 1024 * 1024;
 
+/** What is copied, and where it lies. */
+export interface CopySource {
+  readonly bucket: Bucket;
+  readonly object: StoredObject;
+}
+
 /** The object that `x-amz-copy-source` names, once the copy conditions hold. */
-export function copySource(call: Call): StoredObject {
+export function copySource(call: Call): CopySource {
   const [path = '', ...query] = (call.header('x-amz-copy-source') ?? '').split('?');
   if (query.length > 0) throw s3Error('NotImplemented', 'Copying a version is not implemented.');
   const decoded = percentDecode(path)?.replace(/^\//, '') ?? '';
@@ -19,7 +26,8 @@ export function copySource(call: Call): StoredObject {
   if (slash <= 0 || slash === decoded.length - 1) {
     throw s3Error('InvalidArgument', 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey');
   }
-  const source = storedObject(call.state.bucket(decoded.slice(0, slash)), decoded.slice(slash + 1));
+  const bucket = call.state.bucket(decoded.slice(0, slash));
+  const object = storedObject(bucket, decoded.slice(slash + 1));
   const state = checkConditions(
     {
       ifMatch: call.header('x-amz-copy-source-if-match'),
@@ -27,10 +35,10 @@ export function copySource(call: Call): StoredObject {
       ifModifiedSince: call.header('x-amz-copy-source-if-modified-since'),
       ifUnmodifiedSince: call.header('x-amz-copy-source-if-unmodified-since'),
     },
-    source,
+    object,
   );
   if (state === 'not-modified') throw s3Error('PreconditionFailed');
-  return source;
+  return { bucket, object };
 }
 
 /** The algorithm that a header names; in the modes that know no checksums there is none. */

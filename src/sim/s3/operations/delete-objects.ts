@@ -7,8 +7,24 @@ import { childText, type XmlElement } from '../xml/xml-parser.ts';
 import { type XmlChildren, xmlDocument } from '../xml/xml-writer.ts';
 
 export async function deleteObject(call: Call): Promise<Reply> {
-  call.state.bucket(call.bucket).deleteObject(call.key);
+  const bucket = call.state.bucket(call.bucket);
+  const contents = deletesContents(call);
+  bucket.deleteObject(call.key);
+  if (contents) {
+    const below = call.key.endsWith('/') ? call.key : `${call.key}/`;
+    for (const key of bucket.keysBelow(below)) bucket.deleteObject(key);
+  }
   return { status: 204 };
+}
+
+/**
+ * `x-amz-delete-contents: true`, an extension of VAST's: what lies below goes too, by way of the trash
+ * folder. What VAST says when there is none is not public.
+ */
+export function deletesContents(call: Call): boolean {
+  if (call.header('x-amz-delete-contents')?.toLowerCase() !== 'true') return false;
+  if (!call.settings.trash) throw s3Error('InvalidRequest', 'trash folder disabled');
+  return true;
 }
 
 /** Up to 1000 keys in one request; keys that are not there count as deleted. */

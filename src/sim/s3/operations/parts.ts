@@ -30,6 +30,7 @@ export async function uploadPart(call: Call): Promise<Reply> {
   const id = call.query.get('uploadId') ?? '';
   const open = bucket.upload(id, call.key);
   checkAlgorithm(call, open);
+  call.state.checkRoom(call.bucket, call.body.length(), 0);
   const received = await receiveBlob(call, open.upload.checksum?.algorithm);
   try {
     const { segments, size, md5: etag, checksum } = received;
@@ -62,10 +63,11 @@ export async function uploadPartCopy(call: Call): Promise<Reply> {
   const bucket = call.state.bucket(call.bucket);
   const id = call.query.get('uploadId') ?? '';
   const algorithm = bucket.upload(id, call.key).upload.checksum?.algorithm;
-  const source = copySource(call);
+  const source = copySource(call).object;
   const range = copyRange(call, source);
   const size = range.last - range.first + 1;
   if (size > MAX_BODY_BYTES) throw s3Error('EntityTooLarge');
+  call.state.checkRoom(call.bucket, size, 0);
   const segments = sliceSegments(source.segments, range);
   call.state.blobs.retain(segments);
   try {

@@ -14,6 +14,7 @@ export async function putObject(call: Call): Promise<Reply> {
   const bucket = call.state.bucket(call.bucket);
   const attributes = requestAttributes(call);
   checkConditionalWrite(call, bucket);
+  call.state.checkRoom(call.bucket, call.body.length(), bucket.objects.get(call.key) === undefined ? 1 : 0);
   const received = await receiveBlob(call);
   try {
     // Again: another request may have written the key while the body came in.

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { prefixEnd } from '../keys.ts';
 import { s3Error } from '../s3-error.ts';
 import type { BlobStore } from './blob-store.ts';
 import { Journal } from './journal.ts';
@@ -12,7 +13,17 @@ export interface OpenUpload {
   readonly parts: Map<number, StoredPart>;
 }
 
+/** What a bucket, or a part of it, takes up. */
+export interface BucketUsage {
+  readonly bytes: number;
+  /** The same with every object and part rounded up to blocks. */
+  readonly blockBytes: number;
+  readonly inodes: number;
+}
+
 const JOURNAL = 'journal';
+/** Size of a block, bytes. */
+const BLOCK = 32 * 1024;
 
 /**
  * One bucket: objects and open uploads in memory, its journal on disk. Every change is synchronous
@@ -25,6 +36,8 @@ export class Bucket {
   readonly #objects = new KeyIndex<StoredObject>();
   readonly #uploads = new Map<string, OpenUpload>();
   #partCount = 0;
+  #bytes = 0;
+  #blocks = 0;
   #created = 0;
   #location = '';
   #journal: Journal | undefined;
@@ -61,6 +74,33 @@ export class Bucket {
 
   get uploads(): ReadonlyMap<string, OpenUpload> {
     return this.#uploads;
+  }
+
+  /** Objects and the parts of open uploads; an inode is an object. */
+  usage(): BucketUsage {
+    return { bytes: this.#bytes, blockBytes: this.#blocks * BLOCK, inodes: this.#objects.size };
+  }
+
+  /** The objects whose keys begin with a prefix. */
+  usageBelow(prefix: string): BucketUsage {
+    const sizes = this.keysBelow(prefix).map((key) => this.#objects.get(key)?.size ?? 0);
+    return {
+      bytes: sizes.reduce((sum, size) => sum + size, 0),
+      blockBytes: sizes.reduce((sum, size) => sum + blocksOf(size) * BLOCK, 0),
+      inodes: sizes.length,
+    };
+  }
+
+  /** Keys that begin with a prefix, in order. */
+  keysBelow(prefix: string): string[] {
+    const keys: string[] = [];
+    const end = prefix === '' ? undefined : prefixEnd(prefix);
+    let key = this.#objects.next(prefix, true);
+    while (key !== undefined && (end === undefined || key < end)) {
+      keys.push(key);
+      key = this.#objects.next(key, false);
+    }
+    return keys;
   }
 
   /** The open upload of that id for that key; NoSuchUpload when there is none. */
@@ -129,7 +169,7 @@ export class Bucket {
         this.#setObject(record.object);
         return;
       case 'delete':
-        this.#blobs.release(this.#objects.get(record.key)?.segments ?? []);
+        this.#forget(this.#objects.get(record.key));
         this.#objects.delete(record.key);
         return;
       case 'upload':
@@ -150,24 +190,37 @@ export class Bucket {
 
   #setObject(object: StoredObject): void {
     // Retain first: the new object may share blobs with the one that it replaces.
-    this.#blobs.retain(object.segments);
-    this.#blobs.release(this.#objects.get(object.key)?.segments ?? []);
+    this.#keep(object);
+    this.#forget(this.#objects.get(object.key));
     this.#objects.set(object.key, object);
   }
 
   #setPart(id: string, part: StoredPart): void {
     const parts = this.#uploads.get(id)?.parts;
     if (parts === undefined) return;
-    this.#blobs.retain(part.segments);
+    this.#keep(part);
     const older = parts.get(part.number);
     if (older === undefined) this.#partCount += 1;
-    else this.#blobs.release(older.segments);
+    this.#forget(older);
     parts.set(part.number, part);
+  }
+
+  #keep({ segments, size }: StoredObject | StoredPart): void {
+    this.#blobs.retain(segments);
+    this.#bytes += size;
+    this.#blocks += blocksOf(size);
+  }
+
+  #forget(stored: StoredObject | StoredPart | undefined): void {
+    if (stored === undefined) return;
+    this.#blobs.release(stored.segments);
+    this.#bytes -= stored.size;
+    this.#blocks -= blocksOf(stored.size);
   }
 
   #endUpload(id: string): void {
     for (const part of this.#uploads.get(id)?.parts.values() ?? []) {
-      this.#blobs.release(part.segments);
+      this.#forget(part);
       this.#partCount -= 1;
     }
     this.#uploads.delete(id);
@@ -181,4 +234,8 @@ export class Bucket {
       for (const part of parts.values()) yield { type: 'part', id: upload.id, part };
     }
   }
+}
+
+function blocksOf(size: number): number {
+  return Math.ceil(size / BLOCK);
 }

@@ -4,16 +4,17 @@ import { join } from 'node:path';
 import { s3Error } from '../s3-error.ts';
 import { BlobStore } from './blob-store.ts';
 import { Bucket } from './bucket.ts';
+import type { BucketSpace } from './bucket-space.ts';
 
 /** Bucket naming rules (Amazon S3 user guide); they also make every name a safe folder name. */
-const BUCKET_NAME = /^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+export const BUCKET_NAME = /^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 
 /**
  * Everything the S3 endpoint knows, in one directory that one process uses at a time: `blobs/` for
  * bytes, `buckets/<name>/journal` for the rest, `tmp/` for buckets being made or removed. Several
  * listeners may share one state.
  */
-export class SimState {
+export class SimState implements BucketSpace {
   readonly blobs: BlobStore;
   readonly #dir: string;
   readonly #buckets = new Map<string, Bucket>();
@@ -56,16 +57,19 @@ export class SimState {
     this.#buckets.set(name, Bucket.open(name, join(this.#dir, 'buckets', name), this.blobs));
   }
 
-  /** Open uploads do not keep a bucket alive; objects do. */
-  deleteBucket(name: string): void {
+  /** Open uploads do not keep a bucket alive; objects do, unless its contents are to go with it. */
+  deleteBucket(name: string, { contents = false } = {}): void {
     const bucket = this.bucket(name);
-    if (bucket.objects.size > 0) throw s3Error('BucketNotEmpty');
+    if (bucket.objects.size > 0 && !contents) throw s3Error('BucketNotEmpty');
     const removed = this.#temporary();
     renameSync(join(this.#dir, 'buckets', name), removed);
     this.#buckets.delete(name);
     bucket.drop();
     rmSync(removed, { recursive: true });
   }
+
+  /** There are no quotas here. */
+  checkRoom(): void {}
 
   async close(): Promise<void> {
     for (const bucket of this.#buckets.values()) bucket.close();
