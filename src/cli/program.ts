@@ -3,8 +3,10 @@ import { RELEASES } from '../sim/cluster/release.ts';
 import { VERSION } from '../version.ts';
 import { countArgument, durationArgument, portArgument, sizeArgument } from './arguments.ts';
 import { type BackupOptions, backup } from './commands/backup.ts';
+import { type DoctorOptions, doctor } from './commands/doctor.ts';
 import { type GcOptions, gc } from './commands/gc.ts';
 import { list } from './commands/list.ts';
+import { type ProvisionOptions, provision } from './commands/provision.ts';
 import { remove } from './commands/remove.ts';
 import { type RestoreOptions, restore } from './commands/restore.ts';
 import { serve } from './commands/serve.ts';
@@ -120,6 +122,30 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--chunk-size-mb <n>', 'length of a chunk (default: 64)')
     .option('--compression <name>', 'none or lz4 (default: none)')
     .action(async (options: object) => serve(await loadSettings({ ...program.opts(), ...options }), signal));
+
+  program
+    .command('provision')
+    .description('make on the cluster what [server NAME] and [lsu NAME/LSU] want: views, owner, keys, quotas, rules')
+    .argument('<server>', 'NAME of the section [server NAME]')
+    .option('--dry-run', 'print the plan only')
+    .option('--teardown', 'remove what was made, unless it holds data')
+    .option('--force', 'with --teardown: remove views with data as well (the data stays in its directory)')
+    .action(async (server: string, options: ProvisionOptions) => {
+      const globals: GlobalOptions = program.opts();
+      await provision(server, await loadSettings(globals), { ...options, json: globals.json === true }, signal);
+    });
+
+  program
+    .command('doctor')
+    .description('look at everything that a backup needs, from the machine to a probe image; one line per check')
+    .argument('[server]', 'only this [server NAME]')
+    .option('--lsu <name>', 'only this LSU')
+    .option('--no-write', 'write no probe image')
+    .option('--plugins <dir>', 'where NetBackup looks for plugins', '/usr/openv/lib/ost-plugins')
+    .action(async (server: string | undefined, options: Omit<DoctorOptions, 'json'>) => {
+      const json = program.opts()['json'] === true;
+      await doctor(await loadSettings(program.opts()), server, { ...options, json }, signal);
+    });
 
   program
     .command('sim')

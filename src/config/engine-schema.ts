@@ -37,6 +37,22 @@ export const engineSchema = {
   drain_seconds: Count(0, 3600).default(60),
 } as const;
 
+/** `https://HOST[:PORT]`, nothing more: a password has no place here. */
+const VmsAddress = z
+  .string()
+  .refine(
+    (text) => /^https:\/\/[^/?#@\s]+\/?$/.test(text) && URL.canParse(text),
+    'give https://HOST or https://HOST:PORT',
+  );
+/** What may stand in a header and in a path. */
+const PlainName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'use letters, digits, dots, underscores, hyphens');
+const Names = z
+  .string()
+  .regex(/^[A-Za-z0-9._:*/-]+(\s*,\s*[A-Za-z0-9._:*/-]+)*$/, 'give names or addresses separated by commas')
+  .transform((text) => text.split(',').map((name) => name.trim()));
+
 /** `[server NAME]`: one storage server, which NetBackup knows as `VastData:NAME`. */
 export const serverSchema = {
   /** `file:DIR` or `s3:http(s)://host:port`; its LSUs are the server's. */
@@ -47,4 +63,31 @@ export const serverSchema = {
   s3_ca_file: z.string().min(1).optional(),
   /** File with `access_key_id` and `secret_access_key`, readable by the engine alone; default: what AWS tools use. */
   s3_credentials_file: z.string().startsWith('/').optional(),
+  /** Management address of the VAST cluster; docs/vast.md has all of what follows. */
+  vms: VmsAddress.optional(),
+  /** PEM file with the authorities of VMS, beside the public ones. */
+  vms_ca_file: z.string().startsWith('/').optional(),
+  /** File with `user` and `password`, or `token`, or `certificate`. */
+  vms_credentials_file: z.string().startsWith('/').optional(),
+  tenant: PlainName.optional(),
+  /** How images reach the cluster; must fit `store`. */
+  data: z.enum(['s3', 'nfs']).optional(),
+  /** Directory on the cluster below which the LSUs lie. */
+  view_path: z
+    .string()
+    .regex(/^(\/[A-Za-z0-9._-]+)+$/, 'give an absolute path without a trailing slash')
+    .max(512)
+    .default('/vast-ost'),
+  /** LSUs that provisioning makes, beside those with sections `[lsu SERVER/NAME]`. */
+  lsus: Names.optional(),
+  /** An existing view policy; default: one that provisioning makes. */
+  view_policy: PlainName.optional(),
+  /** Owner of the buckets. Default: `vast-ost-NAME`. */
+  s3_user: PlainName.optional(),
+  /** Who may mount, with `data = nfs`: addresses, networks, names. */
+  nfs_clients: Names.optional(),
+  /** Uploads that nobody finished are dropped by the cluster after so many days. */
+  abort_uploads_days: Count(1, 3650).default(7),
+  /** Age at which the S3 keys and the API token are replaced, hours; 0 is never. */
+  rotate_hours: Count(0, 8760).default(24),
 } as const;

@@ -3,6 +3,7 @@ import { EngineError } from '../errors.ts';
 import { engineSchema, serverSchema } from './engine-schema.ts';
 import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
+import { lsuSchema } from './lsu-schema.ts';
 
 const MIB = 1024 * 1024;
 const Flag = z.enum(['true', 'false', 'yes', 'no', '1', '0']).transform((text) => ['true', 'yes', '1'].includes(text));
@@ -55,13 +56,19 @@ type Schema = typeof sectionSchemas;
 type Section<Keys> = { readonly [K in keyof Keys]: z.output<Keys[K] & z.ZodType> };
 export type EngineSettings = Section<typeof engineSchema>;
 export type ServerSettings = Section<typeof serverSchema>;
+export type LsuSettings = Section<typeof lsuSchema>;
 export type Settings = { readonly [S in keyof Schema]: Section<Schema[S]> } & {
   /** The `[server NAME]` sections, by name. */
   readonly servers: ReadonlyMap<string, ServerSettings>;
+  /** The `[lsu SERVER/NAME]` sections, by `SERVER/NAME`. */
+  readonly lsus: ReadonlyMap<string, LsuSettings>;
 };
 
 /** `server NAME`: what stands between the brackets. */
 const SERVER_SECTION = /^server\s+(.*)$/;
+/** `lsu SERVER/NAME` */
+const LSU_SECTION = /^lsu\s+(.*)$/;
+const LSU_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\/[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 /** NetBackup takes host names here. */
 const SERVER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
@@ -86,21 +93,34 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
     settings[section] = readSection(section, keys, sections.get(section));
   }
   const servers = new Map<string, ServerSettings>();
+  const lsus = new Map<string, LsuSettings>();
   for (const [section, given] of sections) {
-    const name = SERVER_SECTION.exec(section)?.[1]?.trim();
-    if (name !== undefined) servers.set(name, readSection(section, serverSchema, given) as ServerSettings);
+    const server = SERVER_SECTION.exec(section)?.[1]?.trim();
+    const lsu = LSU_SECTION.exec(section)?.[1]?.trim();
+    if (server !== undefined) servers.set(server, readSection(section, serverSchema, given) as ServerSettings);
+    if (lsu !== undefined) lsus.set(lsu, readSection(section, lsuSchema, given) as LsuSettings);
+  }
+  for (const [name, server] of servers) checkServer(name, server);
+  for (const lsu of lsus.keys()) {
+    const server = lsu.split('/')[0] ?? '';
+    if (!servers.has(server)) throw configError(`[lsu ${lsu}] names the server ${server}, which has no section`);
   }
   const window = sections.get('performance')?.get('reorder_window_mb');
-  return checkTogether({ ...settings, servers } as unknown as Settings, window);
+  return checkTogether({ ...settings, servers, lsus } as unknown as Settings, window);
 }
 
 /** The schema of the section that an entry stands in. */
 function keysOf({ section, origin }: IniEntry): Record<string, z.ZodType> {
   if (Object.hasOwn(sectionSchemas, section)) return sectionSchemas[section as keyof Schema];
+  const lsu = LSU_SECTION.exec(section)?.[1]?.trim();
+  if (lsu !== undefined) {
+    if (LSU_NAME.test(lsu)) return lsuSchema;
+    throw configError(`${origin}: ${JSON.stringify(lsu)} names no LSU`, { advice: 'write [lsu SERVER/NAME]' });
+  }
   const name = SERVER_SECTION.exec(section)?.[1]?.trim();
   if (name === undefined) {
     throw configError(`${origin}: there is no section [${section}]`, {
-      advice: `sections: ${Object.keys(sectionSchemas).join(', ')}, server NAME`,
+      advice: `sections: ${Object.keys(sectionSchemas).join(', ')}, server NAME, lsu SERVER/NAME`,
     });
   }
   if (!SERVER_NAME.test(name)) {
@@ -125,7 +145,7 @@ function readSection(
       throw configError(
         entry === undefined
           ? `${any?.origin}: [${section}] needs the key ${key}`
-          : `${entry.origin}: ${key} = ${entry.value}: ${parsed.error.issues[0]?.message}`,
+          : `${entry.origin}: ${key} = ${withoutUser(entry.value)}: ${parsed.error.issues[0]?.message}`,
       );
     }
     values[key] = parsed.data;
@@ -133,8 +153,24 @@ function readSection(
   return values;
 }
 
+/** Somebody may have put a password into an address. */
+function withoutUser(value: string): string {
+  return value.replace(/\/\/.*@/, '//…@');
+}
+
 function configError(message: string, options: { readonly advice?: string } = {}): EngineError {
   return new EngineError('VOST_CONFIG', 'usage', message, options);
+}
+
+function checkServer(name: string, { store, data, vms, vms_credentials_file: file }: ServerSettings): void {
+  if (data !== undefined && (data === 'nfs') !== store.startsWith('file:')) {
+    throw configError(`[server ${name}]: data = ${data} does not fit its store`, {
+      advice: 'with data = nfs the store is file:MOUNTPOINT, with data = s3 it is s3:URL',
+    });
+  }
+  if (vms !== undefined && file === undefined) {
+    throw configError(`[server ${name}]: vms needs vms_credentials_file`);
+  }
 }
 
 /** What no key can check alone. */

@@ -15,18 +15,28 @@ export class Aged<T> {
   readonly #youngMs: number;
   readonly #staleMs: number;
   readonly #now: Clock;
+  readonly #retryMs: number;
+  #failed: { readonly error: unknown; readonly at: number } | undefined;
   #entry: Entry<T> | undefined;
   #running: Promise<T> | undefined;
 
   /**
    * @param youngMs answered from memory up to this age.
    * @param staleMs answered from memory up to this age when fetching fails, and while it takes its time.
+   * @param retryMs after a failure nothing is fetched for so long; whoever asks hears of that failure.
    */
-  constructor(fetch: () => Promise<T>, youngMs: number, staleMs: number, now: Clock = () => performance.now()) {
+  constructor(
+    fetch: () => Promise<T>,
+    youngMs: number,
+    staleMs: number,
+    now: Clock = () => performance.now(),
+    retryMs = 0,
+  ) {
     this.#fetch = fetch;
     this.#youngMs = youngMs;
     this.#staleMs = staleMs;
     this.#now = now;
+    this.#retryMs = retryMs;
   }
 
   /** The value, at most `staleMs` old. An old one is answered at once and renewed behind the caller's back. */
@@ -46,15 +56,30 @@ export class Aged<T> {
 
   /** Fetch, or join the fetch that runs. */
   renew(): Promise<T> {
+    if (this.#failed !== undefined && this.#now() - this.#failed.at < this.#retryMs) {
+      return Promise.reject(this.#failed.error);
+    }
     this.#running ??= this.#fetch()
-      .then((value) => {
-        this.#entry = { value, at: this.#now() };
-        return value;
-      })
+      .then(
+        (value) => {
+          this.#entry = { value, at: this.#now() };
+          this.#failed = undefined;
+          return value;
+        },
+        (error: unknown) => {
+          this.#failed = { error, at: this.#now() };
+          throw error;
+        },
+      )
       .finally(() => {
         this.#running = undefined;
       });
     return this.#running;
+  }
+
+  /** Resolves when no fetch runs. */
+  async settled(): Promise<void> {
+    await this.#running?.catch(() => undefined);
   }
 
   #age(): number {

@@ -1,14 +1,17 @@
 import { statfs } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { LsuSpace } from '../vast/vms/facts.ts';
 import { UNKNOWN } from './wire/kinds.ts';
 
-/** Bytes of a storage, {@link UNKNOWN} where nobody can say. */
+/** Bytes of a storage or an LSU, {@link UNKNOWN} where nobody can say. */
 export interface Capacity {
   readonly total: bigint;
   readonly used: bigint;
+  readonly physicalTotal: bigint;
+  readonly physicalUsed: bigint;
 }
 
-const NOBODY_KNOWS: Capacity = { total: UNKNOWN, used: UNKNOWN };
+const NOBODY_KNOWS: Capacity = { total: UNKNOWN, used: UNKNOWN, physicalTotal: UNKNOWN, physicalUsed: UNKNOWN };
 
 /**
  * How full a storage is. A directory answers for its file system; S3 has no such question. Takes one system
@@ -19,5 +22,18 @@ const NOBODY_KNOWS: Capacity = { total: UNKNOWN, used: UNKNOWN };
 export async function readCapacity(url: string): Promise<Capacity> {
   if (!url.startsWith('file:')) return NOBODY_KNOWS;
   const { bsize, blocks, bavail } = await statfs(resolve(url.slice('file:'.length)), { bigint: true });
-  return { total: bsize * blocks, used: bsize * (blocks - bavail) };
+  const [total, used] = [bsize * blocks, bsize * (blocks - bavail)];
+  return { total, used, physicalTotal: total, physicalUsed: used };
+}
+
+/** What the cluster says, where it says it; the rest from elsewhere. */
+export function capacityOf(space: LsuSpace, otherwise: Capacity): Capacity {
+  if (space.total === undefined || space.used === undefined) return otherwise;
+  const known = (bytes: number | undefined): bigint => (bytes === undefined ? UNKNOWN : BigInt(bytes));
+  return {
+    total: known(space.total),
+    used: known(space.used),
+    physicalTotal: known(space.physicalTotal),
+    physicalUsed: known(space.physicalUsed),
+  };
 }

@@ -1,37 +1,47 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { readCredentialsFile } from '../config/credentials-file.ts';
+import { keysFileOf, managedKeysFile } from '../config/managed-files.ts';
+import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
-import { openStorage } from '../vast/open-storage.ts';
-import type { RetryEvent } from '../vast/retry.ts';
-import type { Storage } from '../vast/store.ts';
+import { checkMount } from '../vast/nfs/mount.ts';
+import type { LsuPlace } from '../vast/vms/facts.ts';
+import { Cluster } from './cluster.ts';
+import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
 import { notFound } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
-import { SERVER_PREFIX, StorageServer } from './storage-server.ts';
+import { rotationsOf } from './rotations.ts';
+import { logRetry, openServerStorage, type StorageSettings } from './server-storage.ts';
+import { SERVER_PREFIX, StorageServer, type StorageServerOptions } from './storage-server.ts';
 
-/** The configured storage servers. Nothing is contacted until somebody asks for something. */
+/** Servers that hosts may name without a section of their own. */
+const MAX_DISCOVERED = 64;
+
+/** The storage servers: those of the configuration, and those that were found by name and credentials. */
 export class ServerRegistry {
-  readonly #servers: ReadonlyMap<string, StorageServer>;
+  readonly #servers: Map<string, StorageServer>;
+  readonly #discovery: Discovery | undefined;
 
-  constructor(servers: readonly StorageServer[]) {
+  constructor(servers: readonly StorageServer[], discovery?: Discovery) {
     this.#servers = new Map(servers.map((server) => [server.id, server]));
+    this.#discovery = discovery;
   }
 
-  /** Make the servers of the `[server NAME]` sections. */
-  static async open(settings: Settings, log: Logger): Promise<ServerRegistry> {
+  /** Make the servers of the `[server NAME]` sections. Of these only VMS is asked at once, without waiting for it. */
+  static async open(settings: Settings, log: Logger, lookFor: LookFor = lookForServer): Promise<ServerRegistry> {
     const servers: StorageServer[] = [];
     try {
-      for (const [id, server] of settings.servers) servers.push(await openServer(id, server, settings, log));
+      for (const [id, server] of settings.servers) servers.push(await openConfigured(id, server, settings, log));
     } catch (error) {
       await Promise.allSettled(servers.map((server) => server.close()));
       throw error;
     }
-    return new ServerRegistry(servers);
+    const open = (id: string, found: FoundServer): Promise<StorageServer> => openFound(id, found, settings, log);
+    return new ServerRegistry(servers, new Discovery(settings, lookFor, open));
   }
 
   /** The server that a host names `VastData:ID`. Throws `not-found`. */
   get(name: string): StorageServer {
-    const server = name.startsWith(SERVER_PREFIX) ? this.#servers.get(name.slice(SERVER_PREFIX.length)) : undefined;
+    const server = this.#servers.get(idOf(name));
     if (server !== undefined) return server;
     const shown = JSON.stringify(name.slice(0, 100));
     throw notFound(
@@ -40,47 +50,83 @@ export class ServerRegistry {
     );
   }
 
+  /**
+   * As {@link get}; a server without a section is looked for by its name, with the user and password that the host has for it, and
+   * known from then on to all hosts that have good credentials.
+   */
+  async find(name: string, login: HostLogin | undefined): Promise<StorageServer> {
+    const id = idOf(name);
+    const known = this.#servers.get(id);
+    const configured = known !== undefined && this.#discovery?.has(id) !== true;
+    if (configured || login === undefined || this.#discovery === undefined || !SERVER_ID.test(id))
+      return this.get(name);
+    if (known === undefined && this.#discovery.size >= MAX_DISCOVERED) return this.get(name);
+    const server = await this.#discovery.open(id, login);
+    this.#servers.set(id, server);
+    return server;
+  }
+
   all(): readonly StorageServer[] {
     return [...this.#servers.values()];
   }
 
   async close(): Promise<void> {
+    await this.#discovery?.close();
     await Promise.allSettled(this.all().map((server) => server.close()));
   }
 }
 
-async function openServer(id: string, server: ServerSettings, settings: Settings, log: Logger): Promise<StorageServer> {
-  const child = log.child({ server: id });
-  const storage = storageOf(server, settings, child);
-  const { compression, parallel_streams: parallelStreams } = settings.performance;
-  try {
-    const events = await EventLog.open(join(settings.engine.state_dir, `events-${id}.jsonl`), child);
-    return new StorageServer({
-      id,
-      settings: server,
-      storage,
-      events,
-      tuning: { compression, parallelStreams },
-    });
-  } catch (error) {
-    await storage.close();
-    throw error;
-  }
+function idOf(name: string): string {
+  return name.startsWith(SERVER_PREFIX) ? name.slice(SERVER_PREFIX.length) : '';
 }
 
-function storageOf(server: ServerSettings, { general, performance }: Settings, log: Logger): Storage {
-  const caFile = server.s3_ca_file ?? general.s3_ca_file;
-  const credentials = server.s3_credentials_file;
-  return openStorage(server.store, {
-    s3: {
-      region: server.s3_region ?? general.s3_region,
-      wireIntegrity: performance.wire_integrity,
-      ...(caFile === undefined ? {} : { caFile }),
-      ...(credentials === undefined ? {} : { credentials: () => readCredentialsFile(credentials) }),
-    },
-    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
-    onRetry: ({ operation, attempt, delayMs, error }: RetryEvent) => {
-      log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
-    },
-  });
+async function openConfigured(
+  id: string,
+  server: ServerSettings,
+  settings: Settings,
+  log: Logger,
+): Promise<StorageServer> {
+  const child = log.child({ server: id });
+  const storage = openServerStorage(id, server, settings, child);
+  const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
+  const directory = resolve(server.store.slice('file:'.length));
+  const verify = server.data === 'nfs' ? () => checkMount(directory, server.view_path) : undefined;
+  const parts: Parts = { id, settings: used, storage, verify };
+  if (server.vms === undefined) return openServer(parts, settings, child);
+  const client = openVms(id, server, (event) => logRetry(event, child));
+  const nfs = server.store.startsWith('file:');
+  const placeOf = (lsu: string): LsuPlace => {
+    const path = settings.lsus.get(`${id}/${lsu}`)?.path;
+    if (nfs || path !== undefined) return { path: path ?? `${server.view_path}/${lsu}` };
+    return { bucket: lsu };
+  };
+  const cluster = new Cluster({ client, placeOf, log: child });
+  cluster.warm();
+  const rotations = rotationsOf(id, settings, server, client, child);
+  return openServer({ ...parts, cluster, rotations }, settings, child);
+}
+
+async function openFound(id: string, found: FoundServer, settings: Settings, log: Logger): Promise<StorageServer> {
+  const child = log.child({ server: id });
+  const { client, store } = found;
+  const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
+  const storage = openServerStorage(id, server, settings, child);
+  const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
+  child.info({ store, vms: client.origin }, 'storage server found by its name');
+  return openServer({ id, settings: { ...server, label: '' }, storage, cluster }, settings, child);
+}
+
+type Parts = Omit<StorageServerOptions, 'events' | 'tuning'>;
+
+async function openServer(parts: Parts, settings: Settings, log: Logger): Promise<StorageServer> {
+  const { compression, parallel_streams: parallelStreams } = settings.performance;
+  try {
+    const events = await EventLog.open(join(settings.engine.state_dir, `events-${parts.id}.jsonl`), log);
+    return new StorageServer({ ...parts, events, tuning: { compression, parallelStreams } });
+  } catch (error) {
+    await parts.rotations?.close();
+    await parts.cluster?.close();
+    await parts.storage.close();
+    throw error;
+  }
 }

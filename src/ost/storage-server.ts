@@ -1,10 +1,12 @@
 import type { ServerSettings } from '../config/settings.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { Aged, type Clock } from './aged.ts';
-import { type Capacity, readCapacity } from './capacity.ts';
+import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
+import type { Cluster } from './cluster.ts';
 import { invalid } from './errors.ts';
 import type { EventLog } from './events/event-log.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
+import type { Rotations } from './rotations.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
 
 /** What NetBackup puts before the names of our storage servers. */
@@ -30,10 +32,17 @@ interface Lsu {
 export interface StorageServerOptions {
   /** What follows the prefix in its name. */
   readonly id: string;
-  readonly settings: ServerSettings;
+  /** `s3_credentials_file` is the file really used. */
+  readonly settings: Pick<ServerSettings, 'store' | 'label'> & Partial<Pick<ServerSettings, 's3_credentials_file'>>;
   readonly storage: Storage;
   readonly events: EventLog;
   readonly tuning: Tuning;
+  /** Its management, where there is one. */
+  readonly cluster?: Cluster | undefined;
+  /** Its credentials that are replaced on a schedule. */
+  readonly rotations?: Rotations | undefined;
+  /** Rejects while the storage is not what the configuration says. */
+  readonly verify?: (() => Promise<void>) | undefined;
   /** For the age of what is answered from memory. */
   readonly now?: Clock;
 }
@@ -42,23 +51,29 @@ export interface StorageServerOptions {
 export class StorageServer {
   readonly id: string;
   readonly name: string;
-  readonly settings: ServerSettings;
+  readonly settings: StorageServerOptions['settings'];
   readonly storage: Storage;
   readonly events: EventLog;
   readonly tuning: Tuning;
+  readonly cluster: Cluster | undefined;
+  readonly #rotations: Rotations | undefined;
+  readonly #verify: (() => Promise<void>) | undefined;
   readonly #lsus: Aged<readonly string[]>;
   readonly #capacity: Aged<Capacity>;
   /** LSUs that exist, as far as we know. */
   readonly #open = new Map<string, Promise<Lsu>>();
 
   constructor(options: StorageServerOptions) {
-    const { id, settings, storage, events, tuning, now } = options;
+    const { id, settings, storage, events, tuning, cluster, rotations, verify, now } = options;
     this.id = id;
     this.name = `${SERVER_PREFIX}${id}`;
     this.settings = settings;
     this.storage = storage;
     this.events = events;
     this.tuning = { ...tuning };
+    this.cluster = cluster;
+    this.#rotations = rotations;
+    this.#verify = verify;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
     this.#capacity = new Aged(() => readCapacity(settings.store), CAPACITY_YOUNG_MS, STALE_MS, now);
   }
@@ -66,6 +81,11 @@ export class StorageServer {
   /** Names of the LSUs, ascending; at most some minutes old. */
   lsus(): Promise<readonly string[]> {
     return this.#lsus.get();
+  }
+
+  /** The LSUs that are known now. */
+  lsusNow(): readonly string[] {
+    return this.#lsus.peek() ?? [];
   }
 
   /** An LSU; one request when it is asked for first. Throws `not-found`. */
@@ -84,8 +104,10 @@ export class StorageServer {
     await this.#lsuChanged(lsu, { label });
   }
 
-  capacity(): Promise<Capacity> {
-    return this.#capacity.get();
+  /** How full an LSU is: what VMS says of it, else what the storage says of itself. */
+  async capacity(lsu: string): Promise<Capacity> {
+    const [space, storage] = await Promise.all([this.cluster?.space(lsu), this.#capacity.get()]);
+    return space === undefined ? storage : capacityOf(space, storage);
   }
 
   /** Where an image lies, for {@link ImageUsage}: two servers may share a storage. */
@@ -95,11 +117,14 @@ export class StorageServer {
 
   async close(): Promise<void> {
     await this.events.close();
+    await this.#rotations?.close();
+    await this.cluster?.close();
     await this.storage.close();
   }
 
-  #lsu(lsu: string): Promise<Lsu> {
+  async #lsu(lsu: string): Promise<Lsu> {
     if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
+    await this.#verify?.();
     const known = this.#open.get(lsu);
     if (known !== undefined) return known;
     const opening = this.storage
@@ -111,6 +136,7 @@ export class StorageServer {
   }
 
   async #listLsus(): Promise<readonly string[]> {
+    await this.#verify?.();
     const before = this.#lsus.peek();
     const found = await this.storage.lsus();
     // Told once the new list is known, so that whoever hears of an LSU finds it.

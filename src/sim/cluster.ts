@@ -122,7 +122,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     certify: authority && ((address) => authority.issueServer([address, VIP_DOMAIN, `*.${VIP_DOMAIN}`, 'localhost'])),
   });
   started.defer(() => vipSet.close());
-  for (const address of addresses) await vipSet.add(address);
+  await vipSet.start(addresses);
 
   const services: VmsServices = {
     state,

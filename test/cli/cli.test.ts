@@ -88,7 +88,12 @@ t.test('the same on the embedded S3 endpoint', async (t) => {
   const env = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' };
   const sim = start(['--json', 'sim', '--dir', join(dir, 's3'), '--port', '0'], env);
   const [line] = (await once(sim.stdout, 'data')) as [Buffer];
-  const { url } = JSON.parse(String(line)) as { url: string };
+  const ready = JSON.parse(String(line)) as Record<string, string>;
+  const url = ready['url'] ?? '';
+  t.match(ready, { urls: [url], tlsUrls: [/^https:/], vmsUrl: /^https:/, adminUrl: /^http:/, dns: { port: Number } });
+  t.match(readFileSync(ready['credentialsFile'] ?? '', 'utf8'), /"accessKey": "key"/);
+  t.match(readFileSync(ready['caFile'] ?? '', 'utf8'), /BEGIN CERTIFICATE/);
+  t.notMatch(String(line), /secret/i, 'secrets are in files');
   const store = ['--store', `s3:${url}`];
   const made = await run(
     [

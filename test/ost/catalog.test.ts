@@ -199,13 +199,7 @@ t.test('an LSU that comes or goes is an event; a failing poll is answered from m
   let now = 0;
   const server = new StorageServer({
     id: 'test',
-    settings: {
-      store: 'memory:',
-      label: '',
-      s3_region: undefined,
-      s3_ca_file: undefined,
-      s3_credentials_file: undefined,
-    },
+    settings: { store: 'memory:', label: '' },
     storage,
     events,
     tuning: { compression: 'none', parallelStreams: 1 },

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { type Logger, pino } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
 import type { Settings } from '../../config/settings.ts';
-import { EngineError } from '../../errors.ts';
 import { OstEngine } from '../../ost/engine.ts';
 import { imageHandles } from '../../ost/image-handles.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
@@ -13,11 +12,6 @@ const STANDARD_ERROR = 2;
 
 /** `vast-ost serve`: the engine that NetBackup's processes talk to, until SIGTERM; a second one ends it at once. */
 export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
-  if (settings.servers.size === 0) {
-    throw new EngineError('VOST_NO_STORE', 'usage', 'no storage server is configured', {
-      advice: 'add a section [server NAME] with store = file:DIR or s3:URL to the configuration file',
-    });
-  }
   const { log, reopen } = openLog(settings);
   process.on('SIGHUP', reopen);
   const manager = new ServiceManager(bridge);

@@ -20,6 +20,28 @@ const CHANGEABLE: Readonly<Record<string, (value: string, tuning: Tuning) => boo
   },
 };
 
+/** A text for people, and one frame's worth. */
+const MAX_LSUS = 256;
+/** What NetBackup takes when nobody says otherwise, per cent of a volume. */
+const HIGH_WATER = 98;
+const LOW_WATER = 80;
+
+/**
+ * Water marks that fit an LSU, for `nbdevconfig -changedp -hwm -lwm`: cleanup should begin before the cluster raises its alarm.
+ * From what is known now.
+ */
+function waterMarks({ cluster }: StorageServer, lsus: readonly string[]): Record<string, string | number> {
+  if (cluster === undefined) return {};
+  const marks = lsus.slice(0, MAX_LSUS).flatMap((lsu) => {
+    const high = Math.min(HIGH_WATER, cluster.spaceNow(lsu)?.alarmPercent ?? HIGH_WATER);
+    return [
+      [`${lsu}.high_water_percent`, high],
+      [`${lsu}.low_water_percent`, Math.min(LOW_WATER, Math.max(0, high - (HIGH_WATER - LOW_WATER)))],
+    ] as const;
+  });
+  return { vms: cluster.client.origin, ...Object.fromEntries(marks) };
+}
+
 /** Lines `key = value`. Never secrets: these stand in files of their own. */
 function describe(server: StorageServer, settings: Readonly<Record<string, string | number>>): string {
   const lines = {
@@ -39,12 +61,14 @@ function describe(server: StorageServer, settings: Readonly<Record<string, strin
 export const configHandlers: Handlers<'CONFIG_GET' | 'CONFIG_SET'> = {
   CONFIG_GET: (session, { server }) => {
     const { performance, engine } = session.services.settings;
-    const text = describe(session.server(server), {
+    const storage = session.server(server);
+    const text = describe(storage, {
       chunk_size_mb: performance.chunk_size_mb / 2 ** 20,
       memory_budget_mb: performance.memory_budget_mb / 2 ** 20,
       wire_integrity: performance.wire_integrity,
       slots_per_image: engine.slots_per_image,
       max_handles: engine.max_handles,
+      ...waterMarks(storage, storage.lsusNow()),
     });
     return { text: Buffer.from(text) };
   },

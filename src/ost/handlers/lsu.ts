@@ -18,17 +18,17 @@ export const lsuHandlers: Handlers<'LSU_LIST' | 'LSU_PROP' | 'LSU_LABEL'> = {
 
   LSU_PROP: async (session, { server: number, lsu }) => {
     const server = session.server(number);
-    const [label, { total, used }] = await Promise.all([server.label(lsu), server.capacity()]);
+    const [label, capacity] = await Promise.all([server.label(lsu), server.capacity(lsu)]);
     const { label: about } = server.settings;
     return {
       name: lsu,
       label,
       description: clipText(`${about === '' ? '' : `${about}: `}${server.storage.name}/${lsu}`, MAX_NAME),
       flags: LSU_FLAG.READ | LSU_FLAG.WRITE | LSU_FLAG.COPY_SOURCE | LSU_FLAG.COPY_TARGET,
-      capacity: total,
-      used,
-      phys_capacity: total,
-      phys_used: used,
+      capacity: capacity.total,
+      used: capacity.used,
+      phys_capacity: capacity.physicalTotal,
+      phys_used: capacity.physicalUsed,
       images: UNKNOWN,
       worm_minimum: 0n,
       worm_maximum: 0n,

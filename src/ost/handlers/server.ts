@@ -4,6 +4,9 @@ import { CAPABILITY } from '../wire/constants.ts';
 import type { WireServerInfo } from '../wire/groups.ts';
 import type { Handlers } from './handler.ts';
 
+/** server_open.cred_type */
+const CREDENTIALS_CLEAR = 1;
+
 /** Only what the tests prove. */
 const CAPABILITIES =
   CAPABILITY.WRITE_RANDOM |
@@ -18,13 +21,14 @@ function infoOf(server: StorageServer, maxHandles: number): WireServerInfo {
   return { name: server.name, version: VERSION, capabilities: CAPABILITIES, max_handles: maxHandles };
 }
 
-/** Answered from the configuration: no request reaches the storage. */
+/** Answered from the configuration: no request reaches the storage. Only the opening of a server without a section asks around. */
 export const serverHandlers: Handlers<'PING' | 'SERVER_OPEN' | 'SERVER_CLOSE' | 'SERVER_PROP'> = {
   PING: () => ({}),
 
-  // Who may connect is settled by the socket; the host's user and secret are neither checked nor kept.
-  SERVER_OPEN: (session, { server: number, name }) => {
-    const server = session.services.servers.get(name);
+  // Who may connect is settled by the socket; the host's user and secret serve only to find a server that has no section.
+  SERVER_OPEN: async (session, { server: number, name, cred_type: type, user, secret }) => {
+    const login = type === CREDENTIALS_CLEAR && user !== '' && secret !== '' ? { user, secret } : undefined;
+    const server = await session.services.servers.find(name, login);
     session.openServer(number, server);
     return infoOf(server, session.services.settings.engine.max_handles);
   },

@@ -3,6 +3,9 @@ import { expandRanges, singleRanges } from '../cluster/addresses.ts';
 import type { ClusterState } from '../cluster/cluster-state.ts';
 import type { EventLog } from '../faults/event-log.ts';
 import type { VipSet } from '../vips/vip-set.ts';
+import { parseLifetime } from '../vms/auth/lifetime.ts';
+
+const lifetime = z.string().refine((text) => parseLifetime(text) !== undefined, 'Not a duration.');
 
 /** What can be done to a running cluster, once. */
 export const action = z.discriminatedUnion('do', [
@@ -16,6 +19,8 @@ export const action = z.discriminatedUnion('do', [
   z.strictObject({ do: z.literal('vip-move'), from: z.ipv4(), to: z.ipv4() }),
   /** Every access and refresh token given out so far becomes invalid. */
   z.strictObject({ do: z.literal('expire-tokens') }),
+  /** How long tokens given out from now on live, in VMS's notation: `5`, `01:00:00`, `1 00:00:00`. */
+  z.strictObject({ do: z.literal('token-lifetime'), access: lifetime.optional(), refresh: lifetime.optional() }),
   z.strictObject({ do: z.literal('raise-alarm'), text: z.string().max(1000), severity: z.string().default('MAJOR') }),
 ]);
 
@@ -47,6 +52,13 @@ export async function act(services: ActionServices, input: Action): Promise<void
       break;
     case 'expire-tokens':
       state.settings = { ...state.settings, token_generation: state.settings.token_generation + 1 };
+      break;
+    case 'token-lifetime':
+      state.settings = {
+        ...state.settings,
+        access_token_lifetime: wanted.access ?? state.settings.access_token_lifetime,
+        refresh_token_lifetime: wanted.refresh ?? state.settings.refresh_token_lifetime,
+      };
       break;
     case 'raise-alarm':
       state.alarms.add((id) => ({

@@ -53,11 +53,10 @@ export class VipListener {
 
   /** Listen, or stop. Throws what listening throws, EADDRINUSE for one. */
   async set(mode: VipMode, address: string): Promise<void> {
-    if (mode === this.#mode) return;
+    if (mode !== 'refuse' && this.#front === undefined) await this.#listen(address);
     this.#mode = mode;
     if (mode !== 'up') this.#breakConnections();
     if (mode === 'refuse') await this.#stop();
-    else if (this.#front === undefined) await this.#listen(address);
   }
 
   async close(): Promise<void> {

@@ -19,6 +19,8 @@ interface Vip {
   mode: VipMode;
 }
 
+const START_ATTEMPTS = 5;
+
 /** Data addresses, all of which serve the same. */
 export class VipSet {
   readonly #options: VipSetOptions;
@@ -60,6 +62,27 @@ export class VipSet {
     });
   }
 
+  /**
+   * Serve these addresses. A port that is free on the first of them may be taken on another: unless
+   * it was asked for, the next one is tried.
+   */
+  async start(addresses: readonly string[]): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        for (const address of addresses) await this.add(address);
+        return;
+      } catch (error) {
+        const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+        const { port, tlsPort } = this.#options;
+        if (!taken || attempt === START_ATTEMPTS || (port !== 0 && tlsPort !== 0)) throw error;
+        await this.close();
+        this.#vips.clear();
+        this.#port = port;
+        this.#tlsPort = tlsPort;
+      }
+    }
+  }
+
   /** Serve one more address. */
   async add(address: string): Promise<void> {
     const { handle, certify } = this.#options;
@@ -77,9 +100,9 @@ export class VipSet {
   async set(address: string, mode: VipMode): Promise<void> {
     const vip = this.#vips.get(address);
     if (vip === undefined) throw new RangeError(`${address} is no VIP of the simulator`);
-    vip.mode = mode;
     await vip.http.set(mode, address);
     await vip.https?.set(mode, address);
+    vip.mode = mode;
     this.#options.log.add('vip', 'mode', { address, mode });
   }
 

@@ -8,6 +8,8 @@ t.test('tokens: a dummy is refused as VAST does, a real one lives as long as the
   let now = Date.parse('2026-11-21T10:00:00Z');
   const sim = await cluster(t, { clock: () => now });
   t.match(await api(sim, 'GET', '/versions/', undefined, bearer('#')), { status: 403, body: EXPIRED });
+  const bare = { headers: { authorization: 'Bearer' } };
+  t.match(await api(sim, 'GET', '/versions/', undefined, bare), { status: 403, body: EXPIRED });
   t.match(await api(sim, 'GET', '/versions/', undefined, { headers: {} }), { status: 401 });
   t.match(await api(sim, 'POST', '/token/', { ...ADMIN, password: 'no' }, { headers: {} }), { status: 401 });
   t.match(await api(sim, 'POST', '/token/', {}, { headers: {} }), { status: 400, body: { username: [String] } });
@@ -29,6 +31,9 @@ t.test('tokens: a dummy is refused as VAST does, a real one lives as long as the
   t.match(await api(sim, 'GET', '/versions/', undefined, bearer(next['access'])), { status: 401 });
   t.match(await api(sim, 'POST', '/token/refresh/', next, { headers: {} }), { status: 401, body: EXPIRED });
 
+  await sim.act({ do: 'token-lifetime', access: '1 00:00:00' });
+  t.match((await api(sim, 'GET', '/vms/1/')).body, { access_token_lifetime: '1 00:00:00' });
+  await t.rejects(sim.act({ do: 'token-lifetime', refresh: 'long' }), { name: 'ZodError' });
   await expectStatus(t, api(sim, 'PATCH', '/vms/1/', { access_token_lifetime: '5' }), 200);
   t.match(await api(sim, 'PATCH', '/vms/1/', { access_token_lifetime: 'soon' }), { status: 400 });
   const short = await expectStatus(t, api(sim, 'POST', '/token/', ADMIN, { headers: {} }), 200);

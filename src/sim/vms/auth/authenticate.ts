@@ -15,7 +15,8 @@ export function authenticate(services: VmsServices, request: IncomingMessage): M
     if (manager === undefined) throw detailError(401, 'Authentication credentials were not provided.');
     return manager;
   }
-  const [, scheme = '', value = ''] = /^(\S+)\s+(.*)$/.exec(authorization) ?? [];
+  // Manila's driver begins with the bare word `Bearer`.
+  const [, scheme = '', value = ''] = /^(\S+)(?:\s+(.*))?$/.exec(authorization) ?? [];
   switch (scheme.toLowerCase()) {
     case 'bearer':
       return byBearer(services, value);

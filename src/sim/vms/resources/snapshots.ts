@@ -51,7 +51,20 @@ const STREAMS: Resource<PlainRow> = {
   verbs: ['list', 'read'],
   rows: (state) => state.streams,
   fields: {},
+  computed: (stream, context) => {
+    const { state, external_state, done } = streamState(stream, context);
+    return { state, external_state, sync_progress: done ? 100 : 0, status: { state: done ? 'FINISHED' : 'RUNNING' } };
+  },
+  hidden: ['task_id', 'suspended'],
 };
+
+/** The words are those that VAST's CSI driver waits for. */
+function streamState(stream: PlainRow, context: Context) {
+  const task = context.state.tasks.get(stream['task_id'] as number);
+  const done = task === undefined || Date.parse(task.start_time) + task.duration_ms <= Date.parse(context.now);
+  const state = stream['suspended'] === true ? 'Suspended' : done ? 'Completed' : 'Initializing';
+  return { state, external_state: state, done };
+}
 
 export const SNAPSHOT_ROUTES: readonly Route[] = [
   ...resourceRoutes(SNAPSHOTS),
@@ -90,11 +103,9 @@ function clone(context: Context, ids: Ids): Answer {
     loanee_root_path: to,
     tenant_id: tenant,
     enabled: context.body['enabled'] ?? true,
+    loanee_snapshot_id: snapshot.id,
     task_id: task.id,
-    state: 'INIT',
-    external_state: 'INIT',
-    sync_progress: 0,
-    status: { state: 'FINISHED' },
+    suspended: task.end !== 'COMPLETED',
   }));
   return { status: 200, body: { ...showRow(STREAMS, stream, context), async_task: showTask(task, context) } };
 }
@@ -102,7 +113,7 @@ function clone(context: Context, ids: Ids): Answer {
 function actOnStream(context: Context, ids: Ids, action: string): Answer {
   const stream = rowOf(context.state.streams, ids['id'], context);
   const task = startTask(context, `${action} clone`);
-  const after = context.state.streams.replace({ ...stream, state: action.toUpperCase() });
+  const after = context.state.streams.replace({ ...stream, suspended: action !== 'resume' });
   return { status: 200, body: { ...showRow(STREAMS, after, context), async_task: showTask(task, context) } };
 }
 

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { parseSize } from '../units.ts';
+
+const Size = z
+  .string()
+  .transform((text) => parseSize(text))
+  .pipe(z.number('give a size such as 10T').int().positive());
+/** Months and minutes share a letter in the published schema, so neither may be used. */
+const Period = z.string().regex(/^[1-9][0-9]{0,5}[hdy]$/, 'give a period such as 12h, 30d or 7y');
+const Flag = z.enum(['true', 'false', 'yes', 'no', '1', '0']).transform((text) => ['true', 'yes', '1'].includes(text));
+
+/** `[lsu SERVER/NAME]`: an LSU that `vast-ost provision SERVER` makes. Documented in docs/vast.md. */
+export const lsuSchema = {
+  /** Directory on the cluster; default: the server's view_path and the LSU's name. */
+  path: z
+    .string()
+    .regex(/^(\/[A-Za-z0-9._-]+)+$/, 'give an absolute path without a trailing slash')
+    .max(1024)
+    .optional(),
+  /** Writes end here, bytes; without it the cluster's space is the bound. */
+  quota: Size.optional(),
+  /** The cluster raises an alarm here, bytes. */
+  soft_quota: Size.optional(),
+  versioning: Flag.default(false),
+  /** Cannot be taken back. */
+  object_lock: z.enum(['none', 'governance', 'compliance']).default('none'),
+  /** Lock of objects that ask for none. Never set unless asked for. */
+  default_retention: Period.optional(),
+  min_retention: Period.optional(),
+  max_retention: Period.optional(),
+} as const;

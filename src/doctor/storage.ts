@@ -1,0 +1,42 @@
+import { resolve } from 'node:path';
+import type { Resources } from '../pipeline/resources.ts';
+import type { Storage } from '../vast/store.ts';
+import { examineDirectory } from './directory.ts';
+import { examineEndpoint } from './endpoint.ts';
+import { type Findings, failure, look, ok, skipped } from './finding.ts';
+import { probeImage } from './probe-image.ts';
+
+export interface StorageUnderTest {
+  readonly subject: string;
+  /** As in the configuration: `file:DIR` or `s3:URL`. */
+  readonly url: string;
+  readonly caFile: string | undefined;
+  /** Opened to fail early: the doctor does not wait for what will not come. */
+  readonly storage: Storage;
+  readonly resources: Resources;
+  /** Only this LSU. Default: all. */
+  readonly lsu: string | undefined;
+  /** Whether an image may be written, and deleted again. */
+  readonly write: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** From the address of a storage to an image that was written, read and deleted in each of its LSUs. */
+export async function* examineStorage(options: StorageUnderTest): Findings {
+  const { subject, url, caFile, storage, resources, signal } = options;
+  if (url.startsWith('file:')) yield* examineDirectory(subject, resolve(url.slice('file:'.length)));
+  else yield* examineEndpoint(subject, { url: new URL(url.slice('s3:'.length)), caFile });
+  let lsus: readonly string[] = [];
+  const listed = await look(subject, 'LSUs', async () => {
+    lsus = await storage.lsus({ signal });
+    if (lsus.length === 0) return failure('there is none', 'make a bucket, or a folder, for each LSU');
+    return ok(lsus.join(', '));
+  });
+  yield listed;
+  for (const lsu of options.lsu === undefined ? lsus : [options.lsu]) {
+    yield await look(`${subject} lsu ${lsu}`, 'probe image', async () => {
+      if (!options.write) return skipped('nothing is written');
+      return probeImage(await storage.open(lsu, { signal }), resources, signal);
+    });
+  }
+}

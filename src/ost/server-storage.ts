@@ -1,0 +1,40 @@
+import type { Logger } from 'pino';
+import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts';
+import { keysFileOf } from '../config/managed-files.ts';
+import type { ServerSettings, Settings } from '../config/settings.ts';
+import { openStorage } from '../vast/open-storage.ts';
+import type { RetryEvent } from '../vast/retry.ts';
+import type { Storage } from '../vast/store.ts';
+
+/** Rotated keys are read from their file within minutes, long before the old ones go. */
+const KEYS_FRESH_MS = 600_000;
+
+/** What of a `[server NAME]` section its storage needs. */
+export type StorageSettings = Pick<ServerSettings, 'store'> &
+  Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms'>>;
+
+/** The storage of a `[server NAME]` section. Nothing is contacted yet. */
+export function openServerStorage(id: string, server: StorageSettings, settings: Settings, log: Logger): Storage {
+  const { general, performance } = settings;
+  const caFile = server.s3_ca_file ?? general.s3_ca_file;
+  const credentials = keysFileOf(id, settings, server);
+  return openStorage(server.store, {
+    s3: {
+      region: server.s3_region ?? general.s3_region,
+      wireIntegrity: performance.wire_integrity,
+      ...(caFile === undefined ? {} : { caFile }),
+      ...(credentials === undefined ? {} : { credentials: () => freshKeys(credentials) }),
+    },
+    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
+    onRetry: (event) => logRetry(event, log),
+  });
+}
+
+/** One line for a request that is repeated. */
+export function logRetry({ operation, attempt, delayMs, error }: RetryEvent, log: Logger): void {
+  log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
+}
+
+async function freshKeys(path: string): Promise<S3Keys & { readonly expiration: Date }> {
+  return { ...(await readCredentialsFile(path)), expiration: new Date(Date.now() + KEYS_FRESH_MS) };
+}
