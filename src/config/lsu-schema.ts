@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseSize } from '../units.ts';
+import { wormSchema } from './worm-schema.ts';
 
 const Size = z
   .string()
@@ -28,4 +29,5 @@ export const lsuSchema = {
   default_retention: Period.optional(),
   min_retention: Period.optional(),
   max_retention: Period.optional(),
+  ...wormSchema,
 } as const;

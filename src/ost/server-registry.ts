@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 import { keysFileOf, managedKeysFile } from '../config/managed-files.ts';
 import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
+import { locksImages, wormOf } from '../config/worm-settings.ts';
+import type { LockPolicy } from '../image/image-lock.ts';
 import { checkMount } from '../vast/nfs/mount.ts';
 import type { LsuPlace } from '../vast/vms/facts.ts';
 import { Cluster } from './cluster.ts';
@@ -91,7 +93,14 @@ async function openConfigured(
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
   const directory = resolve(server.store.slice('file:'.length));
   const verify = server.data === 'nfs' ? () => checkMount(directory, server.view_path) : undefined;
-  const parts: Parts = { id, settings: used, storage, verify };
+  const parts: Parts = {
+    id,
+    settings: used,
+    storage,
+    verify,
+    locksImages: locksImages(settings, id),
+    lockPolicy: (lsu) => lockPolicyOf(id, lsu, settings, child),
+  };
   if (server.vms === undefined) return openServer(parts, settings, child);
   const client = openVms(id, server, (event) => logRetry(event, child));
   const nfs = server.store.startsWith('file:');
@@ -104,6 +113,14 @@ async function openConfigured(
   cluster.warm();
   const rotations = rotationsOf(id, settings, server, client, child);
   return openServer({ ...parts, cluster, rotations }, settings, child);
+}
+
+function lockPolicyOf(id: string, lsu: string, settings: Settings, log: Logger): LockPolicy | undefined {
+  const { retentionMs, ...bounds } = wormOf(settings, id, lsu);
+  if (retentionMs === undefined) return undefined;
+  const onSkew = (skewMs: number): void =>
+    log.warn({ lsu, skew_ms: Math.round(skewMs) }, 'the clocks of storage and media server differ: check NTP');
+  return { retentionMs, ...bounds, onSkew };
 }
 
 async function openFound(id: string, found: FoundServer, settings: Settings, log: Logger): Promise<StorageServer> {

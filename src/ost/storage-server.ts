@@ -1,4 +1,5 @@
 import type { ServerSettings } from '../config/settings.ts';
+import type { LockPolicy } from '../image/image-lock.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { Aged, type Clock } from './aged.ts';
 import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
@@ -6,6 +7,7 @@ import type { Cluster } from './cluster.ts';
 import { invalid } from './errors.ts';
 import type { EventLog } from './events/event-log.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
+import { LsuLocks } from './lsu-locks.ts';
 import type { Rotations } from './rotations.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
 
@@ -27,6 +29,7 @@ export interface Tuning {
 interface Lsu {
   readonly store: ObjectStore;
   readonly label: Aged<string>;
+  readonly locks: LsuLocks;
 }
 
 export interface StorageServerOptions {
@@ -37,6 +40,10 @@ export interface StorageServerOptions {
   readonly storage: Storage;
   readonly events: EventLog;
   readonly tuning: Tuning;
+  /** Images of some of its LSUs are locked when they are complete. */
+  readonly locksImages?: boolean;
+  /** How those of an LSU are locked; undefined for not at all. */
+  readonly lockPolicy?: (lsu: string) => LockPolicy | undefined;
   /** Its management, where there is one. */
   readonly cluster?: Cluster | undefined;
   /** Its credentials that are replaced on a schedule. */
@@ -56,6 +63,8 @@ export class StorageServer {
   readonly events: EventLog;
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
+  readonly locksImages: boolean;
+  readonly #lockPolicy: (lsu: string) => LockPolicy | undefined;
   readonly #rotations: Rotations | undefined;
   readonly #verify: (() => Promise<void>) | undefined;
   readonly #lsus: Aged<readonly string[]>;
@@ -72,6 +81,8 @@ export class StorageServer {
     this.events = events;
     this.tuning = { ...tuning };
     this.cluster = cluster;
+    this.locksImages = options.locksImages ?? false;
+    this.#lockPolicy = options.lockPolicy ?? (() => undefined);
     this.#rotations = rotations;
     this.#verify = verify;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
@@ -91,6 +102,11 @@ export class StorageServer {
   /** An LSU; one request when it is asked for first. Throws `not-found`. */
   async open(lsu: string): Promise<ObjectStore> {
     return (await this.#lsu(lsu)).store;
+  }
+
+  /** The locks of an LSU's images. */
+  locks(lsu: string): Promise<LsuLocks> {
+    return this.#lsu(lsu).then(({ locks }) => locks);
   }
 
   label(lsu: string): Promise<string> {
@@ -127,9 +143,11 @@ export class StorageServer {
     await this.#verify?.();
     const known = this.#open.get(lsu);
     if (known !== undefined) return known;
-    const opening = this.storage
-      .open(lsu)
-      .then((store) => ({ store, label: new Aged(() => readLabel(store), YOUNG_MS, STALE_MS) }));
+    const opening = this.storage.open(lsu).then((store) => ({
+      store,
+      label: new Aged(() => readLabel(store), YOUNG_MS, STALE_MS),
+      locks: new LsuLocks(store, this.#lockPolicy(lsu)),
+    }));
     this.#open.set(lsu, opening);
     opening.catch(() => this.#open.delete(lsu));
     return opening;

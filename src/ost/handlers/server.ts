@@ -18,7 +18,8 @@ const CAPABILITIES =
   CAPABILITY.LABEL;
 
 function infoOf(server: StorageServer, maxHandles: number): WireServerInfo {
-  return { name: server.name, version: VERSION, capabilities: CAPABILITIES, max_handles: maxHandles };
+  const capabilities = CAPABILITIES | (server.locksImages ? CAPABILITY.WORM : 0n);
+  return { name: server.name, version: VERSION, capabilities, max_handles: maxHandles };
 }
 
 /** Answered from the configuration: no request reaches the storage. Only the opening of a server without a section asks around. */
