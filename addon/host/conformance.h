@@ -8,6 +8,7 @@ struct check {
   const struct options *options;
   stsp_server_handle_t server;
   sts_lsu_t lsu, second; /* second: --to-lsu, or the same */
+  sts_lsu_t worm;        /* --worm-lsu */
   uint32_t capabilities;
   char reason[256]; /* why it failed */
 };
@@ -18,7 +19,8 @@ struct check_entry {
   uint32_t needs; /* STS_SRVC_…; skipped when the server lacks it */
 };
 
-extern const struct check_entry server_checks[], write_checks[], read_checks[], copy_checks[], safety_checks[];
+extern const struct check_entry server_checks[], write_checks[], read_checks[], copy_checks[], safety_checks[],
+    worm_checks[];
 
 bool check_failed_at(struct check *check, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -9,7 +9,7 @@ import type { WireImageId } from '../../../src/ost/wire/groups.ts';
 import { Host, refuses } from './host.ts';
 import { Served, type StoreKind } from './served.ts';
 
-const OST_HOST = fileURLToPath(new URL('../../../build/ost-host', import.meta.url));
+export const OST_HOST = fileURLToPath(new URL('../../../build/ost-host', import.meta.url));
 
 const performance = 'chunk_size_mb = 8\npart_size_mb = 8';
 
@@ -26,7 +26,7 @@ function startHost(served: Served, args: readonly string[]) {
 }
 
 /** Run ost-host to its end; resolves to its exit code and all that it said. */
-async function ostHost(served: Served, args: readonly string[]): Promise<{ code: number | null; said: string }> {
+export async function ostHost(served: Served, args: readonly string[]): Promise<{ code: number | null; said: string }> {
   const child = startHost(served, args);
   child.stdin.end();
   let said = '';

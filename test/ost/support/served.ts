@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Test } from 'tap';
 import { startS3Sim } from '../../../src/sim/s3/s3-sim.ts';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
@@ -21,6 +22,8 @@ export interface ServedOptions {
   readonly performance?: string;
   /** Lines of `[engine]`. */
   readonly engine?: string;
+  /** Lines of `[lsu test/lsu-worm]`, an LSU with object lock; simulator only. */
+  readonly worm?: string;
   /** Log into FOLDER/log instead of standard error. */
   readonly logFile?: boolean;
 }
@@ -45,7 +48,7 @@ export class Served {
   static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
     const served = new Served(mkdtempSync(join(tmpdir(), 'vost-served-')));
     t.teardown(() => rmSync(served.folder, { recursive: true }));
-    const store = options.kind === 'simulator' ? await served.#simulator(t) : served.#directory();
+    const store = options.kind === 'simulator' ? await served.#simulator(t, options.worm) : served.#directory();
     writeFileSync(
       served.config,
       `
@@ -69,18 +72,20 @@ ${store}
     return `store = file:${join(this.folder, 'store')}`;
   }
 
-  async #simulator(t: Test): Promise<string> {
+  async #simulator(t: Test, worm: string | undefined): Promise<string> {
     const sim = await startS3Sim({ dir: join(this.folder, 'sim'), ...KEYS, checksumMode: 'reject' });
     t.teardown(() => sim.close());
     const { accessKey: accessKeyId, secretKey: secretAccessKey } = KEYS;
     const storage = new S3Storage(new URL(sim.url), { credentials: { accessKeyId, secretAccessKey } });
     for (const lsu of ['lsu-1', 'lsu-2']) await storage.createLsu(lsu);
     await storage.close();
+    if (worm !== undefined) await makeLockingBucket(sim.url, 'lsu-worm');
     const credentials = join(this.folder, 'credentials');
     writeFileSync(credentials, `access_key_id = ${accessKeyId}\nsecret_access_key = ${secretAccessKey}\n`, {
       mode: 0o600,
     });
-    return `store = s3:${sim.url}\ns3_credentials_file = ${credentials}`;
+    const more = worm === undefined ? '' : `\n[lsu test/lsu-worm]\n${worm}`;
+    return `store = s3:${sim.url}\ns3_credentials_file = ${credentials}${more}`;
   }
 
   /** Start the engine; resolves when it can be connected to, rejects with what it said when it ends before. */
@@ -121,6 +126,13 @@ ${store}
     const [code] = (await ended) as [number | null];
     return code;
   }
+}
+
+async function makeLockingBucket(endpoint: string, Bucket: string): Promise<void> {
+  const credentials = { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey };
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
+  await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
+  client.destroy();
 }
 
 /** A file's text, '' when there is none. */
