@@ -9,6 +9,7 @@ import { createResources, type Resources } from '../pipeline/resources.ts';
 import { builtInStages } from '../stages/built-in.ts';
 import { openStorage } from '../vast/open-storage.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
+import { vipOptions } from '../vast/vip-pool/configured-vips.ts';
 
 /** Read when it exists and no other file is named. */
 const DEFAULT_CONFIG = '/etc/vast-ost/vast-ost.conf';
@@ -81,6 +82,7 @@ export async function withContext(
     s3: {
       region: general.s3_region,
       wireIntegrity: performance.wire_integrity,
+      ...vipOptions(url, general, '[general]'),
       ...(general.s3_ca_file === undefined ? {} : { caFile: general.s3_ca_file }),
     },
     file: { directIo: performance.use_direct_io },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Count } from './fields.ts';
+import { vipFields } from './vip-fields.ts';
 import { wormSchema } from './worm-schema.ts';
 
 /** A list of user or group numbers: `0, 1001`. */
@@ -72,6 +73,8 @@ export const serverSchema = {
   /** File with `user` and `password`, or `token`, or `certificate`. */
   vms_credentials_file: z.string().startsWith('/').optional(),
   tenant: PlainName.optional(),
+  /** The data VIPs are those that VMS knows of this pool. */
+  vip_pool: PlainName.optional(),
   /** How images reach the cluster; must fit `store`. */
   data: z.enum(['s3', 'nfs']).optional(),
   /** Directory on the cluster below which the LSUs lie. */
@@ -92,4 +95,5 @@ export const serverSchema = {
   abort_uploads_days: Count(1, 3650).default(7),
   /** Age at which the S3 keys and the API token are replaced, hours; 0 is never. */
   rotate_hours: Count(0, 8760).default(24),
+  ...vipFields,
 } as const;

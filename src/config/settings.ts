@@ -4,6 +4,7 @@ import { engineSchema, serverSchema } from './engine-schema.ts';
 import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
 import { lsuSchema } from './lsu-schema.ts';
+import { vipFields } from './vip-fields.ts';
 import { lsusOf, wormOf, wormProblem } from './worm-settings.ts';
 
 const MIB = 1024 * 1024;
@@ -23,6 +24,7 @@ export const settingsSchema = {
     s3_region: z.string().min(1).default('us-east-1'),
     /** PEM file with the authorities to trust, instead of the system's. */
     s3_ca_file: z.string().min(1).optional(),
+    ...vipFields,
   },
   performance: {
     /** Parts in flight per image. */
@@ -170,7 +172,8 @@ function configError(message: string, options: { readonly advice?: string } = {}
   return new EngineError('VOST_CONFIG', 'usage', message, options);
 }
 
-function checkServer(name: string, { store, data, vms, vms_credentials_file: file }: ServerSettings): void {
+function checkServer(name: string, server: ServerSettings): void {
+  const { store, data, vms, vms_credentials_file: file } = server;
   if (data !== undefined && (data === 'nfs') !== store.startsWith('file:')) {
     throw configError(`[server ${name}]: data = ${data} does not fit its store`, {
       advice: 'with data = nfs the store is file:MOUNTPOINT, with data = s3 it is s3:URL',
@@ -178,6 +181,13 @@ function checkServer(name: string, { store, data, vms, vms_credentials_file: fil
   }
   if (vms !== undefined && file === undefined) {
     throw configError(`[server ${name}]: vms needs vms_credentials_file`);
+  }
+  if (server.vip_pool === undefined) return;
+  if (vms === undefined || !store.startsWith('s3:')) {
+    throw configError(`[server ${name}]: vip_pool needs vms, and an S3 store`);
+  }
+  if (server.endpoints !== undefined || server.dns_name !== undefined) {
+    throw configError(`[server ${name}]: give one of vip_pool, endpoints and dns_name`);
   }
 }
 

@@ -7,6 +7,7 @@ import { locksImages, wormOf } from '../config/worm-settings.ts';
 import type { LockPolicy } from '../image/image-lock.ts';
 import { checkMount } from '../vast/nfs/mount.ts';
 import type { LsuPlace } from '../vast/vms/facts.ts';
+import { VmsVips } from '../vast/vms/vms-vips.ts';
 import { Cluster } from './cluster.ts';
 import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
 import { notFound } from './errors.ts';
@@ -89,20 +90,23 @@ async function openConfigured(
   log: Logger,
 ): Promise<StorageServer> {
   const child = log.child({ server: id });
-  const storage = openServerStorage(id, server, settings, child);
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
   const directory = resolve(server.store.slice('file:'.length));
   const verify = server.data === 'nfs' ? () => checkMount(directory, server.view_path) : undefined;
-  const parts: Parts = {
+  const common = {
     id,
     settings: used,
-    storage,
     verify,
     locksImages: locksImages(settings, id),
-    lockPolicy: (lsu) => lockPolicyOf(id, lsu, settings, child),
+    lockPolicy: (lsu: string) => lockPolicyOf(id, lsu, settings, child),
   };
-  if (server.vms === undefined) return openServer(parts, settings, child);
+  if (server.vms === undefined) {
+    const storage = openServerStorage(id, server, settings, child);
+    return openServer({ ...common, storage }, settings, child);
+  }
   const client = openVms(id, server, (event) => logRetry(event, child));
+  const vips = server.vip_pool === undefined ? undefined : new VmsVips(client, server.vip_pool);
+  const storage = openServerStorage(id, server, settings, child, vips);
   const nfs = server.store.startsWith('file:');
   const placeOf = (lsu: string): LsuPlace => {
     const path = settings.lsus.get(`${id}/${lsu}`)?.path;
@@ -112,7 +116,7 @@ async function openConfigured(
   const cluster = new Cluster({ client, placeOf, log: child });
   cluster.warm();
   const rotations = rotationsOf(id, settings, server, client, child);
-  return openServer({ ...parts, cluster, rotations }, settings, child);
+  return openServer({ ...common, storage, cluster, rotations }, settings, child);
 }
 
 function lockPolicyOf(id: string, lsu: string, settings: Settings, log: Logger): LockPolicy | undefined {
@@ -127,7 +131,7 @@ async function openFound(id: string, found: FoundServer, settings: Settings, log
   const child = log.child({ server: id });
   const { client, store } = found;
   const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
-  const storage = openServerStorage(id, server, settings, child);
+  const storage = openServerStorage(id, server, settings, child, new VmsVips(client));
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
   child.info({ store, vms: client.origin }, 'storage server found by its name');
   return openServer({ id, settings: { ...server, label: '' }, storage, cluster }, settings, child);

@@ -5,16 +5,31 @@ import type { ServerSettings, Settings } from '../config/settings.ts';
 import { openStorage } from '../vast/open-storage.ts';
 import type { RetryEvent } from '../vast/retry.ts';
 import type { Storage } from '../vast/store.ts';
+import { type VipSettings, vipOptions } from '../vast/vip-pool/configured-vips.ts';
+import type { VipSource } from '../vast/vip-pool/vip-source.ts';
 
 /** Rotated keys are read from their file within minutes, long before the old ones go. */
 const KEYS_FRESH_MS = 600_000;
 
 /** What of a `[server NAME]` section its storage needs. */
 export type StorageSettings = Pick<ServerSettings, 'store'> &
-  Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms'>>;
+  Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms'>> &
+  Partial<VipSettings>;
 
-/** The storage of a `[server NAME]` section. Nothing is contacted yet. */
-export function openServerStorage(id: string, server: StorageSettings, settings: Settings, log: Logger): Storage {
+/** As in `[server NAME]`. */
+const CONNECTIONS_PER_VIP = 64;
+
+/**
+ * The storage of the section `[server ID]`. Nothing is contacted yet.
+ * @param vips who knows the data VIPs, where the settings do not name them.
+ */
+export function openServerStorage(
+  id: string,
+  server: StorageSettings,
+  settings: Settings,
+  log: Logger,
+  vips?: VipSource,
+): Storage {
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = keysFileOf(id, settings, server);
@@ -22,6 +37,8 @@ export function openServerStorage(id: string, server: StorageSettings, settings:
     s3: {
       region: server.s3_region ?? general.s3_region,
       wireIntegrity: performance.wire_integrity,
+      ...vipOptions(server.store, { connections_per_vip: CONNECTIONS_PER_VIP, ...server }, `[server ${id}]`),
+      ...(vips === undefined ? {} : { vips }),
       ...(caFile === undefined ? {} : { caFile }),
       ...(credentials === undefined ? {} : { credentials: () => freshKeys(credentials) }),
     },

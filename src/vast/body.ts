@@ -32,7 +32,7 @@ export class SourceFailure {
 }
 
 /** Rejects as soon as the signal is aborted, whatever the promise does. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   checkSignal(signal);
   const { promise: aborted, reject } = Promise.withResolvers<never>();

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { EngineError } from '../errors.ts';
+import { isEndpoint } from './endpoint.ts';
 import { FileStorage, type FileStorageOptions } from './nfs/storage.ts';
 import type { RetrierOptions } from './retry.ts';
 import { type S3ConnectionOptions, S3Storage } from './s3/storage.ts';
@@ -31,14 +32,7 @@ export function openStorage(url: string, options: OpenStorageOptions = {}): Stor
 /** The URL is not repeated in errors: somebody may have put a password into it. */
 function endpointOf(text: string): URL {
   const endpoint = URL.canParse(text) ? new URL(text) : undefined;
-  const plain =
-    endpoint !== undefined &&
-    endpoint.username === '' &&
-    endpoint.password === '' &&
-    endpoint.pathname === '/' &&
-    endpoint.search === '' &&
-    endpoint.hash === '';
-  if (!plain) {
+  if (endpoint === undefined || !isEndpoint(endpoint)) {
     throw new EngineError('VOST_BAD_STORAGE_URL', 'usage', 'an S3 endpoint is http(s)://HOST:PORT and nothing more');
   }
   return endpoint;

@@ -55,6 +55,7 @@ vms = ${sim.vmsUrl}
 vms_ca_file = ${sim.ca?.file}
 vms_credentials_file = ${site.dir}/vms
 tenant = default
+vip_pool = main
 lsus = nbu-one, nbu-two
 [lsu prod/nbu-two]
 quota = 10G

@@ -20,12 +20,15 @@ socket_mode = 0600
 store = file:/mnt/vast2
 [server vast1]
 s3_region = eu
+endpoints = https://10.0.0.1, https://10.0.0.2
 `);
   t.strictSame([...servers.keys()], ['vast1', 'vast-2.b']);
   t.match(servers.get('vast1'), {
     store: 's3:https://s3.vast1.example.com:443',
     label: 'first floor',
     s3_region: 'eu',
+    endpoints: 'https://10.0.0.1, https://10.0.0.2',
+    connections_per_vip: 64,
   });
   t.match(servers.get('vast-2.b'), { store: 'file:/mnt/vast2', label: '' });
   t.match(engine, {

@@ -63,6 +63,8 @@ t.test('mistakes', async (t) => {
   }
   bad(`${SERVER}vms = https://root:canary@h\n`, /^((?!canary).)*$/);
   bad(`${SERVER}vms = https://h\n`, /vms needs vms_credentials_file/);
+  bad(`${SERVER}vip_pool = main\n`, /vip_pool needs vms/);
+  bad(`${VMS}vip_pool = main\ndns_name = data.example\n`, /one of vip_pool, endpoints and dns_name/);
   bad(`${SERVER}data = nfs\n`, /does not fit its store/);
   bad(`${SERVER}tenant = a b\n`, /tenant = a b/);
   bad(`${SERVER}view_path = /a/\n`, /without a trailing slash/);

@@ -1,22 +1,28 @@
 import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { UndiciHttpHandler, type UndiciHttpHandlerOptions } from '@smithy/undici-http-handler';
-import { buildConnector, Pool } from 'undici';
 import { EngineError } from '../../errors.ts';
+import { hostOf, portOf } from '../endpoint.ts';
+import { VipPool } from '../vip-pool/vip-pool.ts';
+import { fixedVips } from '../vip-pool/vip-source.ts';
 import type { S3ConnectionOptions, S3Settings } from './options.ts';
-import { WatchedClient } from './watchdog.ts';
-
-/** Servers close idle connections after a minute or so; a closed one costs only a new connection. */
-const KEEP_ALIVE_MS = 60_000;
-const MAX_KEEP_ALIVE_MS = 600_000;
+import { type Handle, VipConnection } from './vip-connection.ts';
 
 /** An S3 client and the connections it owns. */
 export interface S3Connection {
+  /** Its requests must say in their options over which VIP they go: {@link HttpOptions}. */
   readonly client: S3Client;
+  readonly vips: VipPool<VipConnection>;
   /** Fetch credentials anew, past every cache. */
   refresh(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Second argument of the SDK's `send`; the SDK hands it on to the request handler as it is. */
+export interface HttpOptions {
+  readonly abortSignal?: AbortSignal;
+  readonly requestTimeout?: number;
+  readonly vip: VipConnection;
 }
 
 function readAuthorities(path: string): string[] {
@@ -27,44 +33,34 @@ function readAuthorities(path: string): string[] {
   }
 }
 
-/**
- * Plain HTTP/1.1 connections, one request at a time on each, with no total time limit: see
- * {@link WatchedClient}. HTTP/2 is off because one broken connection would fail every upload.
- */
-function connectPool(settings: S3Settings, caFile: string | undefined): Pool {
-  const connect = buildConnector({
-    allowH2: false,
-    timeout: settings.connectTimeoutMs,
-    ...(caFile === undefined ? {} : { ca: readAuthorities(caFile) }),
-  });
-  return new Pool(settings.endpoint.origin, {
-    allowH2: false,
-    pipelining: 1,
-    connections: settings.connections,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect,
-    factory: (origin, options) => new WatchedClient(origin, options, connect, settings.idleTimeoutMs),
+/** The SDK's way to the network: each request names its connections. */
+const requestHandler = {
+  handle: ((request, options) => (options as HttpOptions).vip.handle(request, options)) satisfies Handle,
+};
+
+function poolOf(settings: S3Settings, options: S3ConnectionOptions): VipPool<VipConnection> {
+  const { endpoint, connections: perVip } = settings;
+  const defaultPort = portOf(endpoint);
+  const authorities = options.caFile === undefined ? undefined : readAuthorities(options.caFile);
+  return new VipPool({
+    source: options.vips ?? fixedVips([{ host: hostOf(endpoint) }]),
+    defaultPort,
+    perVip,
+    connect: ({ name }) => new VipConnection(new URL(`${endpoint.protocol}//${name}`), settings, authorities),
+    probe: (connection, signal) => connection.probe(signal),
   });
 }
 
 function ignore(): void {}
 
-/** The handler takes a dispatcher of any undici; its types are those of its own older one. */
-function asDispatcher(pool: Pool): NonNullable<UndiciHttpHandlerOptions['dispatcher']> {
-  return pool as unknown as NonNullable<UndiciHttpHandlerOptions['dispatcher']>;
-}
-
 /** Contacts nothing yet. */
 export function connectS3(settings: S3Settings, options: S3ConnectionOptions): S3Connection {
-  const pool = connectPool(settings, options.caFile);
+  const vips = poolOf(settings, options);
   const config: S3ClientConfig & { readonly ignoreCache: boolean } = {
     endpoint: settings.endpoint.origin,
     region: settings.region,
     forcePathStyle: settings.forcePathStyle,
-    requestHandler: new UndiciHttpHandler({ dispatcher: asDispatcher(pool) }),
+    requestHandler,
     // Retries are ours alone.
     maxAttempts: 1,
     // No x-amz-checksum-* and no aws-chunked bodies: VAST and older servers refuse them.
@@ -81,11 +77,12 @@ export function connectS3(settings: S3Settings, options: S3ConnectionOptions): S
   const client = new S3Client(config);
   return {
     client,
+    vips,
     refresh: async () => {
       await client.config.credentials({ forceRefresh: true });
     },
     close: async () => {
-      await pool.destroy();
+      await vips.close();
       client.destroy();
     },
   };

@@ -1,5 +1,6 @@
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import type { RetrierOptions } from '../retry.ts';
+import type { VipSource } from '../vip-pool/vip-source.ts';
 import type { Digests } from './integrity.ts';
 
 /**
@@ -22,7 +23,9 @@ export interface S3ConnectionOptions {
   readonly credentials?: S3Credentials;
   /** PEM file with the authorities to trust instead of the system's. */
   readonly caFile?: string;
-  /** Most connections at the same time. Default 64. */
+  /** Where the data VIPs are. Default: the endpoint itself is the only one. */
+  readonly vips?: VipSource;
+  /** Most connections to one VIP at the same time. Default 64. */
   readonly connections?: number;
   /** Default 5000. */
   readonly connectTimeoutMs?: number;

@@ -1,9 +1,14 @@
 import type { S3Client } from '@aws-sdk/client-s3';
-import { abortError } from '../../errors.ts';
+import { abortError, EngineError } from '../../errors.ts';
 import type { Retrier } from '../retry.ts';
 import { storageClosed } from '../store-errors.ts';
+import type { Outcome } from '../vip-pool/vip.ts';
 import { s3Error } from './classify.ts';
+import type { HttpOptions, S3Connection } from './client.ts';
 import type { S3Settings } from './options.ts';
+import { outcomeOf } from './outcome.ts';
+import type { VipConnection } from './vip-connection.ts';
+import { StaleError } from './watchdog.ts';
 
 /** Silence that a request may bear, in idle times, while the server works without a byte to say. */
 const PATIENCE = 10;
@@ -19,35 +24,29 @@ export interface SendTask {
   readonly slow?: boolean;
 }
 
-/** Second argument of the SDK's `send`. */
-export interface HttpOptions {
-  readonly abortSignal?: AbortSignal;
-  readonly requestTimeout?: number;
-}
-
-/** Performs one attempt; everything it throws is classified. */
+/** Performs one attempt (`number` counts from 1); everything it throws is classified. */
 export type Attempt<T> = (client: S3Client, http: HttpOptions, number: number) => Promise<T>;
 
 export interface S3SenderOptions {
   readonly name: string;
-  readonly client: S3Client;
+  readonly connection: Pick<S3Connection, 'client' | 'vips'>;
   readonly retrier: Retrier;
   readonly settings: S3Settings;
   readonly closed: AbortSignal;
 }
 
-/** Sends requests: classification, retries, abort and the end of the storage in one place. */
+/** Sends requests: VIPs, classification, retries, abort and the end of the storage in one place. */
 export class S3Sender {
   readonly settings: S3Settings;
   readonly #name: string;
-  readonly #client: S3Client;
+  readonly #connection: S3SenderOptions['connection'];
   readonly #retrier: Retrier;
   readonly #closed: AbortSignal;
 
   constructor(options: S3SenderOptions) {
     this.settings = options.settings;
     this.#name = options.name;
-    this.#client = options.client;
+    this.#connection = options.connection;
     this.#retrier = options.retrier;
     this.#closed = options.closed;
   }
@@ -60,21 +59,55 @@ export class S3Sender {
   async send<T>(task: SendTask, attempt: Attempt<T>): Promise<T> {
     const { operation, lsu, key, bytes = 0, signal } = task;
     const what = [operation, [lsu, key].filter((part) => part !== undefined).join('/')].join(' ').trim();
-    const http: HttpOptions = {
-      ...(signal === undefined ? {} : { abortSignal: signal }),
-      ...(task.slow ? { requestTimeout: this.settings.idleTimeoutMs * PATIENCE } : {}),
+    const { client, vips } = this.#connection;
+    const avoid = new Set<string>();
+    let number = 0;
+    const once = (vip: VipConnection): Promise<T> => {
+      number += 1;
+      const http: HttpOptions = {
+        vip,
+        ...(signal === undefined ? {} : { abortSignal: signal }),
+        ...(task.slow ? { requestTimeout: this.settings.idleTimeoutMs * PATIENCE } : {}),
+      };
+      return attempt(client, http, number);
     };
-    return this.#retrier.run({ operation, bytes, signal }, async (number) => {
+    return this.#retrier.run({ operation, bytes, signal }, async () => {
       this.check();
+      const lease = await vips.acquire({ avoid, bytes, signal });
+      let outcome: Outcome = { kind: 'unknown' };
       try {
-        return await attempt(this.#client, http, number);
+        const result = await onLiveConnection(lease.connection, once);
+        outcome = { kind: 'ok' };
+        return result;
       } catch (error) {
         if (signal?.aborted) throw abortError(signal);
         this.check();
-        throw s3Error(error, what, { lsu, key });
+        const failure = s3Error(error, what, { lsu, key, vip: lease.vip });
+        outcome = outcomeOf(failure);
+        if (outcome.kind !== 'ok') avoid.add(lease.vip);
+        throw outcome.kind === 'trust' && vips.hasOther(avoid) ? elsewhere(failure) : failure;
+      } finally {
+        lease.release(outcome);
       }
     });
   }
+}
+
+/** A connection that was idle may have been dead for long: then once more at once, on a new one. */
+async function onLiveConnection<T>(vip: VipConnection, once: (vip: VipConnection) => Promise<T>): Promise<T> {
+  const { generation } = vip;
+  try {
+    return await once(vip);
+  } catch (error) {
+    if (!(error instanceof StaleError)) throw error;
+    vip.renew(generation);
+    return await once(vip);
+  }
+}
+
+/** A wrong certificate is final, unless another VIP can be asked. */
+function elsewhere({ code, message, cause, details }: EngineError): EngineError {
+  return new EngineError(code, 'retryable', message, { cause, details });
 }
 
 type Headers = Readonly<Record<string, string>>;
@@ -83,7 +116,7 @@ interface Exchange {
   readonly request: { headers: Record<string, string> };
 }
 
-interface Outcome {
+interface Answered {
   readonly response?: { readonly headers?: Headers };
 }
 
@@ -98,8 +131,8 @@ interface Decorable {
  */
 export function decorate<C extends Decorable>(command: C, headers: Headers, seen?: (headers: Headers) => void): C {
   const middleware =
-    (next: (exchange: Exchange) => Promise<Outcome>) =>
-    async (exchange: Exchange): Promise<Outcome> => {
+    (next: (exchange: Exchange) => Promise<Answered>) =>
+    async (exchange: Exchange): Promise<Answered> => {
       Object.assign(exchange.request.headers, headers);
       const outcome = await next(exchange);
       seen?.(outcome.response?.headers ?? {});

@@ -5,6 +5,7 @@ import { checkLsu, isBucketLsu } from '../names.ts';
 import { Retrier } from '../retry.ts';
 import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
 import { lsuExists, noSuchLsu } from '../store-errors.ts';
+import type { VipPoolSnapshot } from '../vip-pool/vip-pool.ts';
 import { connectS3, type S3Connection } from './client.ts';
 import { bridgeDigests, type Digests } from './integrity.ts';
 import { type S3Options, settingsOf } from './options.ts';
@@ -30,7 +31,7 @@ export class S3Storage implements Storage {
     const { policy, clock, onRetry } = options;
     this.#sender = new S3Sender({
       name: this.name,
-      client: this.#connection.client,
+      connection: this.#connection,
       retrier: new Retrier({ policy, clock, onRetry, refresh: () => this.#connection.refresh() }),
       settings,
       closed: this.#closed.signal,
@@ -81,6 +82,11 @@ export class S3Storage implements Storage {
     checkLsu(lsu, isBucketLsu);
     if (!(await this.#exists(lsu, options))) throw noSuchLsu(lsu);
     return new S3Store(this.#sender, this.#digests, lsu);
+  }
+
+  /** How the data VIPs are doing now. */
+  vips(): VipPoolSnapshot {
+    return this.#connection.vips.snapshot();
   }
 
   async close(): Promise<void> {

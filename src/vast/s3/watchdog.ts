@@ -27,6 +27,27 @@ export class IdleError extends Error {
   }
 }
 
+/**
+ * The connection had been idle, and broke before a byte of the answer came: most likely the other side had given it up
+ * long ago (a timeout of its own, a VIP that moved, a firewall that forgot). Says nothing about the server.
+ */
+export class StaleError extends Error {
+  readonly code = 'ECONNRESET';
+
+  constructor(cause: Error) {
+    super(`the idle connection was no longer open: ${cause.message}`, { cause });
+    this.name = 'StaleError';
+  }
+}
+
+/** Nobody gives up a connection that was idle for less than this, milliseconds. */
+const STALE_AFTER_MS = 1_000;
+const BROKEN_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ECONNABORTED']);
+
+function isBroken(error: Error): boolean {
+  return 'code' in error && typeof error.code === 'string' && BROKEN_CODES.has(error.code);
+}
+
 /** The answer is larger than anything we asked for. */
 export class OversizeError extends Error {
   readonly code = 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
@@ -46,22 +67,31 @@ interface Watch {
   readonly ranged: boolean;
 }
 
+/** The socket of a connection, and since when it has been idle; undefined before its first request has ended. */
+interface Wire {
+  socket: Socket | undefined;
+  idleSince: number | undefined;
+}
+
 /** Watches one request on one socket and passes everything on. */
 class WatchedHandler implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler;
-  readonly #socket: () => Socket | undefined;
+  readonly #wire: Wire;
   readonly #watch: Watch;
   #release: () => void = () => undefined;
   #room = MAX_DOCUMENT_BYTES;
+  /** What breaks now was broken before. */
+  #stale = false;
 
-  constructor(handler: Dispatcher.DispatchHandler, socket: () => Socket | undefined, watch: Watch) {
+  constructor(handler: Dispatcher.DispatchHandler, wire: Wire, watch: Watch) {
     this.#handler = handler;
-    this.#socket = socket;
+    this.#wire = wire;
     this.#watch = watch;
   }
 
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
-    const socket = this.#socket();
+    const { socket, idleSince } = this.#wire;
+    this.#stale = idleSince !== undefined && performance.now() - idleSince >= STALE_AFTER_MS;
     const { idleMs, bodyBytes } = this.#watch;
     let graceMs = Math.ceil(Math.min(bodyBytes, KERNEL_BYTES) / SLOWEST_BYTES_PER_MS);
     const onIdle = (): void => {
@@ -82,6 +112,7 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
+    this.#stale = false;
     // Object data is bounded by whoever asked for the range.
     if (this.#watch.ranged && args[1] < 300) this.#room = Number.POSITIVE_INFINITY;
     this.#handler.onResponseStart?.(...args);
@@ -95,12 +126,13 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
 
   onResponseEnd(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
     this.#release();
+    this.#wire.idleSince = performance.now();
     this.#handler.onResponseEnd?.(...args);
   }
 
-  onResponseError(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseError']>>): void {
+  onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
     this.#release();
-    this.#handler.onResponseError?.(...args);
+    this.#handler.onResponseError?.(controller, this.#stale && isBroken(error) ? new StaleError(error) : error);
   }
 }
 
@@ -110,26 +142,27 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
  */
 export class WatchedClient extends Client {
   readonly #idleMs: number;
-  readonly #current: { socket: Socket | undefined };
+  readonly #wire: Wire;
 
   constructor(origin: URL, options: Client.Options, connect: buildConnector.connector, idleMs: number) {
-    const current: { socket: Socket | undefined } = { socket: undefined };
+    const wire: Wire = { socket: undefined, idleSince: undefined };
     super(origin, {
       ...options,
       connect: (target, callback) =>
         connect(target, (...result) => {
-          current.socket = result[1] ?? undefined;
+          wire.socket = result[1] ?? undefined;
+          wire.idleSince = undefined;
           callback(...result);
         }),
     });
-    this.#current = current;
+    this.#wire = wire;
     this.#idleMs = idleMs;
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { headersTimeout: silenceMs, bodyTimeout: _, ...rest } = options;
     const headers = (rest.headers ?? {}) as Record<string, unknown>;
-    const watched = new WatchedHandler(handler, () => this.#current.socket, {
+    const watched = new WatchedHandler(handler, this.#wire, {
       idleMs: silenceMs ?? this.#idleMs,
       bodyBytes: Number(headers['content-length'] ?? 0),
       ranged: rest.method === 'GET' && 'range' in headers,

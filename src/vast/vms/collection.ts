@@ -16,6 +16,8 @@ const Anything = z.unknown();
 
 export interface ListOptions extends RequestOptions {
   readonly query?: Query;
+  /** Name no tenant. */
+  readonly anyTenant?: boolean;
 }
 
 /** A resource that is a list of rows with numbers: `views/`, `quotas/` … */
@@ -41,11 +43,9 @@ export class Collection<Row extends { readonly id: number }> {
     const rows: Row[] = [];
     const seen = new Set<string>();
     let query: Query = { ...options.query, ...(this.#paged ? { page_size: PAGE_ROWS } : {}) };
+    const { signal, anyTenant } = options;
     for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-      const page = await this.session.send(
-        { method: 'GET', resource: this.resource, query, signal: options.signal },
-        Page,
-      );
+      const page = await this.session.send({ method: 'GET', resource: this.resource, query, anyTenant, signal }, Page);
       const found = Array.isArray(page) ? page : page.results;
       for (const item of found) rows.push(this.#check(item));
       const next = Array.isArray(page) ? undefined : page.next;

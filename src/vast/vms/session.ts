@@ -29,6 +29,8 @@ export interface VmsCall {
   readonly resource: string;
   readonly query?: Query | undefined;
   readonly body?: unknown;
+  /** Name no tenant: for what belongs to the whole cluster. */
+  readonly anyTenant?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -195,14 +197,17 @@ export class VmsSession {
   }
 
   async #attempt<T>(call: VmsCall, { header }: Proof, schema: z.ZodType<T>): Promise<T> {
-    const { method, resource, query, body, signal } = call;
+    const { method, resource, query, body, anyTenant, signal } = call;
     const what = `${method} ${resource}`;
     this.#calls += 1;
     const { status, text } = await this.#transport.send({
       method,
       path: `${this.#base}${resource}`,
       query,
-      headers: { ...this.#tenantHeader, ...(header === undefined ? {} : { authorization: header }) },
+      headers: {
+        ...(anyTenant === true ? {} : this.#tenantHeader),
+        ...(header === undefined ? {} : { authorization: header }),
+      },
       body,
       signal,
     });

@@ -81,6 +81,9 @@ t.test('a tenant’s administrator sees no pools; the cluster has bad days', asy
   t.teardown(() => keeper.close());
   await t.rejects(keeper.vips('main'), refusal('access'));
   t.same((await keeper.views.list()).length, 0);
+  const scoped = new VmsClient({ origin, ...login(ADMIN), tenant: 'acme' });
+  t.teardown(() => scoped.close());
+  t.ok((await scoped.vips('main')).length > 0, 'one who may sees them whatever tenant he works for');
 
   const client = new VmsClient({ origin, ...login(ADMIN), policy: { baseMs: 1, capMs: 2 } });
   t.teardown(() => client.close());
