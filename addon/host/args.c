@@ -27,6 +27,7 @@ static const char text[] =
     "  --lsu NAME        logical storage unit\n"
     "  --image NAME      backup name (list: prefix; copy: exact base name)\n"
     "  --to-lsu, --to-image NAME   copy: target; conformance: the second LSU\n"
+    "  --worm-lsu NAME   conformance: an LSU that locks its images; one stays there, locked\n"
     "  --date TEXT       image date, default 1700000000\n"
     "  --policy TEXT     full name of the image, default ost-host\n"
     "  --file FILE       input or output; default: standard input or output\n"
@@ -78,6 +79,7 @@ enum {
   OPT_LSU,
   OPT_IMAGE,
   OPT_TO_LSU,
+  OPT_WORM_LSU,
   OPT_TO_IMAGE,
   OPT_DATE,
   OPT_POLICY,
@@ -111,6 +113,7 @@ static const struct option long_options[] = {
     {"lsu", 1, NULL, OPT_LSU},
     {"image", 1, NULL, OPT_IMAGE},
     {"to-lsu", 1, NULL, OPT_TO_LSU},
+    {"worm-lsu", 1, NULL, OPT_WORM_LSU},
     {"to-image", 1, NULL, OPT_TO_IMAGE},
     {"date", 1, NULL, OPT_DATE},
     {"policy", 1, NULL, OPT_POLICY},
@@ -153,6 +156,7 @@ static void take(struct options *o, int option) {
   case OPT_LSU: o->lsu = optarg; break;
   case OPT_IMAGE: o->image = optarg; break;
   case OPT_TO_LSU: o->to_lsu = optarg; break;
+  case OPT_WORM_LSU: o->worm_lsu = optarg; break;
   case OPT_TO_IMAGE: o->to_image = optarg; break;
   case OPT_DATE: o->date = optarg; break;
   case OPT_POLICY: o->policy = optarg; break;

@@ -154,6 +154,10 @@ int command_conformance(const struct options *options) {
   check.second = make_lsu(check.server, options->to_lsu != NULL ? options->to_lsu : options->lsu);
   for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
     run_table(tables[i], &check, &passed, &failed);
+  if (options->worm_lsu != NULL) {
+    check.worm = make_lsu(check.server, options->worm_lsu);
+    run_table(worm_checks, &check, &passed, &failed);
+  }
   close_session(check.server);
   printf("%u passed, %u failed\n", passed, failed);
   return failed == 0 && passed > 0 ? EXIT_OK : EXIT_MISMATCH;

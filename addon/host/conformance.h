@@ -8,6 +8,7 @@ struct check {
   const struct options *options;
   stsp_server_handle_t server;
   sts_lsu_t lsu, second; /* second: --to-lsu, or the same */
+  sts_lsu_t worm;        /* --worm-lsu */
   uint32_t capabilities;
   char reason[256]; /* why it failed */
 };
@@ -19,7 +20,7 @@ struct check_entry {
 };
 
 extern const struct check_entry server_checks[], write_checks[], catalog_checks[], read_checks[], copy_checks[],
-    handle_checks[], safety_checks[];
+    handle_checks[], safety_checks[], worm_checks[];
 
 /* Beside STS_SRVC_…: the check needs --failing-lsu. */
 #define CHECK_NEEDS_FAILING_LSU 0x80000000u

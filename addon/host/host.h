@@ -14,7 +14,7 @@ struct options {
   const char *library;
   const char *server;
   const char *user, *password;
-  const char *lsu, *to_lsu;
+  const char *lsu, *to_lsu, *worm_lsu;
   const char *image, *to_image;
   const char *date, *policy;
   const char *file;  /* input or output; NULL or "-": standard streams */

@@ -22,6 +22,15 @@ export function countArgument(text: string): number {
   return count;
 }
 
+/** `2027-01-31` (midnight UTC) or `2027-01-31T12:00:00Z` in milliseconds since the epoch, for commander. */
+export function dateArgument(text: string): number {
+  const time = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2}))?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (Number.isNaN(time)) throw new InvalidArgumentError('Give a date such as 2027-01-31 or 2027-01-31T12:00:00Z.');
+  return time;
+}
+
 /** A TCP port, for commander. */
 export function portArgument(text: string): number {
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;

@@ -1,11 +1,12 @@
 import { Command, Option } from 'commander';
 import { RELEASES } from '../sim/cluster/release.ts';
 import { VERSION } from '../version.ts';
-import { countArgument, durationArgument, portArgument, sizeArgument } from './arguments.ts';
+import { countArgument, dateArgument, durationArgument, portArgument, sizeArgument } from './arguments.ts';
 import { type BackupOptions, backup } from './commands/backup.ts';
 import { type DoctorOptions, doctor } from './commands/doctor.ts';
 import { type GcOptions, gc } from './commands/gc.ts';
 import { type ListOptions, list } from './commands/list.ts';
+import { type LockOptions, lock } from './commands/lock.ts';
 import { type ProvisionOptions, provision } from './commands/provision.ts';
 import { remove } from './commands/remove.ts';
 import { type RestoreOptions, restore } from './commands/restore.ts';
@@ -113,6 +114,15 @@ export function buildProgram(signal: AbortSignal): Command {
     .argument('<lsu>')
     .argument('<image>', 'NAME, NAME:DATE or an image id')
     .action((lsu: string, image: string) => run((context) => remove(context, lsu, image)));
+
+  program
+    .command('lock')
+    .description('lock a complete image against deletion, or for longer; a lock is never shortened')
+    .argument('<lsu>')
+    .argument('<image>', 'NAME, NAME:DATE or an image id')
+    .option('--until <date>', 'such as 2027-01-31 or 2027-01-31T12:00:00Z', dateArgument)
+    .option('--for <duration>', 'from now on, such as 30d', durationArgument)
+    .action((lsu: string, image: string, options: LockOptions) => run((context) => lock(context, lsu, image, options)));
 
   program
     .command('gc')

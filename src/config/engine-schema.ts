@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Count } from './fields.ts';
 import { vipFields } from './vip-fields.ts';
+import { wormSchema } from './worm-schema.ts';
 
 /** A list of user or group numbers: `0, 1001`. */
 const Numbers = z
@@ -68,6 +69,7 @@ export const serverSchema = {
   s3_ca_file: z.string().min(1).optional(),
   /** File with `access_key_id` and `secret_access_key`, readable by the engine alone; default: what AWS tools use. */
   s3_credentials_file: z.string().startsWith('/').optional(),
+  ...wormSchema,
   /** Management address of the VAST cluster; docs/vast.md has all of what follows. */
   vms: VmsAddress.optional(),
   /** PEM file with the authorities of VMS, beside the public ones. */

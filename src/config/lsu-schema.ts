@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDuration, parseSize } from '../units.ts';
+import { wormSchema } from './worm-schema.ts';
 
 const Size = z
   .string()
@@ -33,4 +34,5 @@ export const lsuSchema = {
     .transform((text) => parseDuration(text))
     .pipe(z.number())
     .optional(),
+  ...wormSchema,
 } as const;

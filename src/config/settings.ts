@@ -5,6 +5,7 @@ import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
 import { lsuSchema } from './lsu-schema.ts';
 import { vipFields } from './vip-fields.ts';
+import { lsusOf, wormOf, wormProblem } from './worm-settings.ts';
 
 const MIB = 1024 * 1024;
 const Flag = z.enum(['true', 'false', 'yes', 'no', '1', '0']).transform((text) => ['true', 'yes', '1'].includes(text));
@@ -106,6 +107,13 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
   for (const lsu of lsus.keys()) {
     const server = lsu.split('/')[0] ?? '';
     if (!servers.has(server)) throw configError(`[lsu ${lsu}] names the server ${server}, which has no section`);
+  }
+  for (const name of servers.keys()) {
+    for (const lsu of ['', ...lsusOf({ lsus }, name)]) {
+      const problem = wormProblem(wormOf({ servers, lsus }, name, lsu));
+      if (problem !== undefined)
+        throw configError(`[${lsu === '' ? `server ${name}` : `lsu ${name}/${lsu}`}]: ${problem}`);
+    }
   }
   const window = sections.get('performance')?.get('reorder_window_mb');
   return checkTogether({ ...settings, servers, lsus } as unknown as Settings, window);

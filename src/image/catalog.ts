@@ -1,6 +1,7 @@
 import { EngineError } from '../errors.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { idPrefixOf, isImageId } from './identity.ts';
+import { lockedUntil } from './image-lock.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
 import { imagePrefix, MANIFEST, PENDING } from './names.ts';
 import { decodePending, MAX_PENDING_BYTES, type Pending } from './pending.ts';
@@ -12,7 +13,13 @@ const CONCURRENCY = 8;
 
 /** One line of a listing. */
 export type CatalogEntry =
-  | { readonly state: 'complete'; readonly imageId: string; readonly storedBytes: number; readonly manifest: Manifest }
+  | {
+      readonly state: 'complete';
+      readonly imageId: string;
+      readonly storedBytes: number;
+      readonly manifest: Manifest /** Milliseconds since the epoch, `Infinity` under a legal hold, 0 for not at all. */;
+      readonly lockedUntil: number;
+    }
   | { readonly state: 'pending'; readonly imageId: string; readonly storedBytes: number; readonly pending: Pending }
   | { readonly state: 'damaged'; readonly imageId: string; readonly storedBytes: number; readonly error: EngineError };
 
@@ -55,7 +62,8 @@ export async function readEntry(
   try {
     if (folder.complete) {
       const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
-      return { state: 'complete', imageId, storedBytes, manifest };
+      const locked = await lockedUntil(store, imageId, signal);
+      return { state: 'complete', imageId, storedBytes, manifest, lockedUntil: locked };
     }
     const pending = decodePending(await readObject(store, key, MAX_PENDING_BYTES, signal), `${store.lsu}/${key}`);
     return { state: 'pending', imageId, storedBytes, pending };

@@ -1,5 +1,7 @@
-import type { ObjectInfo, ObjectStore } from '../vast/store.ts';
+import { EngineError } from '../errors.ts';
+import type { HiddenVersion, ObjectInfo, ObjectStore } from '../vast/store.ts';
 import { deleteImage } from './delete-image.ts';
+import { lacksLock, lockedUntil } from './image-lock.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
 import { IMAGES_PREFIX, imagePrefix, MANIFEST, PENDING, parseKey } from './names.ts';
 import { neededObjects } from './needed-objects.ts';
@@ -21,7 +23,15 @@ export interface GarbageOptions {
 
 /** What {@link collectGarbage} found. */
 export interface Garbage {
-  readonly kind: 'orphan-upload' | 'orphan-object' | 'leftover' | 'pending-image';
+  readonly kind:
+    | 'orphan-upload'
+    | 'orphan-object'
+    | 'leftover'
+    | 'pending-image'
+    /** Old versions behind a key, or the mark of its deletion; those that are not removed are locked. */
+    | 'hidden-version'
+    /** Complete, but without the lock that it should have: `vast-ost lock` locks it. Never removed. */
+    | 'unlocked-image';
   readonly key: string;
   /** Upload id, for uploads. */
   readonly upload?: string;
@@ -32,8 +42,8 @@ export interface Garbage {
 
 /**
  * Find, and unless `dryRun` remove, what no image needs: uploads that no pending record names, objects of folders that
- * have neither manifest nor pending record, and objects beside a manifest that the manifest does not name.
- * Complete images are never touched, nor are keys that are not of our grammar.
+ * have neither manifest nor pending record, objects beside a manifest that the manifest does not name, and versions behind keys.
+ * Complete images are never touched (those without their lock are named), nor are keys that are not of our grammar.
  */
 export async function* collectGarbage(store: ObjectStore, options: GarbageOptions): AsyncGenerator<Garbage> {
   const { signal, dryRun } = options;
@@ -46,7 +56,9 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
       named.set(folder.imageId, await uploadsOf(store, folder, signal));
       yield* stalePending(folder);
     } else {
-      for (const { kind, info } of await surplus(folder)) {
+      const manifest = folder.complete ? await manifestOf(store, folder, signal) : undefined;
+      if (manifest) yield* unlocked(folder, manifest);
+      for (const { kind, info } of surplus(folder, manifest)) {
         const ageMs = now - info.modified;
         if (ageMs < options.olderThanMs) continue;
         if (!dryRun) await store.delete([info.key], { signal });
@@ -54,6 +66,7 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
       }
     }
   }
+  yield* hiddenVersions();
   for await (const { key, id, initiated } of store.listUploads(IMAGES_PREFIX, { signal })) {
     const imageId = parseKey(key)?.imageId;
     const ageMs = now - initiated;
@@ -69,22 +82,70 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
     const ageMs = now - Math.max(...infos.map(({ modified }) => modified));
     if (ageMs < options.olderThanMs) return;
     const removed = !dryRun && options.pendingOlderThanMs !== undefined && ageMs >= options.pendingOlderThanMs;
-    if (removed) await deleteImage(store, folder.imageId, signal);
+    const gone = removed && (await deleteUnlessLocked(store, folder.imageId, signal));
     const bytes = infos.reduce((sum, { size }) => sum + size, 0);
-    yield { kind: 'pending-image', key: imagePrefix(folder.imageId), bytes, ageMs, removed };
+    yield { kind: 'pending-image', key: imagePrefix(folder.imageId), bytes, ageMs, removed: gone };
   }
 
-  async function surplus(folder: ImageFolder): Promise<{ kind: 'orphan-object' | 'leftover'; info: ObjectInfo }[]> {
+  async function* unlocked(folder: ImageFolder, manifest: Manifest): AsyncGenerator<Garbage> {
+    const ageMs = now - (folder.objects.get(MANIFEST)?.modified ?? now);
+    if (ageMs < options.olderThanMs || !lacksLock(manifest, await lockedUntil(store, folder.imageId, signal))) return;
+    yield { kind: 'unlocked-image', key: imagePrefix(folder.imageId), bytes: manifest.size, ageMs, removed: false };
+  }
+
+  async function* hiddenVersions(): AsyncGenerator<Garbage> {
+    let versions: HiddenVersion[] = [];
+    for await (const version of store.history?.hidden(IMAGES_PREFIX, { signal }) ?? []) {
+      if (parseKey(version.key) === undefined) continue;
+      if (versions[0] !== undefined && versions[0].key !== version.key) {
+        yield* behindKey(versions);
+        versions = [];
+      }
+      versions.push(version);
+    }
+    yield* behindKey(versions);
+  }
+
+  async function* behindKey(versions: readonly HiddenVersion[]): AsyncGenerator<Garbage> {
+    const [first] = versions;
+    if (first === undefined) return;
+    const { key } = first;
+    const ageMs = now - Math.max(...versions.map(({ modified }) => modified));
+    if (ageMs < options.olderThanMs) return;
+    const kept = dryRun ? versions : ((await store.history?.purge([key], { signal })) ?? []);
+    const removed = kept.length === 0;
+    const bytes = (removed ? versions : kept).reduce((sum, { size }) => sum + size, 0);
+    yield { kind: 'hidden-version', key, bytes, ageMs, removed };
+  }
+
+  function surplus(
+    folder: ImageFolder,
+    manifest: Manifest | undefined,
+  ): { kind: 'orphan-object' | 'leftover'; info: ObjectInfo }[] {
     if (!folder.complete) {
       // A backup may be writing here: as long as anything is young, everything is.
       const newest = Math.max(...[...folder.objects.values()].map(({ modified }) => modified));
       if (now - newest < options.olderThanMs) return [];
       return [...folder.objects.values()].map((info) => ({ kind: 'orphan-object', info }));
     }
-    const manifest = await manifestOf(store, folder, signal);
     if (manifest === undefined) return [];
     const needed = neededObjects(manifest);
     return [...folder.objects].flatMap(([name, info]) => (needed.has(name) ? [] : [{ kind: 'leftover', info }]));
+  }
+}
+
+/** Whether the image is gone; false when the store keeps it locked. */
+async function deleteUnlessLocked(
+  store: ObjectStore,
+  imageId: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    await deleteImage(store, imageId, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'VOST_WORM_LOCKED') return false;
+    throw error;
   }
 }
 

@@ -5,6 +5,7 @@ import { VERSION } from '../version.ts';
 import { Claim } from './claim.ts';
 import { copyObject } from './copy-object.ts';
 import { checkIdentity, type ImageIdentity, imageIdOf } from './identity.ts';
+import { applyLock, type LockPolicy, planLock } from './image-lock.ts';
 import { ImageReader } from './image-reader.ts';
 import { encodeManifest, type Manifest } from './manifest.ts';
 import { INDEX, imagePrefix, MANIFEST, PENDING } from './names.ts';
@@ -15,6 +16,8 @@ export interface CopyOptions {
   readonly sameStorage?: boolean;
   /** Who copies, at most 256 characters, recorded with the copy: the same one may begin the copy again when it was cut short. */
   readonly creator?: string;
+  /** Lock the copy when it is complete. */
+  readonly lock?: LockPolicy | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with the stored bytes copied so far and all there are. */
   readonly onProgress?: (copied: number, total: number) => void;
@@ -42,6 +45,7 @@ export async function copyImage(
   const { netbackup_metadata, chain, chunk_size, leaf_size } = manifest;
   const about = { identity, netbackup_metadata, chain, chunk_size, leaf_size };
   const kept = creator === undefined ? undefined : { creator, open: true, size: 0, journal: 0, metas: [] };
+  if (options.lock) await planLock(to.store, options.lock, signal);
   const claim = await Claim.take(to.store, target, about, kept, signal);
   const objects = [...manifest.fragments, { name: INDEX, size: manifest.index.size }, ...(manifest.metas ?? [])];
   const total = objects.reduce((sum, { size }) => sum + size, 0);
@@ -64,7 +68,8 @@ export async function copyImage(
       onProgress?.(copied, total);
     }
     await claim.confirm(signal);
-    const { creator: _, ...rest } = manifest;
+    const { creator: _, lock: __, ...rest } = manifest;
+    const lock = options.lock && (await planLock(to.store, options.lock, signal));
     const now = new Date().toISOString();
     const result: Manifest = {
       ...rest,
@@ -74,10 +79,12 @@ export async function copyImage(
       committed: now,
       written_by: `vast-ost/${VERSION}`,
       ...(creator === undefined ? {} : { creator }),
+      ...(lock ? { lock } : {}),
     };
     const bytes = encodeManifest(result);
     publishing = true;
     await to.store.put(`${target}${MANIFEST}`, [bytes]);
+    if (lock) await applyLock(to.store, imageIdOf(identity), result, lock, signal);
     // Harmless beside a manifest: gc knows it.
     await to.store.delete([`${target}${PENDING}`]).catch(() => undefined);
     return result;

@@ -1,10 +1,11 @@
 import type { ObjectStore } from '../vast/store.ts';
+import { refuseLocked } from './image-lock.ts';
 import { imagePrefix, MANIFEST, PENDING } from './names.ts';
 
 /**
  * Delete an image, complete or pending. The manifest goes first, so that a half-deleted image is never
  * readable; the pending record goes last, because it names what else there may be. Idempotent. Resolves to
- * whether there was anything.
+ * whether there was anything. Throws `access` (VOST_WORM_LOCKED), with nothing deleted, when any of its objects is locked.
  */
 export async function deleteImage(store: ObjectStore, imageId: string, signal?: AbortSignal): Promise<boolean> {
   const prefix = imagePrefix(imageId);
@@ -14,8 +15,8 @@ export async function deleteImage(store: ObjectStore, imageId: string, signal?: 
     found = true;
     await store.delete(keys, { signal });
   };
-  const keys: string[] = [];
-  for await (const { key } of store.list({ prefix, signal })) keys.push(key);
+  const keys = await imageKeys(store, imageId, signal);
+  await refuseLocked(store, imageId, keys, signal);
   await drop(keys.filter((key) => key === `${prefix}${MANIFEST}`));
   for await (const { key, id } of store.listUploads(prefix, { signal })) {
     found = true;
@@ -24,5 +25,20 @@ export async function deleteImage(store: ObjectStore, imageId: string, signal?: 
   const last = `${prefix}${PENDING}`;
   await drop(keys.filter((key) => key !== last && key !== `${prefix}${MANIFEST}`));
   await drop(keys.filter((key) => key === last));
+  await purgeHidden(store, prefix, signal);
   return found;
+}
+
+/** All that lies in an image's folder. */
+export async function imageKeys(store: ObjectStore, imageId: string, signal?: AbortSignal): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list({ prefix: imagePrefix(imageId), signal })) keys.push(key);
+  return keys;
+}
+
+/** Versions that a deletion left behind which was cut short. */
+async function purgeHidden(store: ObjectStore, prefix: string, signal: AbortSignal | undefined): Promise<void> {
+  const keys = new Set<string>();
+  for await (const { key } of store.history?.hidden(prefix, { signal }) ?? []) keys.add(key);
+  await store.history?.purge([...keys], { signal });
 }

@@ -4,6 +4,7 @@ import type { Resources } from '../pipeline/resources.ts';
 import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import type { ImageIdentity } from './identity.ts';
+import type { LockPolicy } from './image-lock.ts';
 import type { Manifest, NetBackupMetadata } from './manifest.ts';
 
 /** What a handle on an image works with. */
@@ -17,6 +18,8 @@ export interface HandleContext {
   readonly journal: Uint8Array | undefined;
   /** Who writes: session and handle, at most 256 characters. The same one may attach again. */
   readonly creator: string;
+  /** Lock the image when it is complete. */
+  readonly lock?: LockPolicy | undefined;
   /** Ends the handle at once and leaves everything in storage as it is, as {@link WriteHandle.detach} does. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -199,6 +199,7 @@ export class ImageHandle implements WriteHandle {
       size,
       sha256: this.#flat?.digest,
       more: { ...(memory.metas.size > 0 ? { metas: sorted(memory.metas) } : {}), creator: this.#context.creator },
+      lock: this.#context.lock,
       signal: this.#stop.signal,
       onPublishing: () => {
         this.#named = true;

@@ -10,6 +10,7 @@ import { Claim } from './claim.ts';
 import { FragmentWriter } from './fragment-writer.ts';
 import { checkIdentity, imageIdOf } from './identity.ts';
 import type { ImageLayout, WriteProgress, WriteTuning } from './image-backend.ts';
+import { type LockPolicy, planLock } from './image-lock.ts';
 import { IndexWriter } from './index-writer.ts';
 import type { Manifest } from './manifest.ts';
 import { INDEX, imagePrefix, PENDING } from './names.ts';
@@ -20,6 +21,8 @@ import { createWriteChain, type WriteChain } from './write-chain.ts';
 export interface ImageWriterOptions extends ImageLayout, WriteTuning {
   /** How far ahead of the first missing byte a write may reach, bytes. */
   readonly window: number;
+  /** Lock the image when it is complete. */
+  readonly lock?: LockPolicy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -34,6 +37,7 @@ export class ImageWriter {
   readonly #signal: AbortSignal | undefined;
   readonly #prefix: string;
   readonly #claim: Claim;
+  readonly #lock: LockPolicy | undefined;
   readonly #fragments: FragmentWriter;
   readonly #index: IndexWriter;
   readonly #acknowledged: StoredPrefix;
@@ -58,6 +62,7 @@ export class ImageWriter {
     this.#signal = options.signal;
     this.#prefix = imagePrefix(imageId);
     this.#claim = claim;
+    this.#lock = options.lock;
     this.#fragments = new FragmentWriter(store, this.#prefix, (fragment, id) => claim.addUpload(fragment, id));
     this.#index = new IndexWriter(store, this.#prefix);
     this.#flat = options.flatDigest ? new FlatDigest() : undefined;
@@ -101,6 +106,8 @@ export class ImageWriter {
       chunk_size: options.chunkBytes,
       leaf_size: LEAF_BYTES,
     } as const;
+    // Before anything is written that could not be locked in the end.
+    if (options.lock) await planLock(store, options.lock, options.signal);
     const claim = await Claim.take(store, imagePrefix(imageId), about, undefined, options.signal);
     return new ImageWriter(store, resources, options, imageId, claim, stages);
   }
@@ -137,6 +144,7 @@ export class ImageWriter {
       size: this.#end,
       sha256: this.#flat?.digest,
       more: {},
+      lock: this.#lock,
       signal: this.#signal,
       onPublishing: () => {
         this.#publishing = true;

@@ -74,6 +74,8 @@ export const ManifestSchema = z.strictObject({
   metas: MetasSchema.optional(),
   /** The handle that the image was written through, if it was: an attach after a lost answer finds its own work by it. */
   creator: Creator.optional(),
+  /** The lock that the image was to get when it was committed; how long it is locked now only the store knows. */
+  lock: z.strictObject({ until: Time, mode: z.enum(['governance', 'compliance']) }).optional(),
   committed: Time,
   written_by: Text,
 });

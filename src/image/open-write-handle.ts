@@ -7,6 +7,7 @@ import { startFromJournal, startFromKept } from './handle-start.ts';
 import { checkIdentity, type ImageIdentity, imageIdOf } from './identity.ts';
 import type { HandleContext, ImageLayout, ReopenOptions, WriteHandle, WriteTuning } from './image-backend.ts';
 import { ImageHandle } from './image-handle.ts';
+import { ensureLocked, planLock } from './image-lock.ts';
 import { JournalRegion } from './journal-region.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
 import { imagePrefix, MANIFEST, PENDING } from './names.ts';
@@ -38,6 +39,7 @@ export async function createWriteHandle(
     chunk_size: options.chunkBytes,
     leaf_size: LEAF_BYTES,
   } as const;
+  await checkLock(context);
   const claim = await Claim.take(store, prefix, about, kept, signal);
   try {
     const start = await startFromKept({ store, resources, prefix, claim, kept, region, signal });
@@ -71,6 +73,7 @@ export async function reopenWriteHandle(
   const stages = stagesOf(context, record);
   const region = regionOf(context, record.chunk_size);
   const kept: HandleRecord = { ...handle, creator, open: true };
+  await checkLock(context);
   // What was kept needs no upload: fragments are completed when an image is closed.
   const claim = await Claim.takeOver(store, prefix, { ...record, uploads: [] }, kept, signal);
   await abortUploads(context, prefix, new Set());
@@ -79,7 +82,7 @@ export async function reopenWriteHandle(
 }
 
 /**
- * Go on with a handle of this creator whose process died. `committed`: the image was published, and there is nothing left to do. Throws
+ * Go on with a handle of this creator whose process died. `committed`: the image was published and, if it was to be, is locked: nothing is left to do. Throws
  * `not-found`; `exists` or `busy` when the image has become another's; `integrity` when storage does not have what the
  * journal says.
  */
@@ -96,8 +99,9 @@ export async function attachWriteHandle(
   if (await store.head(`${prefix}${MANIFEST}`, { signal })) {
     const key = `${prefix}${MANIFEST}`;
     const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
-    if (manifest.creator === creator) return { committed: true };
-    throw imageExists(prefix);
+    if (manifest.creator !== creator) throw imageExists(prefix);
+    await ensureLocked(store, imageIdOf(identity), manifest, signal);
+    return { committed: true };
   }
   const { record } = await pendingOf(context, prefix);
   if (record.handle?.creator !== creator) throw busy(prefix);
@@ -125,6 +129,11 @@ async function pendingOf(
 
 function stagesOf({ resources }: HandleContext, { chain }: Pending): ConfiguredStage[] {
   return chain.map((record) => resources.stages.resolve(record));
+}
+
+/** Before anything is written that could not be locked in the end. */
+async function checkLock({ store, lock, signal }: HandleContext): Promise<void> {
+  if (lock) await planLock(store, lock, signal);
 }
 
 /** Checked before anything is written. */

@@ -4,6 +4,8 @@ import type { ObjectStore } from '../vast/store.ts';
 import { VERSION } from '../version.ts';
 import type { Claim } from './claim.ts';
 import type { FragmentWriter } from './fragment-writer.ts';
+import { imageIdOf } from './identity.ts';
+import { applyLock, type LockPolicy, planLock } from './image-lock.ts';
 import type { IndexWriter } from './index-writer.ts';
 import { encodeManifest, type Manifest } from './manifest.ts';
 import { MANIFEST } from './names.ts';
@@ -21,6 +23,8 @@ export interface Publication {
   /** The plain digest, if it was asked for. */
   readonly sha256: Uint8Array | undefined;
   readonly more: Pick<Manifest, 'metas' | 'creator'>;
+  /** Lock it when it is complete. */
+  readonly lock: LockPolicy | undefined;
   readonly signal: AbortSignal | undefined;
   /** Called right before the manifest is sent. From then on it may be visible even if its answer is lost, so the data must stay. */
   readonly onPublishing: () => void;
@@ -46,8 +50,9 @@ export async function completeFragments(
 }
 
 /**
- * Make the image exist: uploads completed, sizes compared, index, then the manifest. When this resolves the image is durable and
- * visible; when it throws before `onPublishing`, it is neither.
+ * Make the image exist: uploads completed, sizes compared, index, then the manifest, then its lock. When this resolves the image is durable,
+ * visible and locked; when it throws before `onPublishing`, it is none of it. What a crash keeps from being locked, the
+ * next attach locks.
  */
 export async function publish(image: Publication): Promise<Manifest> {
   const { store, prefix, claim, index, signal } = image;
@@ -55,6 +60,7 @@ export async function publish(image: Publication): Promise<Manifest> {
   const summary = await index.write(signal);
   await claim.confirm(signal);
   const { identity, netbackup_metadata, chain, chunk_size } = claim.record;
+  const lock = image.lock && (await planLock(store, image.lock, signal));
   const now = new Date().toISOString();
   const manifest: Manifest = {
     format: 'vast-ost-image',
@@ -72,12 +78,14 @@ export async function publish(image: Publication): Promise<Manifest> {
     leaf_size: LEAF_BYTES,
     index: summary,
     ...image.more,
+    ...(lock ? { lock } : {}),
     committed: now,
     written_by: `vast-ost/${VERSION}`,
   };
   const bytes = encodeManifest(manifest);
   image.onPublishing();
   await store.put(`${prefix}${MANIFEST}`, [bytes]);
+  if (lock) await applyLock(store, imageIdOf(identity), manifest, lock, signal);
   return manifest;
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError } from '../errors.ts';
 import { imageIdOf } from '../image/identity.ts';
+import { ensureLocked } from '../image/image-lock.ts';
 import { engineError, limitReached, notFound } from './errors.ts';
 import { findManifest } from './images/find-image.ts';
 import type { Session } from './session.ts';
@@ -141,11 +142,13 @@ export class CopyOperations {
     const creator = this.#session.creatorOf(`copy-${question.operation}`);
     const made = resend ? await findManifest(to, identity, signal) : undefined;
     const origin = { store: from, imageId: imageIdOf(source) };
-    const options = { sameStorage: sameStorage(fromServer, toServer), creator, signal, onProgress };
+    const lock = (await toServer.locks(question.to_lsu)).policy;
+    const options = { sameStorage: sameStorage(fromServer, toServer), creator, lock, signal, onProgress };
     const manifest =
       made?.creator === creator
         ? made
         : await services.backend.copy(origin, { store: to, identity }, services.resources, options);
+    if (manifest === made) await ensureLocked(to, imageIdOf(identity), made, signal);
     const stored = manifest.fragments.reduce((sum, { size }) => sum + size, 0);
     onProgress(stored, stored);
     services.counters.copies += 1;

@@ -24,6 +24,9 @@ const BY_CODE: Readonly<Record<string, ResultName>> = {
   VOST_LIMIT: 'LIMIT',
   VOST_IMAGE_COMPLETE: 'READ_ONLY',
   VOST_TIMEOUT: 'TIMEOUT',
+  VOST_WORM_LOCKED: 'WORM_LOCKED',
+  VOST_WORM_MAXIMUM: 'WORM_MAXIMUM',
+  VOST_WORM_MINIMUM: 'WORM_MINIMUM',
 };
 
 /** Codes below an error that mean that nobody is there, or not any more. */

@@ -5,6 +5,8 @@ import { lsuPlaces } from '../config/lsu-place.ts';
 import { keysFileOf, managedKeysFile } from '../config/managed-files.ts';
 import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
+import { locksImages, wormOf } from '../config/worm-settings.ts';
+import type { LockPolicy } from '../image/image-lock.ts';
 import { checkMount } from '../vast/nfs/mount.ts';
 import { VmsVips } from '../vast/vms/vms-vips.ts';
 import { Cluster } from './cluster.ts';
@@ -54,18 +56,19 @@ export class ServerRegistry {
 
   /**
    * As {@link get}; a server without a section is looked for by its name, with the user and password that the host has for it, and
-   * known from then on to all hosts that have good credentials.
+   * known from then on to all hosts that have good credentials. A configured one is there at once. Throws, or rejects with, `not-found`.
    */
-  async find(name: string, login: HostLogin | undefined): Promise<StorageServer> {
+  find(name: string, login: HostLogin | undefined): StorageServer | Promise<StorageServer> {
     const id = idOf(name);
     const known = this.#servers.get(id);
     const configured = known !== undefined && this.#discovery?.has(id) !== true;
     if (configured || login === undefined || this.#discovery === undefined || !SERVER_ID.test(id))
       return this.get(name);
     if (known === undefined && this.#discovery.size >= MAX_DISCOVERED) return this.get(name);
-    const server = await this.#discovery.open(id, login);
-    this.#servers.set(id, server);
-    return server;
+    return this.#discovery.open(id, login).then((server) => {
+      this.#servers.set(id, server);
+      return server;
+    });
   }
 
   all(): readonly StorageServer[] {
@@ -92,9 +95,16 @@ async function openConfigured(
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
   const directory = resolve(server.store.slice('file:'.length));
   const verify = server.data === 'nfs' ? () => checkMount(directory, server.view_path) : undefined;
+  const common = {
+    id,
+    settings: used,
+    verify,
+    locksImages: locksImages(settings, id),
+    lockPolicy: (lsu: string) => lockPolicyOf(id, lsu, settings, child),
+  };
   if (server.vms === undefined) {
     const storage = openServerStorage(id, server, settings, child);
-    return openServer({ id, settings: used, storage, verify }, settings, child);
+    return openServer({ ...common, storage }, settings, child);
   }
   const client = openVms(id, server, (event) => logRetry(event, child));
   const vips = server.vip_pool === undefined ? undefined : new VmsVips(client, server.vip_pool);
@@ -102,7 +112,15 @@ async function openConfigured(
   const cluster = new Cluster({ client, placeOf: lsuPlaces(id, server, settings), log: child });
   cluster.warm();
   const rotations = rotationsOf(id, settings, server, client, child);
-  return openServer({ id, settings: used, storage, verify, cluster, rotations }, settings, child);
+  return openServer({ ...common, storage, cluster, rotations }, settings, child);
+}
+
+function lockPolicyOf(id: string, lsu: string, settings: Settings, log: Logger): LockPolicy | undefined {
+  const { retentionMs, ...bounds } = wormOf(settings, id, lsu);
+  if (retentionMs === undefined) return undefined;
+  const onSkew = (skewMs: number): void =>
+    log.warn({ lsu, skew_ms: Math.round(skewMs) }, 'the clocks of storage and media server differ: check NTP');
+  return { retentionMs, ...bounds, onSkew };
 }
 
 async function openFound(id: string, found: FoundServer, settings: Settings, log: Logger): Promise<StorageServer> {

@@ -19,6 +19,8 @@ import { MAX_OUTSTANDING } from './wire/constants.ts';
 import type { Frame } from './wire/frame.ts';
 import type { Answer, Notice, NoticeName, Question, RequestName } from './wire/messages.ts';
 
+/** Frames that wait while a server is looked for; a host has far fewer under way. */
+const MAX_HELD = 4096;
 /** Storage servers that a host may have open. */
 const MAX_SERVERS = 1024;
 
@@ -54,6 +56,8 @@ export class Session {
   readonly #journals = new Set<number>();
   readonly #servers = new Map<bigint, StorageServer>();
   readonly #outstanding = new Set<number>();
+  /** What has come since a server began to be looked for; undefined while none is. */
+  #held: Frame[] | undefined;
   readonly #end = new AbortController();
   #onEnded: () => void = () => undefined;
 
@@ -116,6 +120,15 @@ export class Session {
     this.#servers.set(number, server);
   }
 
+  /**
+   * What the host sends from now on waits until `work` is settled: it sends its next requests without waiting for the answer to the
+   * one that opens their server.
+   */
+  hold<T>(work: Promise<T>): Promise<T> {
+    this.#held ??= [];
+    return work.finally(() => this.#letGo());
+  }
+
   closeServer(number: bigint): void {
     this.#servers.delete(number);
   }
@@ -136,7 +149,10 @@ export class Session {
   }
 
   #onFrame(frame: Frame): void {
-    if (frame.kind === 'notice') {
+    if (this.#held !== undefined && !(frame.kind === 'request' && frame.name === 'PING')) {
+      if (this.#held.length >= MAX_HELD) throw wireFault('too many messages while a server is looked for');
+      this.#held.push(frame);
+    } else if (frame.kind === 'notice') {
       this.#onNotice(frame.name, frame.value);
     } else if (frame.kind !== 'request' || frame.name === 'HELLO') {
       throw wireFault('a message that only the engine sends, or a second hello');
@@ -146,6 +162,17 @@ export class Session {
       this.#outstanding.add(frame.id);
       this.services.counters.requests += 1;
       void this.#onRequest(frame.name, frame.id, frame.value, frame.resend);
+    }
+  }
+
+  #letGo(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    try {
+      // One of them may open the next server that must be looked for; the rest is held again then.
+      for (const frame of held) if (!this.signal.aborted) this.#onFrame(frame);
+    } catch (error) {
+      this.fault(error);
     }
   }
 

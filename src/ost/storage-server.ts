@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { ServerSettings } from '../config/settings.ts';
 import type { EngineError } from '../errors.ts';
+import type { LockPolicy } from '../image/image-lock.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { Aged, type Clock } from './aged.ts';
 import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
@@ -12,6 +13,7 @@ import type { EventLog } from './events/event-log.ts';
 import { Watch } from './events/watch.ts';
 import type { ImagePlace } from './images/open-image.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
+import { LsuLocks } from './lsu-locks.ts';
 import type { Rotations } from './rotations.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
@@ -37,6 +39,7 @@ export interface Tuning {
 interface Lsu {
   readonly store: ObjectStore;
   readonly label: Aged<string>;
+  readonly locks: LsuLocks;
 }
 
 export interface StorageServerOptions {
@@ -48,6 +51,10 @@ export interface StorageServerOptions {
   readonly storage: Storage;
   readonly events: EventLog;
   readonly tuning: Tuning;
+  /** Images of some of its LSUs are locked when they are complete. */
+  readonly locksImages?: boolean;
+  /** How those of an LSU are locked; undefined for not at all. */
+  readonly lockPolicy?: (lsu: string) => LockPolicy | undefined;
   /** Its management, where there is one. */
   readonly cluster?: Cluster | undefined;
   /** Its credentials that are replaced on a schedule. */
@@ -72,6 +79,8 @@ export class StorageServer {
   readonly events: EventLog;
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
+  readonly locksImages: boolean;
+  readonly #lockPolicy: (lsu: string) => LockPolicy | undefined;
   readonly #rotations: Rotations | undefined;
   readonly #verify: (() => Promise<void>) | undefined;
   readonly #watches: Watch[];
@@ -91,6 +100,8 @@ export class StorageServer {
     this.events = events;
     this.tuning = { ...tuning };
     this.cluster = cluster;
+    this.locksImages = options.locksImages ?? false;
+    this.#lockPolicy = options.lockPolicy ?? (() => undefined);
     this.#rotations = rotations;
     this.#verify = verify;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
@@ -126,6 +137,11 @@ export class StorageServer {
   /** An LSU; one request when it is asked for first. Throws `not-found`. */
   async open(lsu: string): Promise<ObjectStore> {
     return (await this.#lsu(lsu)).store;
+  }
+
+  /** The locks of an LSU's images. */
+  locks(lsu: string): Promise<LsuLocks> {
+    return this.#lsu(lsu).then(({ locks }) => locks);
   }
 
   label(lsu: string): Promise<string> {
@@ -171,9 +187,11 @@ export class StorageServer {
     await this.#verify?.();
     const known = this.#open.get(lsu);
     if (known !== undefined) return known;
-    const opening = this.storage
-      .open(lsu)
-      .then((store) => ({ store, label: new Aged(() => readLabel(store), YOUNG_MS, STALE_MS) }));
+    const opening = this.storage.open(lsu).then((store) => ({
+      store,
+      label: new Aged(() => readLabel(store), YOUNG_MS, STALE_MS),
+      locks: new LsuLocks(store, this.#lockPolicy(lsu)),
+    }));
     this.#open.set(lsu, opening);
     opening.catch(() => this.#open.delete(lsu));
     return opening;

@@ -67,6 +67,56 @@ export interface ListOptions extends RequestOptions {
   readonly startAfter?: string;
 }
 
+/**
+ * How firm a lock is: `governance` can be lifted by users with a special right, `compliance` by nobody
+ * before its time.
+ */
+export type RetentionMode = 'governance' | 'compliance';
+
+/** What an LSU that has locks says about them. */
+export interface RetentionStatus {
+  /** The lock that the store gives every new object by itself. */
+  readonly byDefault?: { readonly mode: RetentionMode; readonly periodMs: number } | undefined;
+  /** How far the store's clock is ahead of ours, milliseconds; right to about a second. Locks end by the store's clock. */
+  readonly skewMs: number;
+}
+
+/** Locks: an object that has one cannot be deleted for good before its time. */
+export interface Retention {
+  /** Asks the store. Undefined when this LSU has no locks. */
+  status(options?: RequestOptions): Promise<RetentionStatus | undefined>;
+  /**
+   * Until when the present object of a key is locked, milliseconds since the epoch; `Infinity` under a legal hold; 0 when it is not locked (any
+   * more), is not there, or the LSU has no locks. That an LSU has none is remembered for some minutes.
+   */
+  lockedUntil(key: string, options?: RequestOptions): Promise<number>;
+  /**
+   * Lock the present objects of the keys at least until then. Never shortens or loosens a lock: an object that is locked for longer stays as it
+   * is. When this resolves the store has confirmed every lock. `integrity` (VOST_LOCK_NOT_KEPT) when it answers
+   * success and keeps no lock.
+   *
+   * @param until milliseconds since the epoch by the store's clock; rounded up to whole seconds.
+   */
+  extend(keys: readonly string[], until: number, mode: RetentionMode, options?: RequestOptions): Promise<void>;
+}
+
+/** What an LSU with versioning keeps behind a key: a version that was replaced or deleted, or the mark of a deletion. */
+export interface HiddenVersion {
+  readonly key: string;
+  readonly version: string;
+  readonly size: number;
+  /** When it was written, milliseconds since the epoch. */
+  readonly modified: number;
+}
+
+/** Versions of stores that keep them. They take up space and no reader sees them. */
+export interface VersionHistory {
+  /** Everything behind keys under `prefix`, in the order of the keys; nothing when the LSU keeps no versions. */
+  hidden(prefix: string, options?: RequestOptions): AsyncIterable<HiddenVersion>;
+  /** Remove what lies behind the keys, never their present objects. Resolves to what is locked and so has to stay. */
+  purge(keys: readonly string[], options?: RequestOptions): Promise<HiddenVersion[]>;
+}
+
 /** One multipart upload. Nothing is visible under the key until {@link Upload.complete} answered. */
 export interface Upload {
   readonly key: string;
@@ -96,6 +146,10 @@ export interface ObjectStore {
   readonly lsu: string;
   readonly limits: StoreLimits;
   readonly capabilities: StoreCapabilities;
+  /** Absent for stores that know no locks; whether this LSU has them is what {@link Retention.status} tells. */
+  readonly retention?: Retention;
+  /** Absent for stores that know no versions. */
+  readonly history?: VersionHistory;
   /** Store a whole object at once, replacing an older one atomically; durable when this answers. */
   put(key: string, body: Body, options?: RequestOptions): Promise<ObjectInfo>;
   /** Store an object of unknown size from a stream, atomically and durably; for objects that need no resumption (indexes). An error of the source comes through unchanged. */
@@ -111,7 +165,10 @@ export interface ObjectStore {
   list(options?: ListOptions): AsyncIterable<ObjectInfo>;
   /** Distinct next path segments under `prefix` (which ends in '/' or is ''), in the order of `name/` (as S3 sorts them), without the trailing '/'. Only "folders", not keys. */
   listFolders(prefix: string, options?: RequestOptions): AsyncIterable<string>;
-  /** Delete keys; a key that is not there is no error. */
+  /**
+   * Delete keys; a key that is not there is no error. Where versions are kept, those go too; what is locked stays hidden behind its key until
+   * {@link VersionHistory.purge} can remove it.
+   */
   delete(keys: readonly string[], options?: RequestOptions): Promise<void>;
   createUpload(key: string, options?: RequestOptions): Promise<Upload>;
   /** Take up an upload made earlier, by this process or another. Does not talk to the store. */

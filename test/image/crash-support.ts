@@ -1,4 +1,4 @@
-import type { ObjectStore, Upload } from '../../src/vast/store.ts';
+import type { ObjectStore, Retention, Upload } from '../../src/vast/store.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 /** What every operation on a store says when the process that called it is dead. */
@@ -84,11 +84,24 @@ export class Killer {
         alive();
         return inner.list(options);
       },
+      ...this.#retention(inner),
       listUploads: (prefix, options) => {
         alive();
         return inner.listUploads(prefix, options);
       },
     });
+  }
+
+  /** Each key that is locked is a step. */
+  #retention({ retention }: ObjectStore): Partial<ObjectStore> {
+    if (retention === undefined) return {};
+    const extend: Retention['extend'] = async (keys, until, mode, options) => {
+      for (const key of keys)
+        await this.around(`lock ${key.split('/').at(-1)}`, () => retention.extend([key], until, mode, options));
+    };
+    const status: Retention['status'] = (options) => retention.status(options);
+    const lockedUntil: Retention['lockedUntil'] = (key, options) => retention.lockedUntil(key, options);
+    return { retention: { status, lockedUntil, extend } };
   }
 
   /** A journal region whose every write is a step. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Test } from 'tap';
 import { collectGarbage } from '../../src/image/collect-garbage.ts';
 import type { HandleContext, ImageLayout, WriteHandle } from '../../src/image/image-backend.ts';
+import type { LockPolicy } from '../../src/image/image-lock.ts';
 import type { Manifest } from '../../src/image/manifest.ts';
 import { attachWriteHandle, createWriteHandle, reopenWriteHandle } from '../../src/image/open-write-handle.ts';
 import type { Resources } from '../../src/pipeline/resources.ts';
@@ -22,6 +23,8 @@ export interface Script {
   readonly metas?: number;
   readonly swap?: boolean;
   readonly journalBytes?: number;
+  /** Its LSU has locks, and the image gets one. */
+  readonly lock?: LockPolicy;
 }
 
 /** The plugin: it survives every engine, knows what it has handed over, and asks again what was not answered. */
@@ -53,6 +56,7 @@ class Plugin {
       resources,
       journal: this.region,
       creator: `session/${this.#session}`,
+      lock: this.#script.lock,
     };
     let handle: WriteHandle | undefined;
     try {
@@ -131,7 +135,8 @@ export async function runKilled(
   again: readonly number[] = [],
 ): Promise<{ where: string; steps: number }> {
   const resources = testResources(t, 64 * MIB);
-  const inner = store ?? (await memoryLsu({ minPartBytes: script.minPartBytes }));
+  const locks = script.lock !== undefined;
+  const inner = store ?? (await memoryLsu({ minPartBytes: script.minPartBytes }, { locks }));
   const plugin = new Plugin(script, inner);
   const where: string[] = [];
   let steps = 0;
@@ -161,8 +166,15 @@ export async function runKilled(
   const { manifest } = plugin;
   if (manifest?.sha256 && manifest.sha256 !== createHash('sha256').update(data).digest('hex'))
     throw new Error(`${wrong}: another digest`);
+  if (locks) {
+    const until = Date.now() + 0.9 * (script.lock?.retentionMs ?? 0);
+    for (const key of await keysOf(inner))
+      if (((await inner.retention?.lockedUntil(key)) ?? 0) < until && !/\/(pending|journal|tail|held)/.test(key))
+        throw new Error(`${wrong}: ${key} is not locked`);
+  }
   // Nothing is left behind that gc would not name.
   for await (const garbage of collectGarbage(inner, { olderThanMs: 0, dryRun: true, now: Date.now() + 1000 }))
-    if (garbage.kind === 'pending-image') throw new Error(`${wrong}: ${garbage.key} is pending`);
+    if (garbage.kind === 'pending-image' || garbage.kind === 'unlocked-image')
+      throw new Error(`${wrong}: ${garbage.key}: ${garbage.kind}`);
   return { where: where.join(', '), steps };
 }

@@ -7,7 +7,7 @@ import { ImageWriter, type ImageWriterOptions } from '../../src/image/image-writ
 import type { Manifest } from '../../src/image/manifest.ts';
 import { createResources, type Resources } from '../../src/pipeline/resources.ts';
 import { builtInStages } from '../../src/stages/built-in.ts';
-import { MemoryStorage } from '../../src/vast/memory/storage.ts';
+import { type MemoryOptions, MemoryStorage } from '../../src/vast/memory/storage.ts';
 import type { ObjectStore, StoreLimits } from '../../src/vast/store.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
@@ -24,8 +24,8 @@ export function testResources(t: Test, memoryBudget = 32 * MIB): Resources {
   return resources;
 }
 
-export async function memoryLsu(limits: Partial<StoreLimits> = {}): Promise<ObjectStore> {
-  const storage = new MemoryStorage();
+export async function memoryLsu(limits: Partial<StoreLimits> = {}, options: MemoryOptions = {}): Promise<ObjectStore> {
+  const storage = new MemoryStorage(new Map(), options);
   await storage.createLsu('lsu');
   const store = await storage.open('lsu');
   return wrapStore(store, { limits: { ...store.limits, ...limits } });

@@ -8,6 +8,7 @@ import { copyConformance } from './conformance/copies.ts';
 import { listConformance } from './conformance/lists.ts';
 import { lsuConformance } from './conformance/lsus.ts';
 import { objectConformance } from './conformance/objects.ts';
+import { retentionConformance } from './conformance/retention.ts';
 import { streamConformance } from './conformance/streams.ts';
 import { descriptors, descriptorsAtMost, type MakeStorage, type Subject } from './conformance/support.ts';
 import { uploadConformance } from './conformance/uploads.ts';
@@ -22,6 +23,7 @@ const GROUPS = {
   uploads: uploadConformance,
   copies: copyConformance,
   aborts: abortConformance,
+  retention: retentionConformance,
 };
 
 let serial = 0;

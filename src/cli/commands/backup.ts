@@ -3,6 +3,7 @@ import { ImageWriter } from '../../image/image-writer.ts';
 import type { Manifest } from '../../image/manifest.ts';
 import { formatDuration, formatSize } from '../../units.ts';
 import { type Context, openLsu } from '../context.ts';
+import { lockPolicyFor } from '../lock-policy.ts';
 import { printJson } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
 import { openSource, type Source } from '../source.ts';
@@ -43,6 +44,7 @@ export async function backup(
       parallelParts: tuning.parallel_streams,
       window: tuning.reorder_window_mb,
       flatDigest: options.sha256 === true,
+      lock: lockPolicyFor(context, lsu),
       signal: context.signal,
     });
     const manifest = await copy(context, source, writer);
@@ -97,6 +99,7 @@ function report(context: Context, lsu: string, manifest: Manifest, writer: Image
     stored,
     fragments: manifest.fragments.length,
     checksum: manifest.checksum,
+    ...(manifest.lock ? { locked_until: manifest.lock.until } : {}),
     ...(manifest.sha256 ? { sha256: manifest.sha256 } : {}),
     seconds: Number(seconds.toFixed(3)),
     retries: context.retries(),

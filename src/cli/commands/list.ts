@@ -1,6 +1,7 @@
 import { type CatalogEntry, listImages } from '../../image/catalog.ts';
 import { formatSize } from '../../units.ts';
 import { type AtSnapshot, type Context, openAt } from '../context.ts';
+import { describeLock, jsonLock } from '../lock-policy.ts';
 import { printJson, printTable } from '../output.ts';
 
 export interface ListOptions extends AtSnapshot {
@@ -22,7 +23,10 @@ export async function list(context: Context, lsu: string | undefined, options: L
     else entries.push(entry);
   }
   if (!context.json)
-    printTable(['IMAGE', 'DATE', 'STATE', 'SIZE', 'STORED', 'POLICY', 'CLIENT', 'IMAGE ID'], entries.map(rowOf));
+    printTable(
+      ['IMAGE', 'DATE', 'STATE', 'SIZE', 'STORED', 'POLICY', 'CLIENT', 'LOCKED UNTIL', 'IMAGE ID'],
+      entries.map(rowOf),
+    );
 }
 
 function printNames({ json }: Context, what: 'lsu' | 'snapshot', names: readonly string[]): void {
@@ -37,16 +41,19 @@ function printNames({ json }: Context, what: 'lsu' | 'snapshot', names: readonly
 function rowOf(entry: CatalogEntry): (string | number)[] {
   const { imageId, state, storedBytes } = entry;
   if (entry.state === 'damaged')
-    return [`(${entry.error.code})`, '', state, '', formatSize(storedBytes), '', '', imageId];
+    return [`(${entry.error.code})`, '', state, '', formatSize(storedBytes), '', '', '', imageId];
   const { identity, netbackup_metadata: about } = entry.state === 'complete' ? entry.manifest : entry.pending;
   const size = entry.state === 'complete' ? formatSize(entry.manifest.size) : '';
-  return [identity.basename, identity.date, state, size, formatSize(storedBytes), about.policy, about.client, imageId];
+  const locked = entry.state === 'complete' ? describeLock(entry.lockedUntil) : '';
+  const { policy, client } = about;
+  return [identity.basename, identity.date, state, size, formatSize(storedBytes), policy, client, locked, imageId];
 }
 
 function jsonOf(entry: CatalogEntry): unknown {
   const { imageId, state, storedBytes } = entry;
   if (entry.state === 'damaged') return { image_id: imageId, state, stored: storedBytes, error: entry.error.message };
   const { identity, netbackup_metadata } = entry.state === 'complete' ? entry.manifest : entry.pending;
-  const size = entry.state === 'complete' ? { size: entry.manifest.size } : {};
+  const size =
+    entry.state === 'complete' ? { size: entry.manifest.size, locked_until: jsonLock(entry.lockedUntil) } : {};
   return { image_id: imageId, state, ...size, stored: storedBytes, identity, netbackup_metadata };
 }

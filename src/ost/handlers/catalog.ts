@@ -1,3 +1,4 @@
+import { lockedUntil } from '../../image/image-lock.ts';
 import { notFound } from '../errors.ts';
 import { removeImage } from '../images/delete-image.ts';
 import { findManifest, findPending } from '../images/find-image.ts';
@@ -11,11 +12,13 @@ import type { Handlers } from './handler.ts';
 export const catalogHandlers: Handlers<'IMAGE_PROP_BYNAME' | 'IMAGE_LIST' | 'IMAGE_DELETE'> = {
   IMAGE_PROP_BYNAME: async (session, question) => {
     const { services, signal } = session;
-    const { server, lsu, identity, place } = placeOf(session, question);
+    const { server, lsu, identity, imageId, place } = placeOf(session, question);
     const store = await server.open(lsu);
     const busy = busyFlags(services, place);
     const manifest = await findManifest(store, identity, signal);
-    if (manifest !== undefined) return entryOf(identity, infoOfManifest(manifest, busy));
+    if (manifest !== undefined) {
+      return entryOf(identity, infoOfManifest(manifest, busy, await lockedUntil(store, imageId, signal)));
+    }
     const pending = await findPending(store, identity, signal);
     if (pending === undefined) throw notFound(`there is no such image in ${lsu}`);
     return entryOf(identity, infoOfPending(pending, busy, pendingNow(services, place, pending)));

@@ -5,6 +5,7 @@ import { clipText } from '../wire/text.ts';
 import type { Handlers } from './handler.ts';
 
 const MAX_NAME = 255;
+const FLAGS = LSU_FLAG.READ | LSU_FLAG.WRITE | LSU_FLAG.COPY_SOURCE | LSU_FLAG.COPY_TARGET;
 
 export const lsuHandlers: Handlers<'LSU_LIST' | 'LSU_PROP' | 'LSU_LABEL'> = {
   // The cursor is the last name: it stays valid whatever is made or removed meanwhile.
@@ -18,20 +19,21 @@ export const lsuHandlers: Handlers<'LSU_LIST' | 'LSU_PROP' | 'LSU_LABEL'> = {
 
   LSU_PROP: async (session, { server: number, lsu }) => {
     const server = session.server(number);
-    const [label, capacity] = await Promise.all([server.label(lsu), server.capacity(lsu)]);
+    const bounds = server.locks(lsu).then((locks) => locks.bounds());
+    const [label, capacity, worm] = await Promise.all([server.label(lsu), server.capacity(lsu), bounds]);
     const { label: about } = server.settings;
     return {
       name: lsu,
       label,
       description: clipText(`${about === '' ? '' : `${about}: `}${server.storage.name}/${lsu}`, MAX_NAME),
-      flags: LSU_FLAG.READ | LSU_FLAG.WRITE | LSU_FLAG.COPY_SOURCE | LSU_FLAG.COPY_TARGET,
+      flags: worm === undefined ? FLAGS : FLAGS | LSU_FLAG.WORM,
       capacity: capacity.total,
       used: capacity.used,
       phys_capacity: capacity.physicalTotal,
       phys_used: capacity.physicalUsed,
       images: UNKNOWN,
-      worm_minimum: 0n,
-      worm_maximum: 0n,
+      worm_minimum: BigInt(Math.ceil((worm?.minimumMs ?? 0) / 1000)),
+      worm_maximum: BigInt(Math.floor((worm?.maximumMs ?? 0) / 1000)),
     };
   },
 

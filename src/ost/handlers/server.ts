@@ -18,7 +18,8 @@ const CAPABILITIES =
   CAPABILITY.LABEL;
 
 function infoOf(server: StorageServer, maxHandles: number): WireServerInfo {
-  return { name: server.name, version: VERSION, capabilities: CAPABILITIES, max_handles: maxHandles };
+  const capabilities = CAPABILITIES | (server.locksImages ? CAPABILITY.WORM : 0n);
+  return { name: server.name, version: VERSION, capabilities, max_handles: maxHandles };
 }
 
 /** Answered from the configuration: no request reaches the storage. Only the opening of a server without a section asks around. */
@@ -26,11 +27,14 @@ export const serverHandlers: Handlers<'PING' | 'SERVER_OPEN' | 'SERVER_CLOSE' | 
   PING: () => ({}),
 
   // Who may connect is settled by the socket; the host's user and secret serve only to find a server that has no section.
-  SERVER_OPEN: async (session, { server: number, name, cred_type: type, user, secret }) => {
+  SERVER_OPEN: (session, { server: number, name, cred_type: type, user, secret }) => {
     const login = type === CREDENTIALS_CLEAR && user !== '' && secret !== '' ? { user, secret } : undefined;
-    const server = await session.services.servers.find(name, login);
-    session.openServer(number, server);
-    return infoOf(server, session.services.settings.engine.max_handles);
+    const open = (server: StorageServer): WireServerInfo => {
+      session.openServer(number, server);
+      return infoOf(server, session.services.settings.engine.max_handles);
+    };
+    const found = session.services.servers.find(name, login);
+    return found instanceof Promise ? session.hold(found.then(open)) : open(found);
   },
 
   SERVER_CLOSE: (session, { server }) => {

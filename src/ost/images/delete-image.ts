@@ -1,4 +1,5 @@
-import { deleteImage } from '../../image/delete-image.ts';
+import { deleteImage, imageKeys } from '../../image/delete-image.ts';
+import { refuseLocked } from '../../image/image-lock.ts';
 import { imagePrefix, MANIFEST } from '../../image/names.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import { notFound } from '../errors.ts';
@@ -47,6 +48,8 @@ export async function removeImage(
 async function hide(store: ObjectStore, imageId: string): Promise<boolean> {
   const key = `${imagePrefix(imageId)}${MANIFEST}`;
   if ((await store.head(key)) === undefined) return false;
+  // Hiding is deleting.
+  await refuseLocked(store, imageId, await imageKeys(store, imageId));
   await store.delete([key]);
   return true;
 }

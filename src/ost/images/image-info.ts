@@ -5,19 +5,23 @@ import { notFound } from '../errors.ts';
 import type { Services } from '../services.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
 import type { WireImageEntry, WireImageInfo } from '../wire/groups.ts';
+import { UNKNOWN } from '../wire/kinds.ts';
 import { wireOfIdentity } from '../wire-identity.ts';
 
 const seconds = (time: string): bigint => BigInt(Math.max(0, Math.floor(Date.parse(time) / 1000)));
 
-/** What a host sees of a complete image. `busy`: IMAGE_FLAG bits of its use in this engine. */
-export function infoOfManifest(manifest: Manifest, busy: number): WireImageInfo {
+/**
+ * What a host sees of a complete image. `busy`: IMAGE_FLAG bits of its use in this engine. `lockedUntil`: milliseconds since the epoch, 0 for not
+ * locked, `Infinity` for nobody knows how long.
+ */
+export function infoOfManifest(manifest: Manifest, busy: number, lockedUntil: number): WireImageInfo {
   const stored = manifest.fragments.reduce((sum, { size }) => sum + size, 0);
   return {
     size: BigInt(manifest.size),
     stored: BigInt(stored),
     created: seconds(manifest.creation_date),
     modified: seconds(manifest.committed),
-    locked_until: 0n,
+    locked_until: Number.isFinite(lockedUntil) ? BigInt(Math.ceil(lockedUntil / 1000)) : UNKNOWN,
     flags: IMAGE_FLAG.CREATED | busy,
     fragments: manifest.fragments.length,
     metas: manifest.metas?.length ?? 0,

@@ -77,7 +77,7 @@ function wireEntry(
     if (id === undefined) return undefined;
     const info =
       entry.state === 'complete'
-        ? infoOfManifest(entry.manifest, busy)
+        ? infoOfManifest(entry.manifest, busy, entry.lockedUntil)
         : infoOfPending(entry.pending, busy, pendingNow(services, place, entry.pending));
     return { id, info };
   } catch (error) {

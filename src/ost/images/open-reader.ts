@@ -1,3 +1,4 @@
+import { lockedUntil } from '../../image/image-lock.ts';
 import type { Session } from '../session.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
 import type { WireImageOpened } from '../wire/groups.ts';
@@ -26,6 +27,8 @@ export async function openReader(
       creator: session.creatorOf(number),
       signal: session.signal,
     };
+    const until = () => lockedUntil(store, place.imageId, session.signal);
+    const locked = await until();
     const handle = await services.backend.open(context, place.identity);
     const { slotBytes } = session.arena.layout;
     const share = Math.floor(services.slotReserve / (2 * (services.readers.size + 1)) / MIB) * MIB;
@@ -35,6 +38,7 @@ export async function openReader(
       place,
       handle,
       maxRange: Math.min(slotBytes, Math.max(LEAST_RANGE, share)),
+      lockedUntil: until,
       onEnd: () => {
         endUse();
         services.readers.delete(image);
@@ -48,7 +52,7 @@ export async function openReader(
       chunk_bytes: manifest.chunk_size <= slotBytes ? manifest.chunk_size : 0,
       window: 0,
       first_chunk: 0n,
-      info: infoOfManifest(manifest, IMAGE_FLAG.BUSY_READ),
+      info: infoOfManifest(manifest, IMAGE_FLAG.BUSY_READ, locked),
     };
     return { image, answer };
   } catch (error) {

@@ -26,6 +26,8 @@ export interface ReadImageOptions {
   readonly handle: ReadHandle;
   /** Most bytes of one range. */
   readonly maxRange: number;
+  /** Milliseconds since the epoch. */
+  readonly lockedUntil: () => Promise<number>;
   readonly onEnd: () => void;
 }
 
@@ -37,6 +39,7 @@ export class ReadImage implements OpenImage {
   readonly #number: bigint;
   readonly #handle: ReadHandle;
   readonly #maxRange: number;
+  readonly #lockedUntil: () => Promise<number>;
   readonly #onEnd: () => void;
   readonly #share = new SlotShare(ALWAYS);
   readonly #uses = new Map<number, SlotUse>();
@@ -53,6 +56,7 @@ export class ReadImage implements OpenImage {
     this.#number = options.number;
     this.#handle = options.handle;
     this.#maxRange = options.maxRange;
+    this.#lockedUntil = options.lockedUntil;
     this.#onEnd = options.onEnd;
   }
 
@@ -123,7 +127,8 @@ export class ReadImage implements OpenImage {
   }
 
   async info(): Promise<Answer<'IMAGE_PROP'>> {
-    return entryOf(this.place.identity, infoOfManifest(this.#handle.manifest, IMAGE_FLAG.BUSY_READ));
+    const until = await this.#lockedUntil();
+    return entryOf(this.place.identity, infoOfManifest(this.#handle.manifest, IMAGE_FLAG.BUSY_READ, until));
   }
 
   async close({ mode }: Question<'IMAGE_CLOSE'>): Promise<string> {

@@ -199,6 +199,7 @@ export class WriteImage implements OpenImage {
         stored: this.stored,
         fragments: manifest?.fragments.length,
         checksum: manifest?.checksum,
+        locked_until: manifest?.lock?.until,
       });
     } finally {
       this.#end();

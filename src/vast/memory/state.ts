@@ -20,6 +20,8 @@ export interface MemoryUpload {
 export interface MemoryLsu {
   readonly objects: Map<string, MemoryObject>;
   readonly uploads: Map<string, MemoryUpload>;
+  /** Until when keys are locked, milliseconds since the epoch. */
+  readonly locks: Map<string, number>;
 }
 
 export type MemoryState = Map<string, MemoryLsu>;

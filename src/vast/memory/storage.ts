@@ -5,14 +5,23 @@ import { lsuExists, noSuchLsu, storageClosed } from '../store-errors.ts';
 import type { MemoryState } from './state.ts';
 import { MemoryStore } from './store.ts';
 
+export interface MemoryOptions {
+  /** Its LSUs have locks. Default false. */
+  readonly locks?: boolean;
+  /** The storage's clock, by which locks end: milliseconds since the epoch. Default: ours. */
+  readonly clock?: () => number;
+}
+
 /** A storage in memory, for tests. Storages made with the same state see the same objects. */
 export class MemoryStorage implements Storage {
   readonly name = 'memory:';
   readonly #state: MemoryState;
+  readonly #options: MemoryOptions;
   readonly #closed = new AbortController();
 
-  constructor(state: MemoryState = new Map()) {
+  constructor(state: MemoryState = new Map(), options: MemoryOptions = {}) {
     this.#state = state;
+    this.#options = options;
   }
 
   #check(options: RequestOptions): void {
@@ -29,14 +38,15 @@ export class MemoryStorage implements Storage {
     checkLsu(lsu, isDirectoryLsu);
     this.#check(options);
     if (this.#state.has(lsu)) throw lsuExists(lsu);
-    this.#state.set(lsu, { objects: new Map(), uploads: new Map() });
+    this.#state.set(lsu, { objects: new Map(), uploads: new Map(), locks: new Map() });
   }
 
   async open(lsu: string, options: RequestOptions = {}): Promise<ObjectStore> {
     checkLsu(lsu, isDirectoryLsu);
     this.#check(options);
     if (!this.#state.has(lsu)) throw noSuchLsu(lsu);
-    return new MemoryStore(this.#state, lsu, this.#closed.signal);
+    const { locks = false, clock = Date.now } = this.#options;
+    return new MemoryStore(this.#state, lsu, this.#closed.signal, locks ? clock : undefined);
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,7 @@ import type {
   UploadInfo,
 } from '../store.ts';
 import { noSuchKey, noSuchLsu, shortRead, storageClosed } from '../store-errors.ts';
+import { MemoryRetention } from './retention.ts';
 import { join, type MemoryLsu, type MemoryObject, type MemoryState, nextMarker } from './state.ts';
 import { MemoryStoreUpload } from './upload.ts';
 
@@ -29,12 +30,15 @@ export class MemoryStore implements ObjectStore {
   readonly limits: StoreLimits = LIMITS;
   readonly capabilities: StoreCapabilities = { serverSideCopy: true };
   readonly #state: MemoryState;
+  readonly retention?: MemoryRetention;
   readonly #closed: AbortSignal;
 
-  constructor(state: MemoryState, lsu: string, closed: AbortSignal) {
+  /** @param clock of its locks, milliseconds since the epoch; without it there are none. */
+  constructor(state: MemoryState, lsu: string, closed: AbortSignal, clock?: () => number) {
     this.#state = state;
     this.lsu = lsu;
     this.#closed = closed;
+    if (clock) this.retention = new MemoryRetention(lsu, () => this.#data(), clock);
   }
 
   #data(lsu = this.lsu): MemoryLsu {
@@ -58,6 +62,7 @@ export class MemoryStore implements ObjectStore {
     await tick();
     checkSignal(options.signal);
     const info = { key, size: bytes.byteLength, modified: Date.now(), etag: nextMarker() };
+    this.retention?.check(key);
     this.#data().objects.set(key, { info, bytes });
     return info;
   }
@@ -125,6 +130,7 @@ export class MemoryStore implements ObjectStore {
   async delete(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
     for (const key of keys) checkKey(key);
     checkSignal(options.signal);
+    for (const key of keys) this.retention?.check(key);
     for (const key of keys) this.#data().objects.delete(key);
   }
 
@@ -138,7 +144,7 @@ export class MemoryStore implements ObjectStore {
 
   resumeUpload(key: string, id: string): Upload {
     checkKey(key);
-    return new MemoryStoreUpload(this.lsu, this.#data(), this.limits, key, id);
+    return new MemoryStoreUpload(this.lsu, this.#data(), this.limits, { key, id, retention: this.retention });
   }
 
   async *listUploads(prefix: string, options: RequestOptions = {}): AsyncGenerator<UploadInfo, undefined> {

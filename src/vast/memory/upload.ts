@@ -2,6 +2,7 @@ import { setImmediate as tick } from 'node:timers/promises';
 import { checkPart, checkParts, checkSignal } from '../body.ts';
 import type { ObjectInfo, PartBody, PartInfo, RequestOptions, StoreLimits, Upload } from '../store.ts';
 import { noSuchUpload } from '../store-errors.ts';
+import type { MemoryRetention } from './retention.ts';
 import { join, type MemoryLsu, type MemoryUpload, nextMarker } from './state.ts';
 
 /** An upload whose parts wait in memory. */
@@ -11,10 +12,17 @@ export class MemoryStoreUpload implements Upload {
   readonly #lsu: string;
   readonly #data: MemoryLsu;
   readonly #limits: StoreLimits;
+  readonly #retention: MemoryRetention | undefined;
 
-  constructor(lsu: string, data: MemoryLsu, limits: StoreLimits, key: string, id: string) {
+  constructor(
+    lsu: string,
+    data: MemoryLsu,
+    limits: StoreLimits,
+    { key, id, retention }: { key: string; id: string; retention: MemoryRetention | undefined },
+  ) {
     this.key = key;
     this.id = id;
+    this.#retention = retention;
     this.#lsu = lsu;
     this.#data = data;
     this.#limits = limits;
@@ -49,6 +57,7 @@ export class MemoryStoreUpload implements Upload {
     const size = checkParts(this.#lsu, this.key, parts, await this.listParts(), this.#limits);
     const bytes = join(parts.map((part) => upload.parts.get(part.number)?.bytes ?? new Uint8Array()));
     const info = { key: this.key, size, modified: Date.now(), etag: nextMarker() };
+    this.#retention?.check(this.key);
     this.#data.objects.set(this.key, { info, bytes });
     this.#data.uploads.delete(this.id);
     return info;

@@ -3,8 +3,9 @@ import { failureOf } from '../../errors.ts';
 import { checkSignal } from '../body.ts';
 import type { RequestOptions } from '../store.ts';
 import { s3CodeOf, s3Error } from './classify.ts';
+import { protectByMd5 } from './content-md5.ts';
 import type { S3Place } from './head.ts';
-import type { Digests } from './integrity.ts';
+import type { S3History } from './history.ts';
 
 /** S3's limit for one DeleteObjects. */
 const BATCH = 1_000;
@@ -12,32 +13,6 @@ const BATCH = 1_000;
 const PARALLEL = 16;
 /** What servers say that have no DeleteObjects, or not as the SDK sends it. */
 const NO_BULK = new Set(['NotImplemented', 'MethodNotAllowed', 'MalformedXML', 'InvalidRequest']);
-
-interface Exchange {
-  readonly request: { headers: Record<string, string>; readonly body?: unknown };
-}
-
-/**
- * The SDK protects DeleteObjects with x-amz-checksum-crc32, which VAST and older servers refuse or
- * ignore; Content-MD5 is understood everywhere. Runs last in the build step: after the SDK's checksum,
- * before the signer.
- */
-function protectByMd5(command: DeleteObjectsCommand, digests: Digests): DeleteObjectsCommand {
-  const middleware =
-    (next: (exchange: Exchange) => Promise<unknown>) =>
-    async (exchange: Exchange): Promise<unknown> => {
-      const { headers, body } = exchange.request;
-      for (const name of Object.keys(headers)) {
-        if (/^x-amz-(?:checksum-|sdk-checksum-)/i.test(name)) delete headers[name];
-      }
-      const bytes = typeof body === 'string' ? Buffer.from(body) : (body as Uint8Array);
-      headers['content-md5'] = (await digests.md5([bytes])).toString('base64');
-      return next(exchange);
-    };
-  const options = { step: 'build', priority: 'low', name: 'vostContentMd5' } as const;
-  command.middlewareStack.add(middleware as never, options);
-  return command;
-}
 
 /** Errors of single keys inside a successful answer. */
 function checkErrors(answer: DeleteObjectsCommandOutput, lsu: string): void {
@@ -65,13 +40,15 @@ async function deleteOne({ sender, lsu }: S3Place, key: string, options: Request
   }
 }
 
-/** Deletes keys, a thousand in one request where the server can. */
+/** Deletes keys, a thousand in one request where the server can, and what versions there are of them. */
 export class S3Remover {
   readonly #place: S3Place;
+  readonly #history: S3History;
   #bulk = true;
 
-  constructor(place: S3Place) {
+  constructor(place: S3Place, history: S3History) {
     this.#place = place;
+    this.#history = history;
   }
 
   async delete(keys: readonly string[], options: RequestOptions): Promise<void> {
@@ -79,6 +56,8 @@ export class S3Remover {
       checkSignal(options.signal);
       await this.#batch(keys.slice(at, at + BATCH), options);
     }
+    // The keys are gone for readers; now for good.
+    await this.#history.purge(keys, options);
   }
 
   async #batch(keys: readonly string[], options: RequestOptions): Promise<void> {

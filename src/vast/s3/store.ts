@@ -13,14 +13,17 @@ import type {
 } from '../store.ts';
 import { copyObject } from './copy.ts';
 import { headObject, type S3Place } from './head.ts';
+import { S3History } from './history.ts';
 import type { Digests } from './integrity.ts';
 import { listFolders, listObjects, listUploads } from './list.ts';
 import { putObject } from './put.ts';
 import { readObject } from './read.ts';
 import { S3Remover } from './remove.ts';
+import { S3Retention } from './retention.ts';
 import type { S3Sender } from './send.ts';
 import { putObjectStream } from './stream.ts';
 import { createS3Upload, S3Upload } from './upload.ts';
+import { S3Versioning } from './versioning.ts';
 
 /** AWS' limits for parts; VAST documents none of its own. */
 const MIN_PART_BYTES = 5 * 2 ** 20;
@@ -31,6 +34,8 @@ export class S3Store implements ObjectStore {
   readonly lsu: string;
   readonly limits: StoreLimits;
   readonly capabilities: StoreCapabilities = { serverSideCopy: true };
+  readonly retention: S3Retention;
+  readonly history: S3History;
   readonly #place: S3Place;
   readonly #remover: S3Remover;
 
@@ -43,7 +48,10 @@ export class S3Store implements ObjectStore {
       maxObjectBytes: sender.settings.maxObjectBytes,
     };
     this.#place = { sender, digests, lsu, limits: this.limits };
-    this.#remover = new S3Remover(this.#place);
+    const versioning = new S3Versioning(this.#place);
+    this.retention = new S3Retention(this.#place, versioning);
+    this.history = new S3History(this.#place, versioning, this.retention);
+    this.#remover = new S3Remover(this.#place, this.history);
   }
 
   /** Everything that can be refused without the server. */

@@ -195,8 +195,8 @@ export class Host {
   }
 
   /** Write a whole image in chunks of `chunkBytes` and close it. */
-  async backup(handle: bigint, id: WireImageId, data: Uint8Array): Promise<string> {
-    const { chunk_bytes: chunkBytes } = await this.create(handle, id);
+  async backup(handle: bigint, id: WireImageId, data: Uint8Array, lsu = 'lsu'): Promise<string> {
+    const { chunk_bytes: chunkBytes } = await this.create(handle, id, { lsu });
     const slots = [0, 1, 2, 3];
     for (let chunk = 0; chunk * chunkBytes < data.byteLength; chunk += 1) {
       const slot = slots.shift() ?? (await this.notice('SLOT_FREE', { handle })).slot;

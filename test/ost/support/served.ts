@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Test } from 'tap';
 import { startS3Sim } from '../../../src/sim/s3/s3-sim.ts';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
@@ -28,6 +29,8 @@ export interface ServedOptions {
   readonly engine?: string;
   /** Puts something into the simulator's directory before it starts. */
   readonly fill?: (dir: string) => Promise<void>;
+  /** Lines of `[lsu test/lsu-worm]`, an LSU with object lock; simulator only. */
+  readonly worm?: string;
   /** Log into FOLDER/log instead of standard error. */
   readonly logFile?: boolean;
 }
@@ -78,7 +81,7 @@ ${store}
     return `store = file:${join(this.folder, 'store')}`;
   }
 
-  async #simulator(t: Test, { fill }: ServedOptions): Promise<string> {
+  async #simulator(t: Test, { fill, worm }: ServedOptions): Promise<string> {
     await fill?.(join(this.folder, 'sim'));
     const sim = await startS3Sim({
       dir: join(this.folder, 'sim'),
@@ -94,11 +97,13 @@ ${store}
     const storage = new S3Storage(new URL(sim.url), { credentials: { accessKeyId, secretAccessKey } });
     for (const lsu of ['lsu-1', 'lsu-2', FULL_LSU]) await storage.createLsu(lsu);
     await storage.close();
+    if (worm !== undefined) await makeLockingBucket(sim.url, 'lsu-worm');
     const credentials = join(this.folder, 'credentials');
     writeFileSync(credentials, `access_key_id = ${accessKeyId}\nsecret_access_key = ${secretAccessKey}\n`, {
       mode: 0o600,
     });
-    return `store = s3:${sim.url}\ns3_credentials_file = ${credentials}`;
+    const more = worm === undefined ? '' : `\n[lsu test/lsu-worm]\n${worm}`;
+    return `store = s3:${sim.url}\ns3_credentials_file = ${credentials}${more}`;
   }
 
   /** Start the engine; resolves when it can be connected to, rejects with what it said when it ends before. */
@@ -139,6 +144,13 @@ ${store}
     const [code] = (await ended) as [number | null];
     return code;
   }
+}
+
+async function makeLockingBucket(endpoint: string, Bucket: string): Promise<void> {
+  const credentials = { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey };
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
+  await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
+  client.destroy();
 }
 
 /** A file's text, '' when there is none. */

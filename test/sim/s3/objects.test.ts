@@ -187,7 +187,7 @@ for (const [settings, config] of [
     t.equal(await failing({ CopySource: 'other/none' }), 'NoSuchKey');
     t.equal(await failing({ CopySource: 'none/none' }), 'NoSuchBucket');
     t.equal(await failing({ CopySource: 'other' }), 'InvalidArgument');
-    t.equal(await failing({ CopySource: 'other/to?versionId=1' }), 'NotImplemented');
+    t.equal(await failing({ CopySource: 'other/to?versionId=1' }), 'NoSuchVersion');
     t.equal(await failing({ CopySourceIfMatch: '"no"' }), 'PreconditionFailed');
     t.equal(await failing({ CopySourceIfNoneMatch: put.ETag }), 'PreconditionFailed');
     t.equal(await failing({ MetadataDirective: 'SWAP' }), 'InvalidArgument');

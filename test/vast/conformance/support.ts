@@ -11,6 +11,8 @@ export interface StoreFeatures {
   readonly partBytes: number;
   /** Size of the pieces in which putStream sends, bytes. */
   readonly streamPartBytes: number;
+  /** A new, empty LSU that has locks; absent where there are none. */
+  readonly lockingLsu?: () => Promise<ObjectStore>;
   /** Keys or parts on one page of a listing. */
   readonly pageSize: number;
 }

@@ -11,6 +11,11 @@ await storeConformance(t, async () => {
       partBytes: 65_536,
       streamPartBytes: 65_536,
       pageSize: 20,
+      lockingLsu: async () => {
+        const locking = new MemoryStorage(new Map(), { locks: true });
+        await locking.createLsu('locking');
+        return locking.open('locking');
+      },
     },
     cleanup: async () => undefined,
   };

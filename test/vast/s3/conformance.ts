@@ -1,8 +1,9 @@
 import type { Test } from 'tap';
 import type { WireIntegrity } from '../../../src/vast/s3/options.ts';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
+import type { ObjectStore } from '../../../src/vast/store.ts';
 import { storeConformance } from '../store-conformance.ts';
-import { type ChecksumMode, nodeDigests, startServer } from './support.ts';
+import { type ChecksumMode, makeLockingLsu, nodeDigests, startServer } from './support.ts';
 
 const PART_BYTES = 5 * 2 ** 20;
 
@@ -21,9 +22,14 @@ export async function s3Conformance(t: Test, mode: ChecksumMode, wireIntegrity: 
         copyPartBytes: PART_BYTES,
         connections: 16,
       });
+    const storage = make();
+    const lockingLsu = async (): Promise<ObjectStore> => {
+      const lsu = await makeLockingLsu(server);
+      return storage.open(lsu);
+    };
     return {
-      storage: make(),
-      features: { reopen: make, partBytes: PART_BYTES, streamPartBytes: PART_BYTES, pageSize: 7 },
+      storage,
+      features: { reopen: make, partBytes: PART_BYTES, streamPartBytes: PART_BYTES, pageSize: 7, lockingLsu },
       cleanup: () => server.close(),
     };
   });

@@ -22,13 +22,17 @@ export interface FaultServer {
   readonly seen: Seen[];
 }
 
-/** A server that follows a script; HeadBucket always works, and is not counted. */
+/** A server that follows a script; HeadBucket always works, versions are not kept, and neither question is counted. */
 export async function faultServer(t: Test, script: Script): Promise<FaultServer> {
   const seen: Seen[] = [];
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://server');
     if (request.method === 'HEAD' && url.pathname.split('/').filter(Boolean).length === 1) {
       response.writeHead(200).end();
+      return;
+    }
+    if (request.method === 'GET' && url.searchParams.has('versioning')) {
+      xml(response, '<VersioningConfiguration/>');
       return;
     }
     request.on('error', () => undefined);

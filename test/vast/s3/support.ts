@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { Agent } from 'node:https';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Test } from 'tap';
 import type { Digests } from '../../../src/vast/s3/integrity.ts';
 
@@ -51,4 +54,22 @@ export async function startServer(t: Test, checksumMode: ChecksumMode): Promise<
   const keys = { accessKey: 'conformance', secretKey: 'conformance-secret' };
   const sim = await startS3Sim({ dir: t.testdir({}), checksumMode, ...keys });
   return { url: sim.url, ...keys, close: () => sim.close() };
+}
+
+let serial = 0;
+
+/** Make a bucket with object lock; resolves to its name. */
+export async function makeLockingLsu({ url, accessKey, secretKey, caFile }: TestServer): Promise<string> {
+  serial += 1;
+  const Bucket = `locking-${process.pid}-${serial}`;
+  const client = new S3Client({
+    endpoint: url,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+    ...(caFile ? { requestHandler: { httpsAgent: new Agent({ ca: await readFile(caFile) }) } } : {}),
+  });
+  await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }));
+  client.destroy();
+  return Bucket;
 }

@@ -9,6 +9,8 @@ import type { ChecksumMode } from '../settings.ts';
 
 const HEADERS = new Set([
   'x-amz-acl',
+  'x-amz-bucket-object-lock-enabled',
+  'x-amz-bypass-governance-retention',
   'x-amz-content-sha256',
   'x-amz-copy-source',
   'x-amz-copy-source-if-match',
@@ -21,6 +23,9 @@ const HEADERS = new Set([
   'x-amz-expected-bucket-owner',
   'x-amz-metadata-directive',
   'x-amz-mp-object-size',
+  'x-amz-object-lock-legal-hold',
+  'x-amz-object-lock-mode',
+  'x-amz-object-lock-retain-until-date',
   'x-amz-sdk-checksum-algorithm',
   'x-amz-source-expected-bucket-owner',
   'x-amz-storage-class',
@@ -39,7 +44,14 @@ const PRESIGNING = /^X-Amz-(?:Algorithm|Credential|Date|Expires|SignedHeaders|Si
 /** These two give the owner what the owner has anyway. */
 const OWNERS_ACLS = ['private', 'bucket-owner-full-control'];
 /** SDKs send a checksum with these whatever their settings are. */
-const ALWAYS_CHECKSUMMED: readonly OperationName[] = ['DeleteObjects', 'PutObjectTagging'];
+const ALWAYS_CHECKSUMMED: readonly OperationName[] = [
+  'DeleteObjects',
+  'PutBucketVersioning',
+  'PutObjectLegalHold',
+  'PutObjectLockConfiguration',
+  'PutObjectRetention',
+  'PutObjectTagging',
+];
 
 /** `x-amz-*` parameters of a presigned URL stand for headers. */
 export function isHeaderParameter(name: string): boolean {

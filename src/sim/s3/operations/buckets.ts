@@ -26,6 +26,9 @@ export async function createBucket(call: Call): Promise<Reply> {
   const location = (await requestedLocation(call)) ?? region ?? '';
   if (region !== undefined && location !== region) throw s3Error('IllegalLocationConstraintException');
   call.state.createBucket(call.bucket, call.now, location);
+  if (call.header('x-amz-bucket-object-lock-enabled')?.toLowerCase() === 'true') {
+    call.state.bucket(call.bucket).protect({ versioning: true, objectLock: true });
+  }
   return { status: 200, headers: { Location: `/${call.bucket}` } };
 }
 
@@ -51,10 +54,4 @@ export async function getBucketLocation(call: Call): Promise<Reply> {
   const { location } = call.state.bucket(call.bucket);
   // AWS says '' for its oldest region.
   return { status: 200, xml: xmlDocument('LocationConstraint', location === 'us-east-1' ? '' : location) };
-}
-
-/** Versioning was never turned on. */
-export async function getBucketVersioning(call: Call): Promise<Reply> {
-  call.state.bucket(call.bucket);
-  return { status: 200, xml: xmlDocument('VersioningConfiguration', '') };
 }

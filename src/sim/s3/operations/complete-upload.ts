@@ -11,7 +11,9 @@ import type { OpenUpload } from '../state/bucket.ts';
 import type { StoredObject, StoredPart } from '../state/records.ts';
 import { childText, type XmlElement } from '../xml/xml-parser.ts';
 import { xmlDocument } from '../xml/xml-writer.ts';
+import { lockOfNew } from './object-lock.ts';
 import { checkConditionalWrite } from './put-object.ts';
+import { versionHeader } from './requested-version.ts';
 
 /** A part as the request names it. */
 interface NamedPart {
@@ -40,14 +42,14 @@ export async function completeMultipartUpload(call: Call): Promise<Reply> {
   const open = bucket.upload(id, call.key);
   checkConditionalWrite(call, bucket);
   const parts = checkParts(call, open, named);
-  const object = assemble(call, open, parts, await wholeChecksum(call, open, parts));
+  const assembled = assemble(call, open, parts, await wholeChecksum(call, open, parts));
   // The checksum took a moment, in which a part may have been sent again or the upload ended.
   if (checkParts(call, bucket.upload(id, call.key), named).some((part, index) => part !== parts[index])) {
     throw s3Error('InvalidPart');
   }
   checkConditionalWrite(call, bucket);
-  bucket.completeUpload(id, object);
-  return completed(call, object);
+  const object = { ...assembled, ...lockOfNew(call, bucket, open.upload.lock) };
+  return completed(call, bucket.completeUpload(id, object));
 }
 
 function completed(call: Call, object: StoredObject): Reply {
@@ -58,7 +60,7 @@ function completed(call: Call, object: StoredObject): Reply {
     ['ETag', `"${object.etag}"`],
     ...checksumElements(object.checksum, true),
   ]);
-  return { status: 200, xml };
+  return { status: 200, headers: versionHeader(object), xml };
 }
 
 function wasMadeOf(object: StoredObject, id: string, named: readonly NamedPart[]): boolean {

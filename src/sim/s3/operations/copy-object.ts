@@ -7,7 +7,9 @@ import type { Attributes, StoredObject } from '../state/records.ts';
 import { xmlDocument } from '../xml/xml-writer.ts';
 import { requestAttributes, requestMetadata } from './attributes.ts';
 import { type CopySource, copySource, digestSegments, requestedAlgorithm } from './copy-source.ts';
+import { lockOfNew, requestedLock } from './object-lock.ts';
 import { checkConditionalWrite } from './put-object.ts';
+import { versionHeader } from './requested-version.ts';
 
 /**
  * Copy an object. No bytes move: both objects name the same blobs. As on AWS the copy is a plain
@@ -23,7 +25,7 @@ export async function copyObject(call: Call): Promise<Reply> {
       `The specified copy source is larger than the maximum allowable size: ${MAX_BODY_BYTES}`,
     );
   }
-  const attributes = copyAttributes(call, source);
+  const attributes = { ...copyAttributes(call, source), ...lockOfNew(call, bucket, requestedLock(call, bucket)) };
   if (call.header('x-amz-metadata-directive') !== 'REPLACE' && bucket.objects.get(call.key) === source) {
     throw s3Error(
       'InvalidRequest',
@@ -37,9 +39,11 @@ export async function copyObject(call: Call): Promise<Reply> {
   try {
     const { etag, checksum } = await copyDigests(call, source);
     checkConditionalWrite(call, bucket);
-    bucket.putObject({ key: call.key, size, modified: call.now, etag, segments, checksum, ...attributes });
+    const object = { key: call.key, size, modified: call.now, etag, segments, checksum, ...attributes };
+    const headers = versionHeader(bucket.putObject(object));
     const fields = [['LastModified', isoDate(call.now)] as const, ['ETag', `"${etag}"`] as const];
-    return { status: 200, xml: xmlDocument('CopyObjectResult', [...fields, ...checksumElements(checksum, true)]) };
+    const xml = xmlDocument('CopyObjectResult', [...fields, ...checksumElements(checksum, true)]);
+    return { status: 200, headers, xml };
   } finally {
     call.state.blobs.release(segments);
   }
@@ -60,7 +64,7 @@ function renameObject(call: Call, { bucket: from, object }: CopySource): Reply {
   if (to.objects.get(call.key) === object) throw s3Error('InvalidRequest', 'An object cannot be renamed to itself.');
   checkConditionalWrite(call, to);
   to.putObject({ ...object, key: call.key });
-  from.deleteObject(object.key);
+  from.deleteObject(object.key, call.now);
   const fields = [['LastModified', isoDate(object.modified)] as const, ['ETag', `"${object.etag}"`] as const];
   return { status: 200, xml: xmlDocument('CopyObjectResult', fields) };
 }

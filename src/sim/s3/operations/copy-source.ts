@@ -7,7 +7,7 @@ import { percentDecode } from '../keys.ts';
 import { s3Error } from '../s3-error.ts';
 import type { Bucket } from '../state/bucket.ts';
 import type { Segment, StoredObject } from '../state/records.ts';
-import { storedObject } from './get-object.ts';
+import { storedObject } from './requested-version.ts';
 
 const READ_BYTES = 1024 * 1024;
 
@@ -20,14 +20,15 @@ export interface CopySource {
 /** The object that `x-amz-copy-source` names, once the copy conditions hold. */
 export function copySource(call: Call): CopySource {
   const [path = '', ...query] = (call.header('x-amz-copy-source') ?? '').split('?');
-  if (query.length > 0) throw s3Error('NotImplemented', 'Copying a version is not implemented.');
+  const version = query.length === 0 ? undefined : /^versionId=([A-Za-z0-9]+)$/.exec(query.join('?'))?.[1];
+  if (query.length > 0 && version === undefined) throw s3Error('InvalidArgument', 'Copy Source is not valid.');
   const decoded = percentDecode(path)?.replace(/^\//, '') ?? '';
   const slash = decoded.indexOf('/');
   if (slash <= 0 || slash === decoded.length - 1) {
     throw s3Error('InvalidArgument', 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey');
   }
   const bucket = call.state.bucket(decoded.slice(0, slash));
-  const object = storedObject(bucket, decoded.slice(slash + 1));
+  const object = storedObject(bucket, decoded.slice(slash + 1), version);
   const state = checkConditions(
     {
       ifMatch: call.header('x-amz-copy-source-if-match'),

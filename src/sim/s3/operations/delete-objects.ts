@@ -1,20 +1,40 @@
 import { receiveXml } from '../body/receive.ts';
 import type { Call, Reply } from '../call.ts';
 import { keyFromText, MAX_KEY_BYTES } from '../keys.ts';
-import { s3Error } from '../s3-error.ts';
+import { S3Error, s3Error } from '../s3-error.ts';
 import { MAX_PAGE } from '../settings.ts';
+import type { Bucket } from '../state/bucket.ts';
+import { isMarker } from '../state/versions.ts';
 import { childText, type XmlElement } from '../xml/xml-parser.ts';
 import { type XmlChildren, xmlDocument } from '../xml/xml-writer.ts';
+import { lockQuestion } from './object-lock.ts';
+import { versionHeader } from './requested-version.ts';
 
 export async function deleteObject(call: Call): Promise<Reply> {
   const bucket = call.state.bucket(call.bucket);
   const contents = deletesContents(call);
-  bucket.deleteObject(call.key);
+  const { id, marker } = deleteVersion(call, bucket, call.key, call.query.get('versionId'));
   if (contents) {
     const below = call.key.endsWith('/') ? call.key : `${call.key}/`;
-    for (const key of bucket.keysBelow(below)) bucket.deleteObject(key);
+    for (const key of bucket.keysBelow(below)) bucket.deleteObject(key, call.now);
   }
-  return { status: 204 };
+  const headers = { ...versionHeader({ version: id }), ...(marker ? { 'x-amz-delete-marker': 'true' } : {}) };
+  return { status: 204, headers };
+}
+
+/** The version that was deleted or, when none was named, the delete marker that was made, if any. */
+function deleteVersion(
+  call: Call,
+  bucket: Bucket,
+  key: string,
+  id: string | undefined,
+): { readonly id: string | undefined; readonly marker: boolean } {
+  if (id === undefined) {
+    const marker = bucket.deleteObject(key, call.now);
+    return { id: marker?.version, marker: marker !== undefined };
+  }
+  const version = bucket.deleteVersion(key, id, lockQuestion(call));
+  return { id, marker: version !== undefined && isMarker(version) };
 }
 
 /**
@@ -36,32 +56,28 @@ export async function deleteObjects(call: Call): Promise<Reply> {
   if (items.length === 0 || items.length > MAX_PAGE) throw s3Error('MalformedXML');
   const quiet = childText(root, 'Quiet') === 'true';
   const keys = items.map(requestedKey);
-  const results = keys.flatMap(({ text, versioned }): XmlChildren => {
-    const error = versioned
-      ? s3Error('NotImplemented', 'Versions are not implemented.')
-      : Buffer.byteLength(text) > MAX_KEY_BYTES
-        ? s3Error('KeyTooLongError')
-        : undefined;
-    if (error !== undefined) {
-      return [
-        [
-          'Error',
-          [
-            ['Key', text],
-            ['Code', error.code],
-            ['Message', error.message],
-          ],
-        ],
-      ];
+  const results = keys.flatMap(({ text, id }): XmlChildren => {
+    const named = [['Key', text] as const, ['VersionId', id] as const];
+    try {
+      if (Buffer.byteLength(text) > MAX_KEY_BYTES) throw s3Error('KeyTooLongError');
+      const deleted = deleteVersion(call, bucket, keyFromText(text), id);
+      const marker: XmlChildren = deleted.marker
+        ? [
+            ['DeleteMarker', true],
+            ['DeleteMarkerVersionId', deleted.id],
+          ]
+        : [];
+      return quiet ? [] : [['Deleted', [...named, ...marker]]];
+    } catch (error) {
+      if (!(error instanceof S3Error)) throw error;
+      return [['Error', [...named, ['Code', error.code], ['Message', error.message]]]];
     }
-    bucket.deleteObject(keyFromText(text));
-    return quiet ? [] : [['Deleted', [['Key', text]]]];
   });
   return { status: 200, xml: xmlDocument('DeleteResult', results) };
 }
 
-function requestedKey(item: XmlElement): { text: string; versioned: boolean } {
+function requestedKey(item: XmlElement): { text: string; id: string | undefined } {
   const text = childText(item, 'Key');
   if (text === undefined || text === '') throw s3Error('MalformedXML');
-  return { text, versioned: childText(item, 'VersionId') !== undefined };
+  return { text, id: childText(item, 'VersionId') };
 }

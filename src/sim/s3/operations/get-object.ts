@@ -3,17 +3,9 @@ import { checksumHeaders } from '../checksum/reply.ts';
 import { checkConditions } from '../http/conditions.ts';
 import { httpDate } from '../http/dates.ts';
 import { parseRange, sliceSegments } from '../http/ranges.ts';
-import { s3Error } from '../s3-error.ts';
-import type { Bucket } from '../state/bucket.ts';
-import type { StoredObject } from '../state/records.ts';
 import { attributeHeaders } from './attributes.ts';
-
-/** The object of a key; NoSuchKey when there is none. */
-export function storedObject(bucket: Bucket, key: string): StoredObject {
-  const object = bucket.objects.get(key);
-  if (object === undefined) throw s3Error('NoSuchKey');
-  return object;
-}
+import { lockHeaders } from './object-lock.ts';
+import { requestedObject, versionHeader } from './requested-version.ts';
 
 /** GET of an object, whole or one range of it. */
 export async function getObject(call: Call): Promise<Reply> {
@@ -29,8 +21,8 @@ export async function headObject(call: Call): Promise<Reply> {
 }
 
 function describe(call: Call): Reply {
-  const object = storedObject(call.state.bucket(call.bucket), call.key);
-  const common = { ETag: `"${object.etag}"`, 'Last-Modified': httpDate(object.modified) };
+  const object = requestedObject(call, call.state.bucket(call.bucket));
+  const common = { ETag: `"${object.etag}"`, 'Last-Modified': httpDate(object.modified), ...versionHeader(object) };
   const state = checkConditions(
     {
       ifMatch: call.header('if-match'),
@@ -43,7 +35,7 @@ function describe(call: Call): Reply {
   if (state === 'not-modified') return { status: 304, headers: common };
 
   const range = parseRange(call.header('range'), object.size);
-  const headers = { ...common, 'Accept-Ranges': 'bytes', ...attributeHeaders(object) };
+  const headers = { ...common, 'Accept-Ranges': 'bytes', ...attributeHeaders(object), ...lockHeaders(object) };
   if (range === undefined) {
     const wanted = call.header('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';
     return {

@@ -4,6 +4,8 @@ import { checksumHeaders } from '../checksum/reply.ts';
 import { checkWriteConditions } from '../http/conditions.ts';
 import type { Bucket } from '../state/bucket.ts';
 import { requestAttributes } from './attributes.ts';
+import { lockOfNew, requestedLock } from './object-lock.ts';
+import { versionHeader } from './requested-version.ts';
 
 /** Conditions of a write; most VAST releases are taken to ignore them, which is the default. */
 export function checkConditionalWrite(call: Call, bucket: Bucket): void {
@@ -12,7 +14,7 @@ export function checkConditionalWrite(call: Call, bucket: Bucket): void {
 
 export async function putObject(call: Call): Promise<Reply> {
   const bucket = call.state.bucket(call.bucket);
-  const attributes = requestAttributes(call);
+  const attributes = { ...requestAttributes(call), ...lockOfNew(call, bucket, requestedLock(call, bucket)) };
   checkConditionalWrite(call, bucket);
   call.state.checkRoom(call.bucket, call.body.length(), bucket.objects.get(call.key) === undefined ? 1 : 0);
   const received = await receiveBlob(call);
@@ -20,8 +22,9 @@ export async function putObject(call: Call): Promise<Reply> {
     // Again: another request may have written the key while the body came in.
     checkConditionalWrite(call, bucket);
     const { segments, size, md5: etag, checksum } = received;
-    bucket.putObject({ key: call.key, size, modified: call.now, etag, segments, checksum, ...attributes });
-    return { status: 200, headers: { ETag: `"${etag}"`, ...checksumHeaders(checksum) } };
+    const object = { key: call.key, size, modified: call.now, etag, segments, checksum, ...attributes };
+    const version = versionHeader(bucket.putObject(object));
+    return { status: 200, headers: { ETag: `"${etag}"`, ...checksumHeaders(checksum), ...version } };
   } finally {
     call.state.blobs.release(received.segments);
   }

@@ -1,21 +1,23 @@
 import type { Call, Reply } from '../call.ts';
-import {
-  createBucket,
-  deleteBucket,
-  getBucketLocation,
-  getBucketVersioning,
-  headBucket,
-  listBuckets,
-} from './buckets.ts';
+import { createBucket, deleteBucket, getBucketLocation, headBucket, listBuckets } from './buckets.ts';
 import { completeMultipartUpload } from './complete-upload.ts';
 import { copyObject } from './copy-object.ts';
 import { deleteObject, deleteObjects } from './delete-objects.ts';
 import { getObject, headObject } from './get-object.ts';
 import { listObjects, listObjectsV2 } from './list-objects.ts';
+import {
+  getObjectLegalHold,
+  getObjectLockConfiguration,
+  getObjectRetention,
+  putObjectLegalHold,
+  putObjectLockConfiguration,
+  putObjectRetention,
+} from './object-lock.ts';
 import { listParts, uploadPart, uploadPartCopy } from './parts.ts';
 import { putObject } from './put-object.ts';
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './tagging.ts';
 import { abortMultipartUpload, createMultipartUpload, listMultipartUploads } from './uploads.ts';
+import { getBucketVersioning, listObjectVersions, putBucketVersioning } from './versioning.ts';
 
 export type OperationName =
   | 'ListBuckets'
@@ -24,6 +26,10 @@ export type OperationName =
   | 'DeleteBucket'
   | 'GetBucketLocation'
   | 'GetBucketVersioning'
+  | 'PutBucketVersioning'
+  | 'GetObjectLockConfiguration'
+  | 'PutObjectLockConfiguration'
+  | 'ListObjectVersions'
   | 'ListObjects'
   | 'ListObjectsV2'
   | 'ListMultipartUploads'
@@ -36,6 +42,10 @@ export type OperationName =
   | 'GetObjectTagging'
   | 'PutObjectTagging'
   | 'DeleteObjectTagging'
+  | 'GetObjectRetention'
+  | 'PutObjectRetention'
+  | 'GetObjectLegalHold'
+  | 'PutObjectLegalHold'
   | 'CreateMultipartUpload'
   | 'UploadPart'
   | 'UploadPartCopy'
@@ -65,12 +75,20 @@ function route(name: OperationName, method: string, level: Level, run: Route['ru
 }
 
 const LISTING = ['prefix', 'delimiter', 'max-keys', 'encoding-type'];
+const VERSION = { parameters: ['versionId'] };
 
 /** More selective routes come first. */
 const ROUTES: readonly Route[] = [
   route('ListBuckets', 'GET', 'service', listBuckets),
   route('GetBucketLocation', 'GET', 'bucket', getBucketLocation, { selectors: ['location'] }),
   route('GetBucketVersioning', 'GET', 'bucket', getBucketVersioning, { selectors: ['versioning'] }),
+  route('PutBucketVersioning', 'PUT', 'bucket', putBucketVersioning, { selectors: ['versioning'] }),
+  route('GetObjectLockConfiguration', 'GET', 'bucket', getObjectLockConfiguration, { selectors: ['object-lock'] }),
+  route('PutObjectLockConfiguration', 'PUT', 'bucket', putObjectLockConfiguration, { selectors: ['object-lock'] }),
+  route('ListObjectVersions', 'GET', 'bucket', listObjectVersions, {
+    selectors: ['versions'],
+    parameters: [...LISTING, 'key-marker', 'version-id-marker'],
+  }),
   route('ListMultipartUploads', 'GET', 'bucket', listMultipartUploads, {
     selectors: ['uploads'],
     parameters: ['prefix', 'key-marker', 'upload-id-marker', 'max-uploads', 'encoding-type'],
@@ -87,6 +105,10 @@ const ROUTES: readonly Route[] = [
   route('GetObjectTagging', 'GET', 'object', getObjectTagging, { selectors: ['tagging'] }),
   route('PutObjectTagging', 'PUT', 'object', putObjectTagging, { selectors: ['tagging'] }),
   route('DeleteObjectTagging', 'DELETE', 'object', deleteObjectTagging, { selectors: ['tagging'] }),
+  route('GetObjectRetention', 'GET', 'object', getObjectRetention, { selectors: ['retention'], ...VERSION }),
+  route('PutObjectRetention', 'PUT', 'object', putObjectRetention, { selectors: ['retention'], ...VERSION }),
+  route('GetObjectLegalHold', 'GET', 'object', getObjectLegalHold, { selectors: ['legal-hold'], ...VERSION }),
+  route('PutObjectLegalHold', 'PUT', 'object', putObjectLegalHold, { selectors: ['legal-hold'], ...VERSION }),
   route('CreateMultipartUpload', 'POST', 'object', createMultipartUpload, { selectors: ['uploads'] }),
   route('CompleteMultipartUpload', 'POST', 'object', completeMultipartUpload, { selectors: ['uploadId'] }),
   route('AbortMultipartUpload', 'DELETE', 'object', abortMultipartUpload, { selectors: ['uploadId'] }),
@@ -98,9 +120,9 @@ const ROUTES: readonly Route[] = [
   route('UploadPart', 'PUT', 'object', uploadPart, { selectors: ['uploadId', 'partNumber'] }),
   route('CopyObject', 'PUT', 'object', copyObject, { copies: true }),
   route('PutObject', 'PUT', 'object', putObject),
-  route('GetObject', 'GET', 'object', getObject),
-  route('HeadObject', 'HEAD', 'object', headObject),
-  route('DeleteObject', 'DELETE', 'object', deleteObject),
+  route('GetObject', 'GET', 'object', getObject, VERSION),
+  route('HeadObject', 'HEAD', 'object', headObject, VERSION),
+  route('DeleteObject', 'DELETE', 'object', deleteObject, VERSION),
 ];
 
 /** What decides which operation a request means. */

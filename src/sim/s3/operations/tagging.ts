@@ -4,7 +4,7 @@ import { s3Error } from '../s3-error.ts';
 import { childText } from '../xml/xml-parser.ts';
 import { xmlDocument } from '../xml/xml-writer.ts';
 import { checkTags, type Tag } from './attributes.ts';
-import { storedObject } from './get-object.ts';
+import { storedObject } from './requested-version.ts';
 
 export async function getObjectTagging(call: Call): Promise<Reply> {
   const { tags } = storedObject(call.state.bucket(call.bucket), call.key);
@@ -35,5 +35,5 @@ export async function deleteObjectTagging(call: Call): Promise<Reply> {
 
 function replaceTags(call: Call, tags: readonly Tag[]): void {
   const bucket = call.state.bucket(call.bucket);
-  bucket.putObject({ ...storedObject(bucket, call.key), tags });
+  bucket.revise({ ...storedObject(bucket, call.key), tags });
 }

@@ -9,6 +9,7 @@ import { type XmlChildren, xmlDocument } from '../xml/xml-writer.ts';
 import { requestAttributes } from './attributes.ts';
 import { requestedAlgorithm } from './copy-source.ts';
 import { nameEncoder, pageSize } from './listing.ts';
+import { requestedLock } from './object-lock.ts';
 import { OWNER } from './owner.ts';
 
 /** Uploads made in the same millisecond still get ascending ids. */
@@ -24,7 +25,9 @@ export async function createMultipartUpload(call: Call): Promise<Reply> {
   const bucket = call.state.bucket(call.bucket);
   const checksum = uploadChecksum(call);
   const id = newUploadId(call.now);
-  bucket.createUpload({ id, key: call.key, initiated: call.now, checksum, ...requestAttributes(call) });
+  const lock = requestedLock(call, bucket);
+  const attributes = { ...requestAttributes(call), ...(lock ? { lock } : {}) };
+  bucket.createUpload({ id, key: call.key, initiated: call.now, checksum, ...attributes });
   const headers: Record<string, string> =
     checksum === undefined
       ? {}

@@ -5,7 +5,9 @@ import { s3Error } from '../s3-error.ts';
 import type { BlobStore } from './blob-store.ts';
 import { Journal } from './journal.ts';
 import { KeyIndex } from './key-index.ts';
-import type { JournalRecord, StoredObject, StoredPart, StoredUpload } from './records.ts';
+import { checkDeletable, type LockQuestion, type Protection } from './locks.ts';
+import type { DeleteMarker, JournalRecord, StoredObject, StoredPart, StoredUpload } from './records.ts';
+import { isMarker, newVersionId, type StoredVersion, Versions, versionIdOf } from './versions.ts';
 
 /** An upload and the parts stored so far, by number. */
 export interface OpenUpload {
@@ -34,12 +36,14 @@ export class Bucket {
   readonly name: string;
   readonly #blobs: BlobStore;
   readonly #objects = new KeyIndex<StoredObject>();
+  readonly #versions = new Versions();
   readonly #uploads = new Map<string, OpenUpload>();
   #partCount = 0;
   #bytes = 0;
   #blocks = 0;
   #created = 0;
   #location = '';
+  #protection: Protection = { versioning: false, objectLock: false };
   #journal: Journal | undefined;
 
   private constructor(name: string, blobs: BlobStore) {
@@ -70,6 +74,32 @@ export class Bucket {
 
   get objects(): Pick<KeyIndex<StoredObject>, 'get' | 'next' | 'size'> {
     return this.#objects;
+  }
+
+  get protection(): Protection {
+    return this.#protection;
+  }
+
+  /** Versioning and object lock; whoever calls sees to it that neither is turned off. */
+  protect(protection: Protection): void {
+    this.#commit({ type: 'protection', protection });
+  }
+
+  /** No object, and no version of one. */
+  get isEmpty(): boolean {
+    return this.#objects.size === 0 && this.#versions.count === 0;
+  }
+
+  /** All versions of a key, the newest first. */
+  versions(key: string): StoredVersion[] {
+    const current = this.#objects.get(key);
+    return [...(current === undefined ? [] : [current]), ...this.#versions.of(key)];
+  }
+
+  /** The first key with a version `>= from` (or `> from`). */
+  nextVersioned(from: string, inclusive: boolean): string | undefined {
+    const [one, other] = [this.#objects.next(from, inclusive), this.#versions.next(from, inclusive)];
+    return one === undefined || (other !== undefined && other < one) ? other : one;
   }
 
   get uploads(): ReadonlyMap<string, OpenUpload> {
@@ -110,13 +140,40 @@ export class Bucket {
     return open;
   }
 
-  putObject(object: StoredObject): void {
-    this.#commit({ type: 'object', object });
+  /** Returns the object as it was stored, with its version. */
+  putObject(object: StoredObject): StoredObject {
+    const stored = this.#asVersion(object);
+    this.#commit({ type: 'object', object: stored });
+    return stored;
   }
 
-  /** Deleting what is not there does nothing. */
-  deleteObject(key: string): void {
-    if (this.#objects.get(key) !== undefined) this.#commit({ type: 'delete', key });
+  /**
+   * With versioning: a delete marker, which is returned, becomes the newest version. Without: deleting what is not there does nothing.
+   *
+   * @param now milliseconds since the epoch.
+   */
+  deleteObject(key: string, now = Date.now()): DeleteMarker | undefined {
+    if (!this.#protection.versioning) {
+      if (this.#objects.get(key) !== undefined) this.#commit({ type: 'delete', key });
+      return undefined;
+    }
+    const marker = { marker: true, key, modified: now, version: newVersionId(now) } as const;
+    this.#commit({ type: 'marker', marker });
+    return marker;
+  }
+
+  /** Delete one version for good; undefined when it is not there. Throws AccessDenied while it is locked. */
+  deleteVersion(key: string, id: string, question: LockQuestion): StoredVersion | undefined {
+    const version = this.versions(key).find((each) => versionIdOf(each) === id);
+    if (version === undefined) return undefined;
+    if (!isMarker(version)) checkDeletable(version.lock, question);
+    this.#commit({ type: 'delete-version', key, id });
+    return version;
+  }
+
+  /** Replace a version by one that differs in its tags or its lock only. */
+  revise(object: StoredObject): void {
+    this.#commit({ type: 'revise', object });
   }
 
   createUpload(upload: StoredUpload): void {
@@ -133,9 +190,12 @@ export class Bucket {
     this.#commit({ type: 'abort', id });
   }
 
-  completeUpload(id: string, object: StoredObject): void {
+  /** Returns the object as it was stored, with its version. */
+  completeUpload(id: string, object: StoredObject): StoredObject {
     this.upload(id, object.key);
-    this.#commit({ type: 'complete', id, object });
+    const stored = this.#asVersion(object);
+    this.#commit({ type: 'complete', id, object: stored });
+    return stored;
   }
 
   /** Stop; later changes are NoSuchBucket. */
@@ -148,6 +208,7 @@ export class Bucket {
   drop(): void {
     this.close();
     for (const object of this.#objects.values()) this.#blobs.release(object.segments);
+    for (const version of this.#versions.all()) if (!isMarker(version)) this.#blobs.release(version.segments);
     for (const id of [...this.#uploads.keys()]) this.#endUpload(id);
   }
 
@@ -155,7 +216,7 @@ export class Bucket {
     if (this.#journal === undefined) throw s3Error('NoSuchBucket');
     this.#journal.append(record);
     this.#apply(record);
-    const live = 1 + this.#objects.size + this.#uploads.size + this.#partCount;
+    const live = 2 + this.#objects.size + this.#versions.count + this.#uploads.size + this.#partCount;
     if (this.#journal.isWorthRewriting(live)) this.#journal.rewrite(this.#records());
   }
 
@@ -185,14 +246,62 @@ export class Bucket {
         this.#setObject(record.object);
         this.#endUpload(record.id);
         return;
+      case 'protection':
+        this.#protection = record.protection;
+        return;
+      case 'marker':
+        this.#retire(record.marker.key);
+        this.#versions.push(record.marker);
+        return;
+      case 'delete-version':
+        this.#removeVersion(record.key, record.id);
+        return;
+      case 'revise':
+        this.#replaceVersion(record.object);
+        return;
     }
+  }
+
+  #asVersion({ version: _, lock, ...object }: StoredObject): StoredObject {
+    const locked = lock === undefined || !this.#protection.objectLock ? {} : { lock };
+    return this.#protection.versioning
+      ? { ...object, ...locked, version: newVersionId(object.modified) }
+      : { ...object, ...locked };
   }
 
   #setObject(object: StoredObject): void {
     // Retain first: the new object may share blobs with the one that it replaces.
     this.#keep(object);
+    if (object.version !== undefined) this.#retire(object.key);
     this.#forget(this.#objects.get(object.key));
     this.#objects.set(object.key, object);
+  }
+
+  /** The present object of a key becomes an older version. */
+  #retire(key: string): void {
+    const current = this.#objects.get(key);
+    if (current === undefined) return;
+    this.#objects.delete(key);
+    this.#versions.push(current);
+  }
+
+  /** When the newest version goes, the one before it is present again. */
+  #removeVersion(key: string, id: string): void {
+    const current = this.#objects.get(key);
+    const isCurrent = current !== undefined && versionIdOf(current) === id;
+    const removed = isCurrent ? current : this.#versions.remove(key, id);
+    if (isCurrent) this.#objects.delete(key);
+    if (removed !== undefined && !isMarker(removed)) this.#forget(removed);
+    const [newest] = this.versions(key);
+    if (newest === undefined || isMarker(newest) || newest === this.#objects.get(key)) return;
+    this.#versions.remove(key, versionIdOf(newest));
+    this.#objects.set(key, newest);
+  }
+
+  #replaceVersion(object: StoredObject): void {
+    const current = this.#objects.get(object.key);
+    if (current !== undefined && current.version === object.version) this.#objects.set(object.key, object);
+    else this.#versions.replace(object);
   }
 
   #setPart(id: string, part: StoredPart): void {
@@ -228,6 +337,12 @@ export class Bucket {
 
   *#records(): Iterable<JournalRecord> {
     yield { type: 'bucket', version: 1, created: this.#created, location: this.#location };
+    yield { type: 'protection', protection: this.#protection };
+    for (const history of this.#versions.histories()) {
+      for (const version of history) {
+        yield isMarker(version) ? { type: 'marker', marker: version } : { type: 'object', object: version };
+      }
+    }
     for (const object of this.#objects.values()) yield { type: 'object', object };
     for (const { upload, parts } of this.#uploads.values()) {
       yield { type: 'upload', upload };

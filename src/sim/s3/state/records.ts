@@ -3,6 +3,7 @@
  * bucket: a blob that no record names does not exist.
  */
 import type { Checksum, ChecksumAlgorithm, ChecksumType } from '../checksum/algorithms.ts';
+import type { ObjectLock, Protection } from './locks.ts';
 
 /** A run of bytes inside a blob. Objects, parts and copies share blobs. */
 export interface Segment {
@@ -34,6 +35,18 @@ export interface StoredObject extends Attributes {
   readonly upload?:
     | { readonly id: string; readonly parts: readonly (readonly [number: number, etag: string])[] }
     | undefined;
+  /** Absent when it was made without versioning. */
+  readonly version?: string | undefined;
+  readonly lock?: ObjectLock | undefined;
+}
+
+/** The version that a DELETE without a version id makes. */
+export interface DeleteMarker {
+  readonly marker: true;
+  readonly key: string;
+  /** Milliseconds since the epoch. */
+  readonly modified: number;
+  readonly version: string;
 }
 
 export interface StoredPart {
@@ -51,6 +64,8 @@ export interface StoredUpload extends Attributes {
   readonly key: string;
   readonly initiated: number;
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined;
+  /** For the object that it becomes. */
+  readonly lock?: ObjectLock | undefined;
 }
 
 export type JournalRecord =
@@ -61,4 +76,9 @@ export type JournalRecord =
   | { readonly type: 'part'; readonly id: string; readonly part: StoredPart }
   | { readonly type: 'abort'; readonly id: string }
   /** Publishes the object and ends its upload in one step. */
-  | { readonly type: 'complete'; readonly id: string; readonly object: StoredObject };
+  | { readonly type: 'complete'; readonly id: string; readonly object: StoredObject }
+  | { readonly type: 'protection'; readonly protection: Protection }
+  | { readonly type: 'marker'; readonly marker: DeleteMarker }
+  | { readonly type: 'delete-version'; readonly key: string; readonly id: string }
+  /** The same version with other tags or another lock. */
+  | { readonly type: 'revise'; readonly object: StoredObject };

@@ -60,7 +60,7 @@ export class SimState implements BucketSpace {
   /** Open uploads do not keep a bucket alive; objects do, unless its contents are to go with it. */
   deleteBucket(name: string, { contents = false } = {}): void {
     const bucket = this.bucket(name);
-    if (bucket.objects.size > 0 && !contents) throw s3Error('BucketNotEmpty');
+    if (!bucket.isEmpty && !contents) throw s3Error('BucketNotEmpty');
     const removed = this.#temporary();
     renameSync(join(this.#dir, 'buckets', name), removed);
     this.#buckets.delete(name);

@@ -1,4 +1,5 @@
 import { isBelow } from '../../cluster/file-system.ts';
+import { protectBucket } from '../../cluster/protect-bucket.ts';
 import type { View } from '../../cluster/records.ts';
 import { isSince } from '../../cluster/release.ts';
 import type { Context, Route } from '../context.ts';
@@ -61,6 +62,7 @@ const VIEWS: Resource<View> = {
   prepare: prepareView,
   made: (view, context) => {
     if (context.body['create_dir'] === true) context.files.ensure(view.tenant_id, view.path);
+    protectBucket(view, context.files);
   },
   checkChange: checkViewChange,
 };
