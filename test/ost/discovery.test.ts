@@ -45,24 +45,25 @@ t.test('a server without a section: by name, user and password', async (t) => {
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
   const registry = await ServerRegistry.open(settings, log, lookFor);
   t.teardown(() => registry.close());
+  const find = async (name: string, login: HostLogin | undefined) => registry.find(name, login);
 
-  t.equal((await registry.find('VastData:known', BAD)).id, 'known', 'a section needs nobody’s password');
+  t.equal((await find('VastData:known', BAD)).id, 'known', 'a section needs nobody’s password');
   t.equal(looked, 0);
-  await t.rejects(registry.find('VastData:vast9', undefined), refusal('not-found'));
-  await t.rejects(registry.find('other:vast9', GOOD), refusal('not-found'));
-  await t.rejects(registry.find('VastData:../x', GOOD), refusal('not-found'));
+  await t.rejects(find('VastData:vast9', undefined), refusal('not-found'));
+  await t.rejects(find('other:vast9', GOOD), refusal('not-found'));
+  await t.rejects(find('VastData:../x', GOOD), refusal('not-found'));
   t.equal(looked, 0);
 
-  const polls = Array.from({ length: 20 }, () => registry.find('VastData:vast9', BAD));
+  const polls = Array.from({ length: 20 }, () => find('VastData:vast9', BAD));
   for (const { status } of await Promise.allSettled(polls)) t.equal(status, 'rejected');
-  await t.rejects(registry.find('VastData:vast9', BAD), refusal('credentials'));
+  await t.rejects(find('VastData:vast9', BAD), refusal('credentials'));
   t.equal(looked, 1, 'a bad password is tried once');
-  const servers = await Promise.all(Array.from({ length: 20 }, () => registry.find('VastData:vast9', GOOD)));
+  const servers = await Promise.all(Array.from({ length: 20 }, () => find('VastData:vast9', GOOD)));
   t.equal(new Set(servers).size, 1);
   t.equal(looked, 2);
   t.equal(registry.get('VastData:vast9'), servers[0], 'known from now on');
-  await t.rejects(registry.find('VastData:vast9', BAD), refusal('credentials'), 'but not to strangers');
-  t.equal(await registry.find('VastData:vast9', GOOD), servers[0]);
+  await t.rejects(find('VastData:vast9', BAD), refusal('credentials'), 'but not to strangers');
+  t.equal(await find('VastData:vast9', GOOD), servers[0]);
   t.match(servers[0]?.storage.name, `s3:${sim.urls[0]}`);
 
   // Its keys stand where provisioning would put them.
@@ -71,7 +72,7 @@ t.test('a server without a section: by name, user and password', async (t) => {
   writeFileSync(join(settings.engine.state_dir, 's3-vast9.credentials'), keys, { mode: 0o600 });
   t.same(await servers[0]?.lsus(), []);
   t.ok((await servers[0]?.capacity('any'))?.total);
-  await t.rejects(registry.find('VastData:nowhere', GOOD), refusal('not-found'));
+  await t.rejects(find('VastData:nowhere', GOOD), refusal('not-found'));
   t.notMatch(lines.join(''), /canary-bad|pass:word/);
 });
 

@@ -1,5 +1,6 @@
 import { setImmediate as tick } from 'node:timers/promises';
 import t from 'tap';
+import { EngineError } from '../../src/errors.ts';
 import { encodeFrame } from '../../src/ost/wire/frame.ts';
 import { memoryBench } from './support/engine.ts';
 import { imageId, refuses } from './support/host.ts';
@@ -176,7 +177,38 @@ t.test('delete is refused while somebody uses the image', async (t) => {
   await refuses(t, host.ask('IMAGE_DELETE', { ...name, flags: 0 }), 'NOT_FOUND');
   await t.resolves(host.ask('IMAGE_DELETE', { ...name, flags: 0 }, true), 'sent again: done is done');
   const page = await host.ask('EVENT_GET', { server: 1n, after: 0n, timeout_ms: 0, max: 64 });
-  t.match(page.events, [{ type: 3, lsu: 'lsu', image: { basename: 'used' } }]);
+  t.match(page.events, [
+    { type: 4, lsu: 'lsu', image: { basename: 'used' } },
+    { type: 3, lsu: 'lsu', image: { basename: 'used' } },
+  ]);
+});
+
+t.test('what a host sends after the opening of a server that must be looked for waits for it', async (t) => {
+  const bench = await memoryBench(t);
+  const host = bench.stranger();
+  await host.connect(bench.socket);
+  const servers = bench.engine?.services.servers;
+  if (servers === undefined) throw new Error('no engine');
+  const found = Promise.withResolvers<void>();
+  const find = t.capture(servers, 'find', (name: string) => found.promise.then(() => servers.get(name)));
+  const opened = host.openServer();
+  const created = host.create(1n, imageId('image'));
+  const written = created.then(() => host.write(1n, 0, 0, bytes(MIB, 1)));
+  const listed = host.ask('LSU_LIST', { server: 1n, max: 9, cursor: '' });
+  await host.ask('PING', {});
+  t.equal(find().length, 1);
+  found.resolve();
+  await Promise.all([opened, created, written]);
+  t.match((await listed).names, [{ name: 'lsu' }, { name: 'other' }]);
+
+  const never = Promise.withResolvers<never>();
+  t.capture(servers, 'find', () => never.promise);
+  const lost = host.openServer();
+  const waits = host.ask('LSU_LIST', { server: 1n, max: 9, cursor: '' });
+  await host.ask('PING', {});
+  never.reject(new EngineError('VOST_NOT_FOUND', 'not-found', 'nowhere'));
+  await t.rejects(lost);
+  t.match((await waits).names, [{ name: 'lsu' }, { name: 'other' }], 'what waited goes on all the same');
 });
 
 t.test('what a host may not do is said, and the session goes on', async (t) => {
