@@ -5,7 +5,7 @@ import { ImageWriter } from '../image/image-writer.ts';
 import { verifyImage } from '../image/verify-image.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { ObjectStore } from '../vast/store.ts';
-import { ok, type Seen } from './finding.ts';
+import { ok, type Seen, skipped } from './finding.ts';
 
 const MIB = 2 ** 20;
 /** Two parts of S3's smallest size: the way of a large image, with little to send. */
@@ -15,6 +15,9 @@ const CLEAN_UP_MS = 30_000;
 
 /** Write an image, read it back, compare every byte, and delete it, as a backup would. Whatever happens it is deleted. */
 export async function probeImage(store: ObjectStore, resources: Resources, signal: AbortSignal): Promise<Seen> {
+  if ((await store.retention?.status({ signal }))?.byDefault !== undefined) {
+    return skipped('the bucket locks every new object, this one as well', 'try a backup that may stay');
+  }
   const name = `vast-ost-doctor-${process.pid}-${randomBytes(4).toString('hex')}`;
   const begun = performance.now();
   const identity = { basename: name, date: String(Math.floor(Date.now() / 1000)), full_name: '', qualifiers: [] };

@@ -153,6 +153,24 @@ t.test('a gateway that stays away fails the backup, and the others still serve',
   t.same(await imagesOf(TWO, lsu), []);
 });
 
+t.test('three gateways are the VIPs of one storage; one is killed and another one stands still', async (t) => {
+  const lsu = freshLsu();
+  const endpoints = ['--endpoints', [1, 2, 3].map((at) => `http://127.0.28.${at}:28000`).join(',')];
+  const backup = new Backup(ONE, lsu, 'vips', endpoints);
+  await backup.feed(40);
+  await script('ceph', 'kill', 'gateway-1');
+  t.teardown(() => script('ceph', 'gateway', '1'));
+  await backup.feed(40);
+  await signalDaemon('gateway-2', 'SIGSTOP');
+  const rest = backup.feed(40);
+  t.ok(await backup.retried(), 'requests went on elsewhere');
+  await rest;
+  const outcome = await backup.end();
+  await signalDaemon('gateway-2', 'SIGCONT');
+  t.equal(outcome.code, 0, outcome.stderr);
+  t.equal(await restoredDigest(THREE, lsu, 'vips'), outcome.sha256);
+});
+
 t.test('the object store stands still for 20 s', async (t) => {
   const lsu = freshLsu();
   const backup = new Backup(TWO, lsu, 'stopped-osd');

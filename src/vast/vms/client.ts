@@ -114,7 +114,7 @@ export class VmsClient {
   async vips(poolName?: string, options: RequestOptions = {}): Promise<string[]> {
     // A cluster's administrator who names a tenant is shown what the tenant's would be: no pools.
     const pools = await this.vipPools.list(options).catch((error: unknown) => {
-      if (failureOf(error) !== 'access') throw error;
+      if (failureOf(error) !== 'access' || !this.#session.namesTenant) throw error;
       return this.vipPools.list({ ...options, anyTenant: true });
     });
     const wanted = pools.filter(({ name, role, enabled }) =>

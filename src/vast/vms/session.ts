@@ -75,6 +75,11 @@ export class VmsSession {
     });
   }
 
+  /** Whether requests carry the name of a tenant. */
+  get namesTenant(): boolean {
+    return 'x-tenant-name' in this.#tenantHeader;
+  }
+
   /** Requests sent so far, logins aside. */
   get calls(): number {
     return this.#calls;
