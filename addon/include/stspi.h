@@ -133,6 +133,7 @@ typedef struct sts_lsu {
 #define STS_LSUF_WORM 0x0004u       /* [ours] */
 #define STS_LSUF_REP_SOURCE 0x0008u /* [name] */
 #define STS_LSUF_REP_TARGET 0x0010u /* [name] */
+#define STS_LSUF_DEDUP 0x0020u      /* [ours] the storage deduplicates by itself */
 
 typedef struct sts_lsu_info {
   char lsu_name[STS_MAX_LSUNAME];

@@ -97,7 +97,8 @@ static int lsu_prop(struct call *call, const sts_lsu_t *lsu, sts_lsu_info_t *inf
                     (found->flags & WIRE_LSU_WRITE ? STS_LSUF_WRITE : 0) |
                     (found->flags & WIRE_LSU_WORM ? STS_LSUF_WORM : 0) |
                     (found->flags & WIRE_LSU_COPY_SOURCE ? STS_LSUF_REP_SOURCE : 0) |
-                    (found->flags & WIRE_LSU_COPY_TARGET ? STS_LSUF_REP_TARGET : 0);
+                    (found->flags & WIRE_LSU_COPY_TARGET ? STS_LSUF_REP_TARGET : 0) |
+                    (found->flags & WIRE_LSU_DEDUP ? STS_LSUF_DEDUP : 0);
   info->lsu_capacity = found->capacity;
   info->lsu_used = found->used;
   info->lsu_capacity_phys = found->phys_capacity;

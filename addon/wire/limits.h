@@ -88,6 +88,7 @@ enum wire_result {
 #define WIRE_LSU_WORM UINT64_C(0x0004)
 #define WIRE_LSU_COPY_SOURCE UINT64_C(0x0008)
 #define WIRE_LSU_COPY_TARGET UINT64_C(0x0010)
+#define WIRE_LSU_DEDUP UINT64_C(0x0020)
 
 /* image_info.flags and image_list.kinds */
 #define WIRE_IMAGE_PENDING 0x0001

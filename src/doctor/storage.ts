@@ -5,6 +5,7 @@ import type { VipSource } from '../vast/vip-pool/vip-source.ts';
 import { examineDirectory } from './directory.ts';
 import { examineEndpoint } from './endpoint.ts';
 import { type Findings, failure, look, ok, skipped } from './finding.ts';
+import { examinePolicy } from './policy.ts';
 import { probeImage } from './probe-image.ts';
 
 export interface StorageUnderTest {
@@ -39,6 +40,11 @@ export async function* examineStorage(options: StorageUnderTest): Findings {
   });
   yield listed;
   for (const lsu of options.lsu === undefined ? lsus : [options.lsu]) {
+    if (url.startsWith('s3:')) {
+      yield await look(`${subject} lsu ${lsu}`, 'bucket policy', async () =>
+        examinePolicy(await storage.open(lsu, { signal }), signal),
+      );
+    }
     yield await look(`${subject} lsu ${lsu}`, 'probe image', async () => {
       if (!options.write) return skipped('nothing is written');
       return probeImage(await storage.open(lsu, { signal }), resources, signal);

@@ -62,6 +62,11 @@ export class Cluster {
     return facts === undefined ? undefined : spaceOf(facts, this.#options.placeOf(lsu));
   }
 
+  /** Whether the cluster says that it finds what it has already, and keeps it once. */
+  get deduplicates(): boolean {
+    return this.#facts.peek()?.cluster?.enable_similarity === true;
+  }
+
   /** The directory of an LSU on the cluster, as far as it is known now. */
   pathNow(lsu: string): string | undefined {
     const place = this.#options.placeOf(lsu);

@@ -148,6 +148,8 @@ export interface ObjectStore {
   readonly capabilities: StoreCapabilities;
   /** Absent for stores that know no locks; whether this LSU has them is what {@link Retention.status} tells. */
   readonly retention?: Retention;
+  /** The policy that says who may do what in this LSU, as JSON; undefined when it has none. Absent for stores that know no policies. */
+  policy?(options?: RequestOptions): Promise<string | undefined>;
   /** Absent for stores that know no versions. */
   readonly history?: VersionHistory;
   /** Store a whole object at once, replacing an older one atomically; durable when this answers. */

@@ -75,6 +75,7 @@ t.test('an S3 store', async (t) => {
     'server s3: connection': 'ok',
     'server s3: clock': 'ok',
     'server s3: LSUs': 'ok',
+    'server s3 lsu lsu-1: bucket policy': 'ok',
     'server s3 lsu lsu-1: probe image': 'ok',
   });
   const wrong = { AWS_ACCESS_KEY_ID: KEYS.accessKey, AWS_SECRET_ACCESS_KEY: 'canary-secret' };

@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { readCredentialsFile } from '../../src/config/credentials-file.ts';
+import { LSU_FLAG } from '../../src/ost/wire/constants.ts';
 import type { Cluster } from '../../src/sim/cluster.ts';
 import { S3Storage } from '../../src/vast/s3/storage.ts';
 import { Host } from '../ost/support/host.ts';
@@ -169,6 +170,7 @@ t.test('provision, serve, tear down; no secret is written anywhere', async (t) =
   ]);
   const info = await host.ask('LSU_PROP', { server: 1n, lsu: 'nbu-two' });
   t.match(info, { capacity: 10n * 2n ** 30n, used: 0n });
+  t.equal(info.flags & LSU_FLAG.DEDUP, LSU_FLAG.DEDUP, 'as the cluster says');
   t.ok(info.phys_capacity > 0n);
   const config = Buffer.from((await host.ask('CONFIG_GET', { server: 1n })).text).toString();
   t.match(config, /^nbu-two\.high_water_percent = 90$/m);

@@ -26,7 +26,7 @@ export const lsuHandlers: Handlers<'LSU_LIST' | 'LSU_PROP' | 'LSU_LABEL'> = {
       name: lsu,
       label,
       description: clipText(`${about === '' ? '' : `${about}: `}${server.storage.name}/${lsu}`, MAX_NAME),
-      flags: worm === undefined ? FLAGS : FLAGS | LSU_FLAG.WORM,
+      flags: FLAGS | (worm === undefined ? 0n : LSU_FLAG.WORM) | (server.cluster?.deduplicates ? LSU_FLAG.DEDUP : 0n),
       capacity: capacity.total,
       used: capacity.used,
       phys_capacity: capacity.physicalTotal,

@@ -61,7 +61,7 @@ export const CAPABILITY = {
   WORM: 128n,
 } as const;
 /** lsu_info.flags */
-export const LSU_FLAG = { READ: 1n, WRITE: 2n, WORM: 4n, COPY_SOURCE: 8n, COPY_TARGET: 16n } as const;
+export const LSU_FLAG = { READ: 1n, WRITE: 2n, WORM: 4n, COPY_SOURCE: 8n, COPY_TARGET: 16n, DEDUP: 32n } as const;
 /** image_info.flags and image_list.kinds */
 export const IMAGE_FLAG = { PENDING: 1, CREATED: 2, BUSY_WRITE: 4, BUSY_READ: 8 } as const;
 /** image_open.mode, image_attach.mode */

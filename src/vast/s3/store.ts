@@ -16,6 +16,7 @@ import { headObject, type S3Place } from './head.ts';
 import { S3History } from './history.ts';
 import type { Digests } from './integrity.ts';
 import { listFolders, listObjects, listUploads } from './list.ts';
+import { readPolicy } from './policy.ts';
 import { putObject } from './put.ts';
 import { readObject } from './read.ts';
 import { S3Remover } from './remove.ts';
@@ -83,6 +84,10 @@ export class S3Store implements ObjectStore {
   async head(key: string, options: RequestOptions = {}): Promise<ObjectInfo | undefined> {
     this.#check(options, [key]);
     return headObject(this.#place, key, options);
+  }
+
+  policy(options: RequestOptions = {}): Promise<string | undefined> {
+    return readPolicy(this.#place, options);
   }
 
   async *list(options: ListOptions = {}): AsyncGenerator<ObjectInfo, undefined> {

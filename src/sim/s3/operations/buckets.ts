@@ -50,6 +50,12 @@ export async function deleteBucket(call: Call): Promise<Reply> {
   return { status: 204 };
 }
 
+/** No bucket has one: the simulator enforces no policies. */
+export async function getBucketPolicy(call: Call): Promise<Reply> {
+  call.state.bucket(call.bucket);
+  throw s3Error('NoSuchBucketPolicy');
+}
+
 export async function getBucketLocation(call: Call): Promise<Reply> {
   const { location } = call.state.bucket(call.bucket);
   // AWS says '' for its oldest region.

@@ -1,5 +1,5 @@
 import type { Call, Reply } from '../call.ts';
-import { createBucket, deleteBucket, getBucketLocation, headBucket, listBuckets } from './buckets.ts';
+import { createBucket, deleteBucket, getBucketLocation, getBucketPolicy, headBucket, listBuckets } from './buckets.ts';
 import { completeMultipartUpload } from './complete-upload.ts';
 import { copyObject } from './copy-object.ts';
 import { deleteObject, deleteObjects } from './delete-objects.ts';
@@ -25,6 +25,7 @@ export type OperationName =
   | 'HeadBucket'
   | 'DeleteBucket'
   | 'GetBucketLocation'
+  | 'GetBucketPolicy'
   | 'GetBucketVersioning'
   | 'PutBucketVersioning'
   | 'GetObjectLockConfiguration'
@@ -81,6 +82,7 @@ const VERSION = { parameters: ['versionId'] };
 const ROUTES: readonly Route[] = [
   route('ListBuckets', 'GET', 'service', listBuckets),
   route('GetBucketLocation', 'GET', 'bucket', getBucketLocation, { selectors: ['location'] }),
+  route('GetBucketPolicy', 'GET', 'bucket', getBucketPolicy, { selectors: ['policy'] }),
   route('GetBucketVersioning', 'GET', 'bucket', getBucketVersioning, { selectors: ['versioning'] }),
   route('PutBucketVersioning', 'PUT', 'bucket', putBucketVersioning, { selectors: ['versioning'] }),
   route('GetObjectLockConfiguration', 'GET', 'bucket', getObjectLockConfiguration, { selectors: ['object-lock'] }),
