@@ -8,6 +8,15 @@ export function sizeArgument(text: string): number {
   return bytes;
 }
 
+const MIN_RATE = 2 ** 20;
+
+/** `50M` bytes a second, for commander. */
+export function rateArgument(text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined || bytes < MIN_RATE) throw new InvalidArgumentError('Give a size such as 50M, 1M at least.');
+  return bytes;
+}
+
 /** `24h` in milliseconds, for commander. */
 export function durationArgument(text: string): number {
   const milliseconds = parseDuration(text);

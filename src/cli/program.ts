@@ -1,7 +1,14 @@
 import { Command, Option } from 'commander';
 import { RELEASES } from '../sim/cluster/release.ts';
 import { VERSION } from '../version.ts';
-import { countArgument, dateArgument, durationArgument, portArgument, sizeArgument } from './arguments.ts';
+import {
+  countArgument,
+  dateArgument,
+  durationArgument,
+  portArgument,
+  rateArgument,
+  sizeArgument,
+} from './arguments.ts';
 import { type BackupOptions, backup } from './commands/backup.ts';
 import { type DoctorOptions, doctor } from './commands/doctor.ts';
 import { type GcOptions, gc } from './commands/gc.ts';
@@ -9,7 +16,9 @@ import { type ListOptions, list } from './commands/list.ts';
 import { type LockOptions, lock } from './commands/lock.ts';
 import { type ProvisionOptions, provision } from './commands/provision.ts';
 import { remove } from './commands/remove.ts';
+import { type RepairCommandOptions, repair } from './commands/repair.ts';
 import { type RestoreOptions, restore } from './commands/restore.ts';
+import { type ScrubCommandOptions, scrubLsu } from './commands/scrub.ts';
 import { serve } from './commands/serve.ts';
 import { show } from './commands/show.ts';
 import { type SimOptions, sim } from './commands/sim.ts';
@@ -102,10 +111,35 @@ export function buildProgram(signal: AbortSignal): Command {
     .argument('<lsu>')
     .argument('[image]', 'NAME, NAME:DATE or an image id; all images when absent')
     .option('--subset <s>', 'n/t, x% or a size: read only that much')
+    .option('--older-than <duration>', 'of all images, those completed longer ago, such as 30d', durationArgument)
+    .option('--newer-than <duration>', 'of all images, those completed more recently', durationArgument)
     .option('--read-ahead <n>', 'chunks fetched at the same time (default: 4)')
     .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
     .action((lsu: string, image: string | undefined, options: VerifyCommandOptions) =>
       run((context) => verify(context, lsu, image, options), options),
+    );
+
+  program
+    .command('scrub')
+    .description(
+      'verify the images of an LSU, those first that were verified longest ago; goes on where the last run ended',
+    )
+    .argument('<lsu>')
+    .option('--bytes-per-second <size>', 'stored bytes read a second, at least 1M (default: no bound)', rateArgument)
+    .option('--for <duration>', 'stop after so long, such as 4h (default: at the end of the round)', durationArgument)
+    .option('--read-ahead <n>', 'chunks fetched at the same time (default: 4)')
+    .action((lsu: string, options: ScrubCommandOptions) => run((context) => scrubLsu(context, lsu, options), options));
+
+  program
+    .command('repair')
+    .description('heal damaged objects of an image from another copy of it')
+    .argument('<lsu>')
+    .argument('<image>', 'NAME, NAME:DATE or an image id')
+    .option('--from <lsu[:image]>', 'LSU that has the copy, and its name there if it is another (default: the same)')
+    .option('--from-snapshot <name>', 'the copy is in this snapshot (a directory store on NFS)')
+    .option('--dry-run', 'name what is damaged only')
+    .action((lsu: string, image: string, options: RepairCommandOptions) =>
+      run((context) => repair(context, lsu, image, options)),
     );
 
   program

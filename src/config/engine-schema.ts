@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { parseSize } from '../units.ts';
 import { Count } from './fields.ts';
 import { vipFields } from './vip-fields.ts';
-import { wormSchema } from './worm-schema.ts';
+import { Period, wormSchema } from './worm-schema.ts';
 
 /** A list of user or group numbers: `0, 1001`. */
 const Numbers = z
@@ -56,6 +57,13 @@ const Names = z
   .transform((text) => text.split(',').map((name) => name.trim()));
 
 export const DEFAULT_HIGH_WATER = 95;
+const DEFAULT_SCRUB_RATE = 50 * 2 ** 20;
+/** A chunk that is waited for longer than minutes would hold up a stopping scrub. */
+const MIN_SCRUB_RATE = 2 ** 20;
+const Rate = z
+  .string()
+  .transform((text) => parseSize(text))
+  .pipe(z.number('give a size such as 50M').min(MIN_SCRUB_RATE, 'give 1M at least'));
 
 /** `[server NAME]`: one storage server, which NetBackup knows as `VastData:NAME`. */
 export const serverSchema = {
@@ -69,6 +77,10 @@ export const serverSchema = {
   s3_ca_file: z.string().min(1).optional(),
   /** File with `access_key_id` and `secret_access_key`, readable by the engine alone; default: what AWS tools use. */
   s3_credentials_file: z.string().startsWith('/').optional(),
+  /** Verify every image of its LSUs so often; without it none is verified unasked. */
+  scrub_interval: Period.optional(),
+  /** Stored bytes that this reads a second. */
+  scrub_rate: Rate.default(DEFAULT_SCRUB_RATE),
   ...wormSchema,
   /** Management address of the VAST cluster; docs/vast.md has all of what follows. */
   vms: VmsAddress.optional(),

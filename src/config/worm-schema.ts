@@ -8,7 +8,8 @@ export function periodMs(text: string): number {
   return Number(text.slice(0, -1)) * (UNITS_MS[text.slice(-1)] ?? Number.NaN);
 }
 
-const Period = z
+/** As {@link periodMs}, as it stands in the configuration. */
+export const Period = z
   .string()
   .regex(/^[1-9][0-9]{0,4}[hdy]$/, 'give a period such as 12h, 30d or 7y')
   .transform(periodMs);

@@ -30,8 +30,11 @@ export interface Garbage {
     | 'pending-image'
     /** Old versions behind a key, or the mark of its deletion; those that are not removed are locked. */
     | 'hidden-version'
+    /** A file that a writer which died was about to turn into an object. */
+    | 'temporary-file'
     /** Complete, but without the lock that it should have: `vast-ost lock` locks it. Never removed. */
     | 'unlocked-image';
+  /** Key, or path of a temporary file. */
   readonly key: string;
   /** Upload id, for uploads. */
   readonly upload?: string;
@@ -42,7 +45,7 @@ export interface Garbage {
 
 /**
  * Find, and unless `dryRun` remove, what no image needs: uploads that no pending record names, objects of folders that
- * have neither manifest nor pending record, objects beside a manifest that the manifest does not name, and versions behind keys.
+ * have neither manifest nor pending record, objects beside a manifest that the manifest does not name, versions behind keys, and temporary files.
  * Complete images are never touched (those without their lock are named), nor are keys that are not of our grammar.
  */
 export async function* collectGarbage(store: ObjectStore, options: GarbageOptions): AsyncGenerator<Garbage> {
@@ -67,6 +70,7 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
     }
   }
   yield* hiddenVersions();
+  yield* temporaryFiles();
   for await (const { key, id, initiated } of store.listUploads(IMAGES_PREFIX, { signal })) {
     const imageId = parseKey(key)?.imageId;
     const ageMs = now - initiated;
@@ -91,6 +95,15 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
     const ageMs = now - (folder.objects.get(MANIFEST)?.modified ?? now);
     if (ageMs < options.olderThanMs || !lacksLock(manifest, await lockedUntil(store, folder.imageId, signal))) return;
     yield { kind: 'unlocked-image', key: imagePrefix(folder.imageId), bytes: manifest.size, ageMs, removed: false };
+  }
+
+  async function* temporaryFiles(): AsyncGenerator<Garbage> {
+    for await (const { name, size, modified } of store.leftovers?.list({ signal }) ?? []) {
+      const ageMs = now - modified;
+      if (ageMs < options.olderThanMs) continue;
+      if (!dryRun) await store.leftovers?.remove(name, { signal });
+      yield { kind: 'temporary-file', key: name, bytes: size, ageMs, removed: !dryRun };
+    }
   }
 
   async function* hiddenVersions(): AsyncGenerator<Garbage> {

@@ -14,9 +14,11 @@ import type { StoredChunk } from '../stages/packer.ts';
 import { createSlicer } from '../stages/slicer.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { ImageIndex } from './image-index.ts';
-import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
+import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest, type MetaRecord } from './manifest.ts';
+import { readMeta } from './meta-blobs.ts';
 import { fragmentName, imagePrefix, MANIFEST } from './names.ts';
 import { readObject } from './read-object.ts';
+import { verifiedIndex } from './verified-index.ts';
 
 export interface ReadOptions {
   /** First byte wanted. Default 0. */
@@ -61,6 +63,12 @@ export class ImageReader {
   ): Promise<ImageReader> {
     const key = `${imagePrefix(imageId)}${MANIFEST}`;
     const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
+    return ImageReader.of(store, resources, imageId, manifest);
+  }
+
+  /** A reader of an image whose manifest is known. Throws `unsupported`, `integrity`. */
+  static of(store: ObjectStore, resources: Resources, imageId: string, manifest: Manifest): ImageReader {
+    const key = `${imagePrefix(imageId)}${MANIFEST}`;
     for (const [at, { name }] of manifest.fragments.entries()) {
       if (name !== fragmentName(at + 1)) {
         throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names fragment ${at + 1} ${name}`);
@@ -86,6 +94,24 @@ export class ImageReader {
       );
     }
     await this.readChunks(this.requests(start, end, options.signal), start, end, options, consume);
+  }
+
+  /** Compare every byte of the index with its digests. Throws `integrity`; `not-found` when it is gone or too short. */
+  async checkIndex(signal?: AbortSignal): Promise<void> {
+    try {
+      for await (const _ of verifiedIndex(this.#store, this.imageId, this.manifest, signal));
+    } catch (error) {
+      throw this.named(error);
+    }
+  }
+
+  /** Compare a blob of the host with its digest. Throws as {@link checkIndex}. */
+  async checkMeta(meta: MetaRecord, signal?: AbortSignal): Promise<void> {
+    try {
+      await readMeta(this.#store, this.#prefix, meta.index, meta, signal);
+    } catch (error) {
+      throw this.named(error);
+    }
   }
 
   /** All chunks of the image, for verification of some or all of them. */

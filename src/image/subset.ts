@@ -4,7 +4,7 @@ import type { StoredChunk } from '../stages/packer.ts';
 import { parseSize } from '../units.ts';
 
 /** Chooses chunks of an image for verification. */
-export type Subset = (chunk: StoredChunk) => boolean;
+export type Subset = (chunk: StoredChunk) => boolean | Promise<boolean>;
 
 /**
  * `n/t`: the n-th of t equal shares, so that t runs cover everything; `x%`: a random share of that size; a

@@ -1,6 +1,7 @@
 import { EngineError } from '../errors.ts';
 import type { StoredChunk } from '../stages/packer.ts';
 import { TreeHash } from '../stages/tree-hash.ts';
+import { imageIdOf } from './identity.ts';
 import type { ImageReader } from './image-reader.ts';
 import type { Subset } from './subset.ts';
 
@@ -20,11 +21,18 @@ export interface VerifyResult {
 }
 
 /**
- * Read an image back and compare every leaf with its digest, and the digests with the checksum in the manifest. Throws an
- * `integrity` error that names the first place found wrong.
+ * Read an image back and compare every leaf with its digest, the digests with the checksum in the manifest, the index and the host's blobs with
+ * their digests, and the identity with the name of the image's folder. Throws an `integrity` error that names the first place found wrong.
  */
 export async function verifyImage(reader: ImageReader, options: VerifyOptions): Promise<VerifyResult> {
-  const { size, checksum } = reader.manifest;
+  const { size, checksum, identity, metas = [] } = reader.manifest;
+  const { signal } = options;
+  if (imageIdOf(identity) !== reader.imageId) {
+    const message = `image ${reader.imageId}: the manifest is of another image, or damaged: its identity does not lead to this name`;
+    throw new EngineError('VOST_BAD_RECORD', 'integrity', message);
+  }
+  await reader.checkIndex(signal);
+  for (const meta of metas) await reader.checkMeta(meta, signal);
   const tree = new TreeHash();
   let chunks = 0;
   let bytes = 0;
@@ -33,7 +41,7 @@ export async function verifyImage(reader: ImageReader, options: VerifyOptions): 
     for await (const chunk of reader.chunks(options.signal)) {
       tree.push(chunk.leaves);
       covered += chunk.length;
-      if (options.subset && !options.subset(chunk)) continue;
+      if (options.subset && !(await options.subset(chunk))) continue;
       chunks += 1;
       yield chunk;
     }

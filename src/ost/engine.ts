@@ -12,6 +12,7 @@ import { DrainGate } from './drain-gate.ts';
 import { ImageUsage } from './image-usage.ts';
 import { Limiter } from './limiter.ts';
 import { Listener } from './listener.ts';
+import { Scrubber } from './scrubber.ts';
 import { ServerRegistry } from './server-registry.ts';
 import type { Services } from './services.ts';
 import { SlotGrants } from './slot-grants.ts';
@@ -36,11 +37,13 @@ export class OstEngine {
   readonly services: Services;
   readonly #listener: Listener;
   readonly #acceptor: Acceptor;
+  readonly #scrubbers: readonly Scrubber[];
 
   private constructor(services: Services, listener: Listener, acceptor: Acceptor) {
     this.services = services;
     this.#listener = listener;
     this.#acceptor = acceptor;
+    this.#scrubbers = scrubbersOf(services);
   }
 
   /** Listen. When this resolves, hosts can connect. */
@@ -90,13 +93,25 @@ export class OstEngine {
     const { drain, settings, log } = this.services;
     this.#listener.stopListening();
     log.info({ sessions: this.sessions, running_calls: drain.running }, 'engine stops');
+    const scrubbers = Promise.all(this.#scrubbers.map((scrubber) => scrubber.close()));
     const tooLong = Promise.withResolvers<void>();
     const timer = setTimeout(tooLong.resolve, settings.engine.drain_seconds * 1000);
     await Promise.race([drain.drained(), tooLong.promise]);
     clearTimeout(timer);
     await this.#acceptor.close();
+    await scrubbers;
     await this.services.servers.close();
     this.#listener.close();
     log.info('engine stopped');
   }
+}
+
+/** Of the servers whose sections ask for it. */
+function scrubbersOf({ settings, servers, resources, instance, log }: Services): Scrubber[] {
+  return [...settings.servers].flatMap(([id, { scrub_interval: intervalMs, scrub_rate: bytesPerSecond }]) => {
+    const server = servers.all().find((one) => one.id === id);
+    if (server === undefined || intervalMs === undefined) return [];
+    const child = log.child({ server: id });
+    return [new Scrubber({ server, resources, intervalMs, bytesPerSecond, name: `engine ${instance}`, log: child })];
+  });
 }

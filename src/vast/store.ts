@@ -117,6 +117,23 @@ export interface VersionHistory {
   purge(keys: readonly string[], options?: RequestOptions): Promise<HiddenVersion[]>;
 }
 
+/** A file that a store made on the way to an object and that its writer, dead by now or still at work, has not turned into one. */
+export interface Leftover {
+  /** Path in the LSU; not a key, so nobody else sees it. */
+  readonly name: string;
+  readonly size: number;
+  /** When it was written to last, milliseconds since the epoch. */
+  readonly modified: number;
+}
+
+/** Such files, of stores that make them. The young ones are somebody's: let them be. */
+export interface Leftovers {
+  /** All of an LSU but the files of unfinished uploads, which {@link ObjectStore.listUploads} tells. */
+  list(options?: RequestOptions): AsyncIterable<Leftover>;
+  /** Remove one; one that is not there is no error. `usage` for a name that is no leftover's. */
+  remove(name: string, options?: RequestOptions): Promise<void>;
+}
+
 /** One multipart upload. Nothing is visible under the key until {@link Upload.complete} answered. */
 export interface Upload {
   readonly key: string;
@@ -152,6 +169,8 @@ export interface ObjectStore {
   policy?(options?: RequestOptions): Promise<string | undefined>;
   /** Absent for stores that know no versions. */
   readonly history?: VersionHistory;
+  /** Absent for stores whose dead writers leave nothing but uploads. */
+  readonly leftovers?: Leftovers;
   /** Store a whole object at once, replacing an older one atomically; durable when this answers. */
   put(key: string, body: Body, options?: RequestOptions): Promise<ObjectInfo>;
   /** Store an object of unknown size from a stream, atomically and durably; for objects that need no resumption (indexes). An error of the source comes through unchanged. */

@@ -12,9 +12,13 @@ import { ProgressLine } from '../progress.ts';
 export interface VerifyCommandOptions extends AtSnapshot {
   /** `n/t`, `x%` or a size: read only that much. */
   readonly subset?: string;
+  /** Of all images only those that were completed longer ago, milliseconds. */
+  readonly olderThan?: number;
+  /** Of all images only those that were completed more recently, milliseconds. */
+  readonly newerThan?: number;
 }
 
-/** `vast-ost verify LSU [IMAGE] [--subset S]`: one image, or every complete image of the LSU. */
+/** `vast-ost verify LSU [IMAGE] [--subset S]`: one image, or every complete image of the LSU, or those of an age. */
 export async function verify(
   context: Context,
   lsu: string,
@@ -24,7 +28,7 @@ export async function verify(
   const { subset } = options;
   const store = await openAt(context, lsu, options);
   const failed: EngineError[] = [];
-  for (const imageId of await chosen(context, store, image)) {
+  for (const imageId of await chosen(context, store, image, options)) {
     try {
       await verifyOne(context, store, imageId, subset);
     } catch (error) {
@@ -54,11 +58,29 @@ export async function verify(
   }
 }
 
-async function chosen(context: Context, store: ObjectStore, image: string | undefined): Promise<string[]> {
-  if (image !== undefined) return [(await findImage(store, image, context.signal)).imageId];
+async function chosen(
+  context: Context,
+  store: ObjectStore,
+  image: string | undefined,
+  { olderThan, newerThan }: VerifyCommandOptions,
+): Promise<string[]> {
+  if (image !== undefined) {
+    if (olderThan !== undefined || newerThan !== undefined) {
+      throw new EngineError('VOST_USAGE', 'usage', 'an age chooses among all images, and an image was named', {
+        advice: 'leave out the image, or --older-than and --newer-than',
+      });
+    }
+    return [(await findImage(store, image, context.signal)).imageId];
+  }
+  const now = Date.now();
   const ids: string[] = [];
-  for await (const entry of listImages(store, '', context.signal))
-    if (entry.state !== 'pending') ids.push(entry.imageId);
+  for await (const entry of listImages(store, '', context.signal)) {
+    if (entry.state === 'pending') continue;
+    // The age of a damaged one is not known: it is never passed over.
+    const ageMs = entry.state === 'complete' ? now - Date.parse(entry.manifest.committed) : undefined;
+    const fits = ageMs === undefined || (ageMs >= (olderThan ?? -Infinity) && ageMs < (newerThan ?? Infinity));
+    if (fits) ids.push(entry.imageId);
+  }
   return ids;
 }
 

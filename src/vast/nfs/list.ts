@@ -19,7 +19,7 @@ const WINDOW = 65_536;
 const BATCH = 32;
 
 /** A name as it sorts: folders end in '/'. */
-type Entry = string;
+export type Entry = string;
 
 interface Window {
   readonly entries: Entry[];
@@ -27,7 +27,7 @@ interface Window {
   readonly more: boolean;
 }
 
-interface Kind {
+export interface Kind {
   readonly name: string;
   isFile(): boolean;
   isDirectory(): boolean;
@@ -58,7 +58,8 @@ async function readWindow(
   return entries.length > size ? { entries: entries.slice(0, size), more: true } : { entries, more };
 }
 
-async function persist<T>({ retrier, signal }: WalkOptions, work: () => Promise<T>): Promise<T> {
+/** Try again what may work a second time. */
+export async function persist<T>({ retrier, signal }: WalkOptions, work: () => Promise<T>): Promise<T> {
   return retrier.run({ operation: 'list', signal }, async () => {
     try {
       return await work();
@@ -68,7 +69,8 @@ async function persist<T>({ retrier, signal }: WalkOptions, work: () => Promise<
   });
 }
 
-async function* readEntries(
+/** The entries of a folder that `entryOf` wants, ascending, in small batches. */
+export async function* readEntries(
   place: LsuPlace,
   folder: readonly string[],
   entryOf: (kind: Kind) => Entry | undefined,
@@ -93,14 +95,15 @@ export interface WalkOptions {
   readonly window?: number | undefined;
 }
 
-function objectOrFolder(kind: Kind): Entry | undefined {
+/** Undefined for what is neither, and for reserved names. */
+export function objectOrFolder(kind: Kind): Entry | undefined {
   if (isReserved(kind.name)) return undefined;
   if (kind.isDirectory()) return `${kind.name}/`;
   return kind.isFile() ? kind.name : undefined;
 }
 
 /** lstat of several files of one folder; undefined for those that are gone. */
-async function statAll(
+export async function statAll(
   place: LsuPlace,
   folder: readonly string[],
   names: readonly string[],

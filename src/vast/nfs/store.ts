@@ -5,6 +5,7 @@ import { checkFolderPrefix, checkKey, checkLsu, checkPrefix, isDirectoryLsu } fr
 import type { Retrier } from '../retry.ts';
 import type {
   Body,
+  Leftovers,
   ListOptions,
   ObjectInfo,
   ObjectStore,
@@ -16,6 +17,7 @@ import type {
 } from '../store.ts';
 import { noSuchKey, shortRead, storageClosed } from '../store-errors.ts';
 import { errnoOf, fileError, orMissing } from './classify.ts';
+import { listLeftovers, removeLeftover } from './leftovers.ts';
 import { listFolderNames, listObjects, listUploads } from './list.ts';
 import { openRegular, readFully } from './read.ts';
 import { deleteKeys, pruneFolder } from './remove.ts';
@@ -48,6 +50,14 @@ export class FileStore implements ObjectStore, FileUploadHost {
   readonly place: LsuPlace;
   readonly retrier: Retrier;
   readonly directIo: boolean;
+  readonly leftovers: Leftovers = {
+    list: (options = {}) => {
+      const { retrier } = this;
+      const found = listLeftovers(this.place, { signal: options.signal, retrier });
+      return this.#generate('list temporary files of', options, found);
+    },
+    remove: (name, options = {}) => this.#run('remove', name, 0, options, () => removeLeftover(this.place, name)),
+  };
   readonly #closed: AbortSignal;
 
   constructor(options: FileStoreOptions) {
