@@ -4,8 +4,10 @@ import { findImage } from '../../src/image/catalog.ts';
 import { collectGarbage, type Garbage } from '../../src/image/collect-garbage.ts';
 import { copyImage } from '../../src/image/copy-image.ts';
 import { deleteImage } from '../../src/image/delete-image.ts';
+import { imageIdOf } from '../../src/image/identity.ts';
 import { extendLock, type LockPolicy, lockedUntil } from '../../src/image/image-lock.ts';
 import { createWriteHandle } from '../../src/image/open-write-handle.ts';
+import { repairImage } from '../../src/image/repair-image.ts';
 import { startS3Sim } from '../../src/sim/s3/s3-sim.ts';
 import { S3Storage } from '../../src/vast/s3/storage.ts';
 import type { ObjectStore, Retention } from '../../src/vast/store.ts';
@@ -194,4 +196,30 @@ t.test('a default retention keeps replaced records; gc names them until they can
   );
   t.equal(await deleteImage(store, handle.imageId), true);
   t.strictSame(await Array.fromAsync(store.history?.hidden('') ?? []), []);
+});
+
+t.test('what is repaired of a locked image is locked for as long', async (t) => {
+  const { store, storage } = await simulated(t);
+  const resources = testResources(t);
+  await storage.createLsu('copies');
+  const copies = await storage.open('copies');
+  const made = await writeImage(store, resources, writerOptions(resources, 'image', { lock }), randomBytes(6 * MIB));
+  const imageId = imageIdOf(identity('image'));
+  await copyImage({ store, imageId }, { store: copies, identity: identity('image') }, resources);
+  const prefix = `netbackup/${imageId}/`;
+  const until = Date.parse(made.manifest.lock?.until ?? '');
+  for (const name of ['fragment-000001', 'index', 'image.meta']) {
+    const wrong = Buffer.from('what a damaged object may look like');
+    await store.put(`${prefix}${name}`, [wrong]);
+    // As a disk would have done it: the lock is still that of the object.
+    await store.retention?.extend([`${prefix}${name}`], until, 'compliance');
+    const from = { store: copies, imageId };
+    const objects = await repairImage({ store, imageId }, from, resources, { readAhead: 2 });
+    t.strictSame(
+      objects.filter(({ state }) => state === 'healed').map((object) => object.name),
+      [name],
+    );
+    t.equal(await store.retention?.lockedUntil(`${prefix}${name}`), until, name);
+  }
+  await t.rejects(deleteImage(store, imageId), refusal('access', { code: 'VOST_WORM_LOCKED' }));
 });
