@@ -80,3 +80,14 @@ t.test('credentials files', async (t) => {
   await refused(/too large/);
   t.match(await readCredentialsFile(`${path}.none`).catch((error: unknown) => error), { message: /cannot be read/ });
 });
+
+t.test('the schedule of the scrub', async (t) => {
+  const server = (lines: string) => build(`[server v]\nstore = file:/v\n${lines}`).servers.get('v');
+  t.match(server(''), { scrub_interval: undefined, scrub_rate: 50 * 2 ** 20 });
+  t.match(server('scrub_interval = 30d\nscrub_rate = 1.5G'), {
+    scrub_interval: 2_592_000_000,
+    scrub_rate: 1.5 * 2 ** 30,
+  });
+  for (const wrong of ['scrub_interval = 30', 'scrub_interval = 0d', 'scrub_rate = 10K', 'scrub_rate = fast'])
+    t.throws(() => server(wrong), refusal('usage', { code: 'VOST_CONFIG' }), wrong);
+});

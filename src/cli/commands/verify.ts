@@ -66,7 +66,7 @@ async function chosen(
 ): Promise<string[]> {
   if (image !== undefined) {
     if (olderThan !== undefined || newerThan !== undefined) {
-      throw new EngineError('VOST_USAGE', 'usage', 'an age chooses among all images, and an image was named', {
+      throw new EngineError('VOST_AGE', 'usage', 'an age chooses among all images, and an image was named', {
         advice: 'leave out the image, or --older-than and --newer-than',
       });
     }
