@@ -36,6 +36,8 @@ export async function trueManifest(
   const [own, other] = [await readManifest(to, signal), await readManifest(from, signal)];
   if (own instanceof EngineError) {
     if (other instanceof EngineError) throw own;
+    // One of a newer version is not ours to replace, unless what it describes is of this one: then its version is what is damaged.
+    if (own.failure === 'unsupported' && !(await isProven(to, other, resources, signal))) throw own;
     return { manifest: adopt(other, to, own), error: own };
   }
   if (other instanceof EngineError || isDeepStrictEqual(contentOf(own), contentOf(other))) return { manifest: own };
@@ -52,6 +54,11 @@ export async function trueManifest(
     `${key} does not fit the image's index, and that of the copy does`,
   );
   return { manifest: { ...own, ...contentOf(other) }, error };
+}
+
+/** Damaged, or damaged so that it looks like something newer than we are. */
+function isUnreadable(error: unknown): error is EngineError {
+  return isDamage(error) || (error instanceof EngineError && error.failure === 'unsupported');
 }
 
 /** What all copies of an image have in common. */
@@ -78,7 +85,7 @@ async function readManifest({ store, imageId }: Copy, signal: AbortSignal): Prom
     if (imageIdOf(manifest.identity) === imageId) return manifest;
     return new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} has the identity of another image`);
   } catch (error) {
-    if (isDamage(error)) return error;
+    if (isUnreadable(error)) return error;
     throw error;
   }
 }
@@ -118,7 +125,7 @@ async function isProven(
       manifest.fragments.every((fragment, at) => fragment.size === ends[at])
     );
   } catch (error) {
-    if (isDamage(error)) return false;
+    if (isUnreadable(error)) return false;
     throw error;
   }
 }
