@@ -65,6 +65,16 @@ t.test('verify by age, scrub, repair', async (t) => {
   t.equal((await run([...store, 'verify', 'lsu'])).code, 0);
   t.ok((await run([...store, 'restore', 'lsu', 'one'])).stdout.equals(data));
 
+  const manifest = readFileSync(join(images, one, 'image.meta'), 'utf8');
+  writeFileSync(join(images, one, 'image.meta'), manifest.replace('"version": 1', '"version": 9'));
+  const newer = await run([...store, '--json', 'verify', 'lsu']);
+  t.match(
+    [newer.code, jsonLines(newer).map(({ result }) => result)],
+    [9, ['damaged', 'ok']],
+    'the next image is verified all the same',
+  );
+  t.equal((await repair('one', '--from', 'copies')).code, 0);
+
   t.equal((await repair('one', '--from', 'lsu')).code, 2, 'from itself');
   t.equal((await repair('one', '--from', 'copies:three')).code, 3);
   t.equal((await repair('one', '--from', 'nowhere')).code, 3);

@@ -1,4 +1,4 @@
-import { EngineError } from '../../errors.ts';
+import { EngineError, type FailureClass } from '../../errors.ts';
 import { findImage, listImages } from '../../image/catalog.ts';
 import { ImageReader } from '../../image/image-reader.ts';
 import { parseSubset } from '../../image/subset.ts';
@@ -8,6 +8,9 @@ import type { ObjectStore } from '../../vast/store.ts';
 import { type AtSnapshot, type Context, openAt } from '../context.ts';
 import { printJson } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
+
+/** What is said about one image and keeps nobody from the next; damage may look like a version that is newer than ours. */
+const FAILED: ReadonlySet<FailureClass> = new Set<FailureClass>(['integrity', 'not-found', 'unsupported']);
 
 export interface VerifyCommandOptions extends AtSnapshot {
   /** `n/t`, `x%` or a size: read only that much. */
@@ -33,8 +36,7 @@ export async function verify(
       await verifyOne(context, store, imageId, subset);
     } catch (error) {
       // Damage in one image must not hide that in the next.
-      if (!(error instanceof EngineError) || (error.failure !== 'integrity' && error.failure !== 'not-found'))
-        throw error;
+      if (!(error instanceof EngineError) || !FAILED.has(error.failure)) throw error;
       if (context.json)
         printJson({
           image_id: imageId,
@@ -51,7 +53,7 @@ export async function verify(
   if (first !== undefined) {
     throw new EngineError(
       first.code,
-      'integrity',
+      failed.every(({ failure }) => failure === 'unsupported') ? 'unsupported' : 'integrity',
       `${failed.length} image(s) in ${lsu} failed verification; the first: ${first.message}`,
       { cause: first },
     );
