@@ -89,3 +89,9 @@ export function expectFailure(error: unknown, allowed: readonly string[], where:
   if (error instanceof EngineError && allowed.includes(error.failure)) return;
   throw new Error(`${where}: expected ${allowed.join(' or ') || 'success'}`, { cause: error });
 }
+
+/** Whether a planned fault is what failed, or the cause of it. */
+export function isPlanned(error: unknown): boolean {
+  if (!(error instanceof EngineError)) return false;
+  return error.code === 'VOST_CHAOS' || isPlanned(error.cause);
+}

@@ -8,7 +8,7 @@ import type { ObjectStore } from '../../src/vast/store.ts';
 import { Dead, Killer } from '../image/crash-support.ts';
 import { JOURNAL_BYTES, layout, Slots, TUNING } from '../image/handle-support.ts';
 import { identity, MIB } from '../image/support.ts';
-import type { ModelImage } from './lsu-model.ts';
+import { isPlanned, type ModelImage } from './lsu-model.ts';
 
 /** What a storage does to the hosts of a sequence: mostly what passes, at times what does not. */
 const RULES: readonly StoreRule[] = [
@@ -19,7 +19,7 @@ const RULES: readonly StoreRule[] = [
   { name: 'delay', rate: 0.02, effect: { kind: 'delay', ms: 5000 } },
   { name: 'full', rate: 0.005, effect: { kind: 'error', failure: 'capacity' } },
   { name: 'forbidden', rate: 0.005, effect: { kind: 'error', failure: 'access' } },
-  { name: 'flip', operations: ['read'], key: /fragment/, rate: 0.1, effect: { kind: 'corrupt' } },
+  { name: 'flip', operations: ['read'], key: /fragment/, rate: 0.2, effect: { kind: 'corrupt' } },
 ];
 
 /** A plugin's open image: it survives engines. */
@@ -31,9 +31,9 @@ export interface Job {
   readonly end: number;
   readonly complete: boolean;
   readonly takeOver: boolean;
-  /** Faults that there had been when it was begun. */
-  readonly faultsBefore: number;
   opened: boolean;
+  /** A fault has failed one of its handles. */
+  failed: boolean;
   handle: WriteHandle | undefined;
   handed: Set<number>;
   region: Uint8Array;
@@ -59,9 +59,9 @@ export class ModelHost {
     this.#killer = this.#engine(0);
   }
 
-  /** Faults so far. */
-  get faults(): number {
-    return Object.values(this.#plan.hits()).reduce((sum, hits) => sum + hits, 0);
+  /** Bits that were flipped so far. */
+  get flips(): number {
+    return this.#plan.hits()['flip'] ?? 0;
   }
 
   get hits(): Record<string, number> {
@@ -78,7 +78,8 @@ export class ModelHost {
 
   /** Kill the engine now and start another, which dies at a step of its own; 0: never. */
   async restart(step: number): Promise<void> {
-    this.#keep();
+    // One that died while nobody called has left what there was then.
+    if (!this.#killer.dead) this.#keep();
     await this.#bury();
     this.#killer = this.#engine(step);
   }
@@ -111,12 +112,22 @@ export class ModelHost {
           : await reopenWriteHandle(context, identity(name), { ...TUNING, takeOver: () => job.takeOver });
       if (this.#killer.dead) throw new Dead();
       job.opened = true;
+      this.#watch(job, job.handle);
       return job.handle;
     }
     const { handle } = await attachWriteHandle(context, identity(name), 'write', TUNING);
     job.handle = handle;
-    if (handle) job.slots.putAgain(handle);
+    if (handle) {
+      this.#watch(job, handle);
+      job.slots.putAgain(handle);
+    }
     return handle;
+  }
+
+  #watch(job: Job, handle: WriteHandle): void {
+    handle.onFailure((error) => {
+      if (isPlanned(error)) job.failed = true;
+    });
   }
 
   /** Hand over chunks that were not yet, at most so many. Gives up quietly when the handle fails: its close will tell. */
@@ -147,8 +158,8 @@ export class ModelHost {
     const slots = new Slots(3);
     return {
       ...about,
-      faultsBefore: this.faults,
       opened: false,
+      failed: false,
       handle: undefined,
       handed: new Set(),
       region,

@@ -16,5 +16,5 @@ t.test('200 sequences of calls by two hosts, under faults and kills, leave what 
   t.comment(JSON.stringify(tally));
   for (const [name, count] of Object.entries(tally.faults)) t.ok(count > 0, `${name}: ${count} times`);
   for (const what of ['kills', 'closed', 'reads', 'failures'] as const)
-    t.ok(tally[what] > 50, `${what}: ${tally[what]}`);
+    t.ok(tally[what] > 20, `${what}: ${tally[what]}`);
 });
