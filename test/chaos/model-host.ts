@@ -8,7 +8,7 @@ import type { ObjectStore } from '../../src/vast/store.ts';
 import { Dead, Killer } from '../image/crash-support.ts';
 import { JOURNAL_BYTES, layout, Slots, TUNING } from '../image/handle-support.ts';
 import { identity, MIB } from '../image/support.ts';
-import { isPlanned, type ModelImage } from './lsu-model.ts';
+import type { ModelImage } from './lsu-model.ts';
 
 /** What a storage does to the hosts of a sequence: mostly what passes, at times what does not. */
 const RULES: readonly StoreRule[] = [
@@ -31,9 +31,11 @@ export interface Job {
   readonly end: number;
   readonly complete: boolean;
   readonly takeOver: boolean;
+  /** Faults that there had been when it was begun. */
+  readonly faultsBefore: number;
   opened: boolean;
-  /** A fault has failed one of its handles. */
-  failed: boolean;
+  /** An engine died at work on it that had met faults: it may have given slots back for a failure that nobody was told of. */
+  untold: boolean;
   handle: WriteHandle | undefined;
   handed: Set<number>;
   region: Uint8Array;
@@ -62,6 +64,10 @@ export class ModelHost {
   /** Bits that were flipped so far. */
   get flips(): number {
     return this.#plan.hits()['flip'] ?? 0;
+  }
+
+  get #faults(): number {
+    return Object.values(this.#plan.hits()).reduce((sum, hits) => sum + hits, 0);
   }
 
   get hits(): Record<string, number> {
@@ -112,22 +118,12 @@ export class ModelHost {
           : await reopenWriteHandle(context, identity(name), { ...TUNING, takeOver: () => job.takeOver });
       if (this.#killer.dead) throw new Dead();
       job.opened = true;
-      this.#watch(job, job.handle);
       return job.handle;
     }
     const { handle } = await attachWriteHandle(context, identity(name), 'write', TUNING);
     job.handle = handle;
-    if (handle) {
-      this.#watch(job, handle);
-      job.slots.putAgain(handle);
-    }
+    if (handle) job.slots.putAgain(handle);
     return handle;
-  }
-
-  #watch(job: Job, handle: WriteHandle): void {
-    handle.onFailure((error) => {
-      if (isPlanned(error)) job.failed = true;
-    });
   }
 
   /** Hand over chunks that were not yet, at most so many. Gives up quietly when the handle fails: its close will tell. */
@@ -159,7 +155,8 @@ export class ModelHost {
     return {
       ...about,
       opened: false,
-      failed: false,
+      untold: false,
+      faultsBefore: this.#faults,
       handle: undefined,
       handed: new Set(),
       region,
@@ -182,6 +179,7 @@ export class ModelHost {
     await job?.handle?.detach();
     if (job) {
       job.handle = undefined;
+      job.untold ||= this.#faults > job.faultsBefore;
       // A handle that was not answered is begun again from nothing.
       if (!job.opened) job.region = new Uint8Array(JOURNAL_BYTES);
       else if (this.#survivors) Object.assign(job, this.#survivors);

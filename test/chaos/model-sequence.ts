@@ -311,9 +311,9 @@ function nameOf({ kind, image }: Job): string {
   return `${kind} of ${image.name}`;
 }
 
-/** What a failure may be that an engine did not live to tell: the slots that it gave back are missing then. */
-function untoldOf({ failed }: Job): string[] {
-  return failed ? ['usage'] : [];
+/** What is said of an image whose slots were given back for a failure that the engine did not live to tell. */
+function untoldOf({ untold }: Job): string[] {
+  return untold ? ['usage'] : [];
 }
 
 function refusalOf(kind: Job['kind'], image: ModelImage): string[] {
