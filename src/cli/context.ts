@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Logger, pino } from 'pino';
 import { bridge } from '../bridge/bridge.ts';
+import { withChaos } from '../chaos/store-rates.ts';
 import type { IniEntry } from '../config/ini.ts';
 import { parseIni } from '../config/ini.ts';
 import { buildSettings, type Settings, sectionSchemas } from '../config/settings.ts';
@@ -8,6 +9,7 @@ import { EngineError } from '../errors.ts';
 import { createResources, type Resources } from '../pipeline/resources.ts';
 import { builtInStages } from '../stages/built-in.ts';
 import { openStorage } from '../vast/open-storage.ts';
+import type { RetrierOptions } from '../vast/retry.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { vipOptions } from '../vast/vip-pool/configured-vips.ts';
 
@@ -78,7 +80,14 @@ export async function withContext(
   }
   const log = logging.log_file === undefined ? pino({ level: 'silent' }) : openLog(logging.log_level, logging.log_file);
   let retries = 0;
-  const storage = openStorage(url, {
+  const retry: RetrierOptions = {
+    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
+    onRetry: ({ operation, attempt, delayMs, error }) => {
+      retries += 1;
+      log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
+    },
+  };
+  const opened = openStorage(url, {
     s3: {
       region: general.s3_region,
       wireIntegrity: performance.wire_integrity,
@@ -86,12 +95,9 @@ export async function withContext(
       ...(general.s3_ca_file === undefined ? {} : { caFile: general.s3_ca_file }),
     },
     file: { directIo: performance.use_direct_io },
-    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
-    onRetry: ({ operation, attempt, delayMs, error }) => {
-      retries += 1;
-      log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
-    },
+    ...retry,
   });
+  const storage = withChaos(opened, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
   const resources = createResources(bridge, performance.memory_budget_mb, builtInStages());
   try {
     await run({ settings, storage, resources, log, signal, json: options.json === true, retries: () => retries });

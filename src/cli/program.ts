@@ -10,6 +10,7 @@ import {
   sizeArgument,
 } from './arguments.ts';
 import { type BackupOptions, backup } from './commands/backup.ts';
+import { type ChaosProxyOptions, chaosProxy } from './commands/chaos-proxy.ts';
 import { type DoctorOptions, doctor } from './commands/doctor.ts';
 import { type GcOptions, gc } from './commands/gc.ts';
 import { type ListOptions, list } from './commands/list.ts';
@@ -220,6 +221,16 @@ export function buildProgram(signal: AbortSignal): Command {
         .default('ignore'),
     )
     .action((options: SimOptions) => sim({ ...options, json: program.opts()['json'] === true }, signal));
+
+  program
+    .command('chaos-proxy')
+    .description('run a TCP proxy that breaks connections on purpose, until interrupted: docs/testing.md')
+    .argument('<listen>', 'HOST:PORT to listen on; port 0 takes a free one')
+    .argument('<target>', 'HOST:PORT to connect to')
+    .option('--faults <faults>', 'SEED or SEED,KIND=RATE,…', '1')
+    .action((listen: string, target: string, options: Pick<ChaosProxyOptions, 'faults'>) =>
+      chaosProxy(listen, target, { ...options, json: program.opts()['json'] === true }, signal),
+    );
 
   return program;
 }

@@ -24,6 +24,8 @@ export const settingsSchema = {
     s3_region: z.string().min(1).default('us-east-1'),
     /** PEM file with the authorities to trust, instead of the system's. */
     s3_ca_file: z.string().min(1).optional(),
+    /** Faults on purpose, for tests: `SEED` or `SEED,KIND=RATE,…`. */
+    chaos: z.string().min(1).optional(),
     ...vipFields,
   },
   performance: {

@@ -1,9 +1,10 @@
 import type { Logger } from 'pino';
+import { withChaos } from '../chaos/store-rates.ts';
 import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts';
 import { keysFileOf } from '../config/managed-files.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
 import { openStorage } from '../vast/open-storage.ts';
-import type { RetryEvent } from '../vast/retry.ts';
+import type { RetrierOptions, RetryEvent } from '../vast/retry.ts';
 import type { Storage } from '../vast/store.ts';
 import { type VipSettings, vipOptions } from '../vast/vip-pool/configured-vips.ts';
 import type { VipSource } from '../vast/vip-pool/vip-source.ts';
@@ -33,7 +34,11 @@ export function openServerStorage(
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = keysFileOf(id, settings, server);
-  return openStorage(server.store, {
+  const retry: RetrierOptions = {
+    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
+    onRetry: (event) => logRetry(event, log),
+  };
+  const storage = openStorage(server.store, {
     s3: {
       region: server.s3_region ?? general.s3_region,
       wireIntegrity: performance.wire_integrity,
@@ -42,9 +47,9 @@ export function openServerStorage(
       ...(caFile === undefined ? {} : { caFile }),
       ...(credentials === undefined ? {} : { credentials: () => freshKeys(credentials) }),
     },
-    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
-    onRetry: (event) => logRetry(event, log),
+    ...retry,
   });
+  return withChaos(storage, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
 }
 
 /** One line for a request that is repeated. */

@@ -18,6 +18,7 @@ const table: Record<string, Record<string, { def: unknown; good: [string, unknow
     nfs_mount_point: { def: undefined, good: [['/mnt/vast', '/mnt/vast']], bad: [''] },
     s3_region: { def: 'us-east-1', good: [['eu-central-1', 'eu-central-1']], bad: [''] },
     s3_ca_file: { def: undefined, good: [['/etc/ca.pem', '/etc/ca.pem']], bad: [''] },
+    chaos: { def: undefined, good: [['42,throttle=0.1', '42,throttle=0.1']], bad: [''] },
     endpoints: { def: undefined, good: [['http://a,http://b', 'http://a,http://b']], bad: [''] },
     dns_name: { def: undefined, good: [['data.vast1.example.com', 'data.vast1.example.com']], bad: ['', 'a b', '-a'] },
     dns_servers: { def: undefined, good: [['10.0.0.53', '10.0.0.53']], bad: [''] },

@@ -1,4 +1,6 @@
 import t, { type Test } from 'tap';
+import { ChaosStore } from '../../src/chaos/chaos-store.ts';
+import { storePlan } from '../../src/chaos/store-faults.ts';
 import { EngineError } from '../../src/errors.ts';
 import { findImage, listImages } from '../../src/image/catalog.ts';
 import { collectGarbage } from '../../src/image/collect-garbage.ts';
@@ -12,63 +14,18 @@ import { wrapStore } from '../support/wrap-store.ts';
 import { context, feed, layout, Slots, TUNING } from './handle-support.ts';
 import { identity, keysOf, MIB, memoryLsu, randomBytes, readImage, testResources, textBytes } from './support.ts';
 
+const OPERATIONS = ['put', 'read', 'head', 'delete', 'create-upload', 'part', 'list-parts', 'complete'] as const;
+
 /** A store of which the n-th operation fails, whatever it is. */
-function failing(inner: ObjectStore, nth: number): { store: ObjectStore; fault: EngineError; hit: () => string } {
-  let calls = 0;
-  let hit = '';
-  const fault = new EngineError('VOST_TEST_FAULT', 'capacity', `operation ${nth} fails`);
-  const check = (what: string): void => {
-    calls += 1;
-    if (calls !== nth) return;
-    hit = what;
-    throw fault;
-  };
-  const upload = (of: Upload): Upload => ({
-    key: of.key,
-    id: of.id,
-    putPart: async (part, options) => {
-      check('part');
-      return of.putPart(part, options);
-    },
-    listParts: async (options) => {
-      check('list parts');
-      return of.listParts(options);
-    },
-    complete: async (parts, options) => {
-      check('complete');
-      return of.complete(parts, options);
-    },
-    abort: async (options) => of.abort(options),
-  });
-  const store = wrapStore(inner, {
-    put: async (key, body, options) => {
-      check(
-        `put ${key
-          .split('/')
-          .at(-1)
-          ?.replace(/[0-9]+/, 'n')}`,
-      );
-      return inner.put(key, body, options);
-    },
-    read: async (key, offset, into, options) => {
-      check('read');
-      return inner.read(key, offset, into, options);
-    },
-    head: async (key, options) => {
-      check('head');
-      return inner.head(key, options);
-    },
-    delete: async (keys, options) => {
-      check('delete');
-      return inner.delete(keys, options);
-    },
-    createUpload: async (key, options) => {
-      check('begin');
-      return upload(await inner.createUpload(key, options));
-    },
-    resumeUpload: (key, id) => upload(inner.resumeUpload(key, id)),
-  });
-  return { store, fault, hit: () => hit };
+function failing(inner: ObjectStore, nth: number): { store: ObjectStore; hit: () => string } {
+  const effect = { kind: 'error', failure: 'capacity' } as const;
+  const plan = storePlan(1, [{ operations: OPERATIONS, after: nth - 1, count: 1, effect }]);
+  const hit = (): string =>
+    plan
+      .events()[0]
+      ?.site.replace(/netbackup\/[^/]*\//, '')
+      .replace(/[0-9]+/g, 'n') ?? '';
+  return { store: new ChaosStore(inner, plan), hit };
 }
 
 /** Feed all, or as much as goes. */
@@ -96,7 +53,7 @@ for (const mode of ['complete', 'incomplete'] as const) {
       await feed(first, new Slots(2), data.subarray(0, kept));
       await first.close('incomplete', kept);
 
-      const { store, fault, hit } = failing(inner, nth);
+      const { store, hit } = failing(inner, nth);
       const slots = new Slots(3);
       const told: unknown[] = [];
       let error: unknown;
@@ -121,8 +78,8 @@ for (const mode of ['complete', 'incomplete'] as const) {
       }
       hits.add(hit());
       if (error !== undefined) {
-        t.equal(error, fault, `${hit()} is told`);
-        t.ok(told.length === 0 || (told.length === 1 && told[0] === fault));
+        t.match(error, refusal('capacity', { code: 'VOST_CHAOS' }), `${hit()} is told`);
+        t.ok(told.length === 0 || (told.length === 1 && told[0] === error));
       }
       // Whoever comes next finds what was kept, or the image if it got so far.
       const entry = await findImage(inner, 'faulty');

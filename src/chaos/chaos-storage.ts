@@ -1,0 +1,53 @@
+import type { RetrierOptions } from '../vast/retry.ts';
+import type { ObjectStore, RequestOptions, Storage } from '../vast/store.ts';
+import { ChaosStore } from './chaos-store.ts';
+import { StoreFaults, type StorePlan } from './store-faults.ts';
+
+/** A storage whose LSUs meet the faults of a plan; see {@link ChaosStore}. Closing it closes the one below. */
+export class ChaosStorage implements Storage {
+  readonly name: string;
+  readonly snapshots?: NonNullable<Storage['snapshots']>;
+  readonly openSnapshot?: NonNullable<Storage['openSnapshot']>;
+  readonly #inner: Storage;
+  readonly #plan: StorePlan;
+  readonly #retry: RetrierOptions;
+  readonly #faults: StoreFaults;
+
+  constructor(inner: Storage, plan: StorePlan, retry: RetrierOptions = {}) {
+    this.name = inner.name;
+    this.#inner = inner;
+    this.#plan = plan;
+    this.#retry = retry;
+    this.#faults = new StoreFaults(plan, retry);
+    const { snapshots, openSnapshot } = inner;
+    if (snapshots) this.snapshots = snapshots.bind(inner);
+    if (openSnapshot) {
+      this.openSnapshot = async (...request) => this.#wrap(await openSnapshot.apply(inner, request));
+    }
+  }
+
+  lsus(options: RequestOptions = {}): Promise<string[]> {
+    return this.#faults.run({ operation: 'lsus', key: '' }, options, () => this.#inner.lsus(options));
+  }
+
+  createLsu(lsu: string, options: RequestOptions = {}): Promise<void> {
+    let done = false;
+    return this.#faults.run({ operation: 'create-lsu', key: lsu }, options, async () => {
+      if (!done) await this.#inner.createLsu(lsu, options);
+      done = true;
+    });
+  }
+
+  async open(lsu: string, options: RequestOptions = {}): Promise<ObjectStore> {
+    const site = { operation: 'open', key: lsu } as const;
+    return this.#wrap(await this.#faults.run(site, options, () => this.#inner.open(lsu, options)));
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  #wrap(store: ObjectStore): ObjectStore {
+    return new ChaosStore(store, this.#plan, this.#retry);
+  }
+}
