@@ -53,6 +53,10 @@ addon-test: build
 plugin-safety: build plugin-checked
 	test/run 1 test/ost/plugin-safety.test.ts
 
+# The tables of the metrics, from their definitions.
+docs/metrics.md: src/metrics/definitions.ts test/metrics/reference.ts | build/.node_modules
+	node test/metrics/write-reference.ts $@
+
 # Handle churn and mixed reads for minutes; the tests have a short one.
 soak-plugin: build plugin-programs
 	node test/soak/plugin.ts

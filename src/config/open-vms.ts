@@ -1,5 +1,5 @@
 import { EngineError } from '../errors.ts';
-import type { RetryEvent } from '../vast/retry.ts';
+import type { RequestHooks } from '../vast/retry.ts';
 import { VmsClient } from '../vast/vms/client.ts';
 import type { ServerSettings } from './settings.ts';
 import { readVmsLogin } from './vms-credentials-file.ts';
@@ -11,7 +11,7 @@ import { readVmsLogin } from './vms-credentials-file.ts';
 export function openVms(
   name: string,
   server: Pick<ServerSettings, 'vms' | 'vms_ca_file' | 'vms_credentials_file' | 'tenant'>,
-  onRetry?: (event: RetryEvent) => void,
+  hooks: RequestHooks = {},
 ): VmsClient {
   const { vms, vms_ca_file: caFile, vms_credentials_file: file, tenant } = server;
   if (vms === undefined || file === undefined) {
@@ -20,5 +20,5 @@ export function openVms(
     });
   }
   const credentials = async () => (await readVmsLogin(file)).credentials;
-  return new VmsClient({ origin: new URL(vms), caFile, credentials, tenant, onRetry });
+  return new VmsClient({ origin: new URL(vms), caFile, credentials, tenant, ...hooks });
 }

@@ -4,6 +4,7 @@ import { engineSchema, serverSchema } from './engine-schema.ts';
 import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
 import { lsuSchema } from './lsu-schema.ts';
+import { checkMetrics, metricsSchema } from './metrics-schema.ts';
 import { vipFields } from './vip-fields.ts';
 import { lsusOf, wormOf, wormProblem } from './worm-settings.ts';
 
@@ -55,7 +56,7 @@ export const settingsSchema = {
 } as const;
 
 /** All sections that stand once: those of {@link settingsSchema}, and the service's. */
-export const sectionSchemas = { ...settingsSchema, engine: engineSchema } as const;
+export const sectionSchemas = { ...settingsSchema, engine: engineSchema, metrics: metricsSchema } as const;
 
 type Schema = typeof sectionSchemas;
 type Section<Keys> = { readonly [K in keyof Keys]: z.output<Keys[K] & z.ZodType> };
@@ -195,6 +196,7 @@ function checkServer(name: string, server: ServerSettings): void {
 
 /** What no key can check alone. */
 function checkTogether(settings: Settings, givenWindow: IniEntry | undefined): Settings {
+  checkMetrics(settings.metrics);
   const { chunk_size_mb, memory_budget_mb, compression } = settings.performance;
   // Slabs for the window and the one with the first missing byte; a quarter of the budget may wait in an unfinished part. With
   // less, a write far ahead would wait for ever for memory that only the missing bytes can free.

@@ -2,12 +2,13 @@ import { Readable } from 'node:stream';
 import { DIGEST_BYTES, LEAF_BYTES } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
 import { Chain } from '../pipeline/chain.ts';
-import type { Chunk, Run } from '../pipeline/chunk.ts';
+import { type Chunk, type Run, sizeOf } from '../pipeline/chunk.ts';
 import { LeaseScope } from '../pipeline/lease.ts';
 import { ParallelSink } from '../pipeline/parallel-sink.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import { runStage } from '../pipeline/run-stage.ts';
 import type { StageEnv } from '../pipeline/stage.ts';
+import { StageClock } from '../pipeline/stage-clock.ts';
 import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
 import { createFetcher } from '../stages/fetcher.ts';
 import type { StoredChunk } from '../stages/packer.ts';
@@ -32,6 +33,12 @@ export interface ReadOptions {
 
 /** Takes verified bytes in order; their memory may be reused when the promise resolves. */
 export type Consume = (data: Uint8Array, offset: number) => Promise<void>;
+
+/** A stage's clock outside of a chain. */
+export interface NamedClock {
+  readonly name: string;
+  readonly clock: StageClock;
+}
 
 /** Reads a complete image. Every byte it hands out has been verified against its leaf's digest. */
 export class ImageReader {
@@ -127,7 +134,7 @@ export class ImageReader {
     options: Pick<ReadOptions, 'readAhead' | 'signal'>,
     consume: Consume,
   ): Promise<void> {
-    const { budget, slabs, bridge } = this.#resources;
+    const { budget, slabs, bridge, meters } = this.#resources;
     const scope = new LeaseScope();
     const { chunk_size } = this.manifest;
     const endReserve = budget.reserveForOutput(
@@ -142,28 +149,28 @@ export class ImageReader {
         lease.release();
       },
     });
-    const chain = new Chain<never>(
-      [
-        Readable.from(chunks, { highWaterMark: 1 }),
-        createFetcher({
-          pool: slabs,
-          scope,
-          concurrency: options.readAhead,
-          read: (fragment, offset, into, signal) =>
-            this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, offset, into, { signal }),
-        }),
-        ...this.#stages.toReversed().map((stage) => runStage(`${stage.record.name}-inverse`, stage.inverse(env))),
-        createSlicer(start, end),
-        sink,
-      ],
-      {
-        signal: options.signal,
-        onClosed: () => {
-          scope.releaseAll();
-          endReserve();
-        },
+    const stages = [
+      createFetcher({
+        pool: slabs,
+        scope,
+        concurrency: options.readAhead,
+        read: (fragment, offset, into, signal) =>
+          this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, offset, into, { signal }),
+      }),
+      ...this.#stages.toReversed().map((stage) => {
+        const clock = new StageClock();
+        return runStage(inverseName(stage), stage.inverse({ ...env, budget: clock.watch(budget) }), { clock });
+      }),
+      createSlicer(start, end),
+    ];
+    const chain = new Chain<never>([Readable.from(chunks, { highWaterMark: 1 }), ...stages, sink], {
+      signal: options.signal,
+      onClosed: () => {
+        scope.releaseAll();
+        endReserve();
       },
-    );
+    });
+    meters.attach('restore', [...stages, sink]);
     try {
       await chain.done;
     } catch (error) {
@@ -181,29 +188,40 @@ export class ImageReader {
     for await (const chunk of this.#index.chunks(start, end, signal)) yield whole ? chunk : narrow(chunk, start, end);
   }
 
+  /** New clocks for the inverse stages, in the order in which they work. */
+  clocks(): NamedClock[] {
+    return this.#stages.toReversed().map((stage) => ({ name: inverseName(stage), clock: new StageClock() }));
+  }
+
   /** Fill `into` with a chunk's stored bytes. */
   async fetch(chunk: StoredChunk, into: Uint8Array, signal: AbortSignal): Promise<void> {
     await this.#store.read(`${this.#prefix}${fragmentName(chunk.fragment)}`, chunk.storedOffset, into, { signal });
   }
 
-  /** Turn a chunk's stored bytes back and verify them. The result's lease takes over. */
-  async decode(chunk: Chunk, env: StageEnv, signal: AbortSignal): Promise<Chunk> {
+  /** Turn a chunk's stored bytes back and verify them, by the clocks of {@link ImageReader.clocks}. The result's lease takes over. */
+  async decode(chunk: Chunk, env: StageEnv, clocks: readonly NamedClock[], signal: AbortSignal): Promise<Chunk> {
     let decoded = chunk;
-    for (const stage of this.#stages.toReversed()) {
-      const instance = stage.inverse(env);
+    for (const [at, stage] of this.#stages.toReversed().entries()) {
+      const { clock } = clocks[at] as NamedClock;
+      const instance = stage.inverse({ ...env, budget: clock.watch(env.budget) });
+      clock.bytesIn += sizeOf(decoded.pieces);
+      clock.begin();
       try {
         decoded = await instance.apply(decoded, signal);
         await instance.flush?.();
       } finally {
+        clock.end();
         await instance.close?.();
       }
+      clock.bytesOut += sizeOf(decoded.pieces);
     }
     return decoded;
   }
 
-  /** Corruption is reported with the image's name; the stages do not know it. */
+  /** Corruption is counted, and reported with the image's name; the stages do not know it. */
   named(error: unknown): unknown {
     if (!(error instanceof EngineError) || error.failure !== 'integrity') return error;
+    this.#resources.meters.mismatches += 1;
     const { advice, cause, details } = error;
     return new EngineError(error.code, 'integrity', `image ${this.#store.lsu}/${this.imageId}: ${error.message}`, {
       cause,
@@ -211,6 +229,10 @@ export class ImageReader {
       details: { ...details, lsu: this.#store.lsu, image: this.imageId },
     });
   }
+}
+
+function inverseName({ record }: ConfiguredStage): string {
+  return `${record.name}-inverse`;
 }
 
 /** The leaves of an untransformed chunk that hold bytes of [start, end), as a chunk of their own. */

@@ -1,11 +1,12 @@
 import { DIGEST_BYTES, LEAF_BYTES } from '../bridge/bridge.ts';
 import { abortError, EngineError } from '../errors.ts';
-import { LeaseScope } from '../pipeline/lease.ts';
+import { LeaseScope, noLease } from '../pipeline/lease.ts';
 import type { StageEnv } from '../pipeline/stage.ts';
+import { StageClock } from '../pipeline/stage-clock.ts';
 import type { StoredChunk } from '../stages/packer.ts';
 import { checkIdentity, type ImageIdentity, imageIdOf } from './identity.ts';
 import type { HandleContext, ReadHandle, ReadRange } from './image-backend.ts';
-import { ImageReader } from './image-reader.ts';
+import { ImageReader, type NamedClock } from './image-reader.ts';
 import type { Manifest } from './manifest.ts';
 import { readMeta } from './meta-blobs.ts';
 import { imagePrefix } from './names.ts';
@@ -31,12 +32,19 @@ class ImageReadHandle implements ReadHandle {
   readonly #reader: ImageReader;
   readonly #closed = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
+  /** Any number of reads share them: what they say is of the image. */
+  readonly #fetching = new StageClock();
+  readonly #decoding: readonly NamedClock[];
+  readonly #endClocks: readonly (() => void)[];
 
   constructor(context: HandleContext, reader: ImageReader) {
     this.imageId = reader.imageId;
     this.manifest = reader.manifest;
     this.#context = context;
     this.#reader = reader;
+    this.#decoding = reader.clocks();
+    const clocks = [{ name: 'fetcher', clock: this.#fetching }, ...this.#decoding];
+    this.#endClocks = clocks.map(({ name, clock }) => context.resources.meters.begin(name, 'restore', clock));
   }
 
   async read(
@@ -69,6 +77,7 @@ class ImageReadHandle implements ReadHandle {
   async close(): Promise<void> {
     this.#closed.abort(new EngineError('VOST_HANDLE_ENDED', 'usage', 'the handle on the image has ended'));
     await Promise.allSettled(this.#running);
+    for (const end of this.#endClocks) end();
   }
 
   /** Stored bytes are the image's own: they are read into their place and verified there, leaf by leaf. */
@@ -92,10 +101,11 @@ class ImageReadHandle implements ReadHandle {
     await settleAll(
       runs(pieces).map(async (run) => {
         const [first, last] = [run[0] as Piece, run.at(-1) as Piece];
-        await this.#reader.fetch(first.chunk, into.subarray(first.at, last.at + last.chunk.length), signal);
+        await this.#fetch(first.chunk, into.subarray(first.at, last.at + last.chunk.length), signal);
         for (const { chunk, at } of run) {
           const bytes = into.subarray(at, at + chunk.length);
-          await this.#reader.decode({ ...chunk, pieces: [bytes], lease: { release: () => undefined } }, env, signal);
+          const stored = { ...chunk, pieces: [bytes], lease: noLease };
+          await this.#reader.decode(stored, env, this.#decoding, signal);
         }
       }),
     );
@@ -129,8 +139,9 @@ class ImageReadHandle implements ReadHandle {
     const scope = new LeaseScope();
     try {
       const { bytes, lease } = await this.#context.resources.slabs.acquire(chunk.storedLength, scope, signal);
-      await this.#reader.fetch(chunk, bytes, signal);
-      const decoded = await this.#reader.decode({ ...chunk, pieces: [bytes], lease }, this.#env(scope), signal);
+      await this.#fetch(chunk, bytes, signal);
+      const stored = { ...chunk, pieces: [bytes], lease };
+      const decoded = await this.#reader.decode(stored, this.#env(scope), this.#decoding, signal);
       let at = chunk.offset;
       for (const piece of decoded.pieces) {
         const wanted = piece.subarray(Math.max(0, from - at), Math.max(0, from + into.byteLength - at));
@@ -140,6 +151,18 @@ class ImageReadHandle implements ReadHandle {
     } finally {
       scope.releaseAll();
     }
+  }
+
+  async #fetch(chunk: StoredChunk, into: Uint8Array, signal: AbortSignal): Promise<void> {
+    const clock = this.#fetching;
+    clock.begin();
+    try {
+      await this.#reader.fetch(chunk, into, signal);
+    } finally {
+      clock.end();
+    }
+    clock.bytesIn += into.byteLength;
+    clock.bytesOut += into.byteLength;
   }
 
   #env(scope: LeaseScope): StageEnv {

@@ -5,6 +5,7 @@ import { LeaseScope } from '../pipeline/lease.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import { runStage } from '../pipeline/run-stage.ts';
 import type { StageEnv, StageInstance } from '../pipeline/stage.ts';
+import { StageClock } from '../pipeline/stage-clock.ts';
 import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
 import { createPacker, type PackerOptions, type Part, type PRESS } from '../stages/packer.ts';
 import { planParts } from '../stages/part-planner.ts';
@@ -86,9 +87,13 @@ export function createWriteChain<In, Run = never>(
   const [first = packer, ...rest]: Duplex[] = [
     ...head(scope),
     ...(flat ? [runStage('flat-digest', flat)] : []),
-    ...stages.map((stage) => runStage(stage.record.name, stage.forward(env))),
+    ...stages.map((stage) => {
+      const clock = new StageClock();
+      return runStage(stage.record.name, stage.forward({ ...env, budget: clock.watch(env.budget) }), { clock });
+    }),
     packer,
   ];
+  resources.meters.attach('backup', [first, ...rest, sink]);
   const chain = new Chain<In>([first, ...rest, sink], {
     signal: options.signal,
     onClosed: () => {

@@ -3,6 +3,7 @@ import { EngineError } from '../errors.ts';
 import { imageIdOf } from '../image/identity.ts';
 import { ensureLocked } from '../image/image-lock.ts';
 import { engineError, limitReached, notFound } from './errors.ts';
+import type { ImageResult } from './image-tally.ts';
 import { findManifest } from './images/find-image.ts';
 import type { Session } from './session.ts';
 import type { StorageServer } from './storage-server.ts';
@@ -70,6 +71,7 @@ export class CopyOperations {
         )
         .then((error) => {
           operation.ended = true;
+          services.counters.images.end('copy', resultOfCopy(error));
           operation.error = error;
           endSource();
           endTarget();
@@ -163,6 +165,11 @@ export class CopyOperations {
       await toServer.events.append({ type: EVENT_TYPE.IMAGE_COPIED, lsu: question.to_lsu, image: identity, payload });
     }
   }
+}
+
+function resultOfCopy(error: EngineError | undefined): ImageResult {
+  if (error === undefined) return 'complete';
+  return error.failure === 'aborted' ? 'abandoned' : 'failed';
 }
 
 /** Whether the storage may be asked to copy by itself: one endpoint, reached with the same keys. */

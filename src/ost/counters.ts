@@ -1,3 +1,5 @@
+import { ImageTally } from './image-tally.ts';
+
 /** Numbers of an engine since it began, kept in one place so that they can be exported. */
 export class Counters {
   sessionsOpened = 0;
@@ -11,6 +13,7 @@ export class Counters {
   imagesOpened = 0;
   imagesClosed = 0;
   copies = 0;
+  readonly images = new ImageTally();
 
   /** One more answer of this result. */
   countError(result: string): void {

@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { Settings } from '../config/settings.ts';
 import { fromUserAndPassword } from '../config/vms-credentials-file.ts';
 import { EngineError, failureOf } from '../errors.ts';
+import type { RequestHooks } from '../vast/retry.ts';
 import { VmsClient } from '../vast/vms/client.ts';
 import { notFound } from './errors.ts';
 import type { StorageServer } from './storage-server.ts';
@@ -154,7 +155,12 @@ function sameLogin(one: HostLogin, other: HostLogin): boolean {
 }
 
 /** By DNS and the known ports to VMS, and from VMS to the data addresses. */
-export async function lookForServer(id: string, login: () => HostLogin, settings: Settings): Promise<FoundServer> {
+export async function lookForServer(
+  id: string,
+  login: () => HostLogin,
+  settings: Settings,
+  hooks: RequestHooks = {},
+): Promise<FoundServer> {
   const addresses = await lookup(id, { all: true }).catch(() => []);
   if (addresses.length === 0) {
     throw notFound(
@@ -171,7 +177,7 @@ export async function lookForServer(id: string, login: () => HostLogin, settings
   }
   const credentials = async () => fromUserAndPassword(login().user, login().secret);
   const { s3_ca_file: caFile } = settings.general;
-  const client = new VmsClient({ origin: new URL(`https://${id}:${port}`), caFile, credentials });
+  const client = new VmsClient({ origin: new URL(`https://${id}:${port}`), caFile, credentials, ...hooks });
   try {
     await client.release();
     return { client, store: await dataAddress(id, client) };

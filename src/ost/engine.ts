@@ -12,9 +12,11 @@ import { DrainGate } from './drain-gate.ts';
 import { ImageUsage } from './image-usage.ts';
 import { Limiter } from './limiter.ts';
 import { Listener } from './listener.ts';
+import type { RequestObserver } from './request-observer.ts';
 import { Scrubber } from './scrubber.ts';
 import { ServerRegistry } from './server-registry.ts';
 import type { Services } from './services.ts';
+import type { Session } from './session.ts';
 import { SlotGrants } from './slot-grants.ts';
 
 /** Listings and copies that run at the same time; the others wait. */
@@ -30,6 +32,8 @@ export interface EngineOptions {
   readonly slotReserve: number;
   readonly backend: ImageBackend;
   readonly log: Logger;
+  /** Hears of every request to storages and their management. */
+  readonly observe?: RequestObserver | undefined;
 }
 
 /** The engine's OST side: socket, sessions, storage servers. */
@@ -48,8 +52,8 @@ export class OstEngine {
 
   /** Listen. When this resolves, hosts can connect. */
   static async start(options: EngineOptions): Promise<OstEngine> {
-    const { settings, bridge, resources, slotReserve, backend, log } = options;
-    const servers = await ServerRegistry.open(settings, log);
+    const { settings, bridge, resources, slotReserve, backend, log, observe } = options;
+    const servers = await ServerRegistry.open(settings, log, { observe });
     const services: Services = {
       settings,
       servers,
@@ -83,6 +87,11 @@ export class OstEngine {
   /** Host processes connected now. */
   get sessions(): number {
     return this.#acceptor.sessions.size;
+  }
+
+  /** Their sessions. */
+  hosts(): Iterable<Session> {
+    return this.#acceptor.sessions.values();
   }
 
   /**

@@ -13,12 +13,20 @@ import { Cluster } from './cluster.ts';
 import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
 import { notFound } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
+import { type RequestObserver, requestHooks } from './request-observer.ts';
 import { rotationsOf } from './rotations.ts';
-import { logRetry, openServerStorage, type StorageSettings } from './server-storage.ts';
+import { openServerStorage, type StorageSettings } from './server-storage.ts';
 import { SERVER_PREFIX, StorageServer, type StorageServerOptions } from './storage-server.ts';
 
 /** Servers that hosts may name without a section of their own. */
 const MAX_DISCOVERED = 64;
+
+export interface RegistryOptions {
+  /** Hears of every request. */
+  readonly observe?: RequestObserver | undefined;
+  /** How servers without a section are found. */
+  readonly lookFor?: LookFor;
+}
 
 /** The storage servers: those of the configuration, and those that were found by name and credentials. */
 export class ServerRegistry {
@@ -31,16 +39,23 @@ export class ServerRegistry {
   }
 
   /** Make the servers of the `[server NAME]` sections. Of these only VMS is asked at once, without waiting for it. */
-  static async open(settings: Settings, log: Logger, lookFor: LookFor = lookForServer): Promise<ServerRegistry> {
+  static async open(
+    settings: Settings,
+    log: Logger,
+    { observe, lookFor }: RegistryOptions = {},
+  ): Promise<ServerRegistry> {
     const servers: StorageServer[] = [];
     try {
-      for (const [id, server] of settings.servers) servers.push(await openConfigured(id, server, settings, log));
+      for (const [id, server] of settings.servers)
+        servers.push(await openConfigured(id, server, settings, log, observe));
     } catch (error) {
       await Promise.allSettled(servers.map((server) => server.close()));
       throw error;
     }
-    const open = (id: string, found: FoundServer): Promise<StorageServer> => openFound(id, found, settings, log);
-    return new ServerRegistry(servers, new Discovery(settings, lookFor, open));
+    const open = (id: string, found: FoundServer): Promise<StorageServer> =>
+      openFound(id, found, settings, log, observe);
+    const search: LookFor = (id, login, from) => lookForServer(id, login, from, requestHooks('vms', log, observe));
+    return new ServerRegistry(servers, new Discovery(settings, lookFor ?? search, open));
   }
 
   /** The server that a host names `VastData:ID`. Throws `not-found`. */
@@ -90,6 +105,7 @@ async function openConfigured(
   server: ServerSettings,
   settings: Settings,
   log: Logger,
+  observe: RequestObserver | undefined,
 ): Promise<StorageServer> {
   const child = log.child({ server: id });
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
@@ -103,12 +119,12 @@ async function openConfigured(
     lockPolicy: (lsu: string) => lockPolicyOf(id, lsu, settings, child),
   };
   if (server.vms === undefined) {
-    const storage = openServerStorage(id, server, settings, child);
+    const storage = openServerStorage(id, server, settings, child, undefined, observe);
     return openServer({ ...common, storage }, settings, child);
   }
-  const client = openVms(id, server, (event) => logRetry(event, child));
+  const client = openVms(id, server, requestHooks('vms', child, observe));
   const vips = server.vip_pool === undefined ? undefined : new VmsVips(client, server.vip_pool);
-  const storage = openServerStorage(id, server, settings, child, vips);
+  const storage = openServerStorage(id, server, settings, child, vips, observe);
   const cluster = new Cluster({ client, placeOf: lsuPlaces(id, server, settings), log: child });
   cluster.warm();
   const rotations = rotationsOf(id, settings, server, client, child);
@@ -123,11 +139,17 @@ function lockPolicyOf(id: string, lsu: string, settings: Settings, log: Logger):
   return { retentionMs, ...bounds, onSkew };
 }
 
-async function openFound(id: string, found: FoundServer, settings: Settings, log: Logger): Promise<StorageServer> {
+async function openFound(
+  id: string,
+  found: FoundServer,
+  settings: Settings,
+  log: Logger,
+  observe: RequestObserver | undefined,
+): Promise<StorageServer> {
   const child = log.child({ server: id });
   const { client, store } = found;
   const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
-  const storage = openServerStorage(id, server, settings, child, new VmsVips(client));
+  const storage = openServerStorage(id, server, settings, child, new VmsVips(client), observe);
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
   child.info({ store, vms: client.origin }, 'storage server found by its name');
   return openServer({ id, settings: { ...server, label: '' }, storage, cluster }, settings, child);

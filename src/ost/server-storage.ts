@@ -4,10 +4,11 @@ import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts'
 import { keysFileOf } from '../config/managed-files.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
 import { openStorage } from '../vast/open-storage.ts';
-import type { RetrierOptions, RetryEvent } from '../vast/retry.ts';
+import type { RetrierOptions } from '../vast/retry.ts';
 import type { Storage } from '../vast/store.ts';
 import { type VipSettings, vipOptions } from '../vast/vip-pool/configured-vips.ts';
 import type { VipSource } from '../vast/vip-pool/vip-source.ts';
+import { type RequestObserver, requestHooks } from './request-observer.ts';
 
 /** Rotated keys are read from their file within minutes, long before the old ones go. */
 const KEYS_FRESH_MS = 600_000;
@@ -30,13 +31,14 @@ export function openServerStorage(
   settings: Settings,
   log: Logger,
   vips?: VipSource,
+  observe?: RequestObserver,
 ): Storage {
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = keysFileOf(id, settings, server);
   const retry: RetrierOptions = {
     policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
-    onRetry: (event) => logRetry(event, log),
+    ...requestHooks(server.store.startsWith('file:') ? 'file' : 's3', log, observe),
   };
   const storage = openStorage(server.store, {
     s3: {
@@ -50,11 +52,6 @@ export function openServerStorage(
     ...retry,
   });
   return withChaos(storage, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
-}
-
-/** One line for a request that is repeated. */
-export function logRetry({ operation, attempt, delayMs, error }: RetryEvent, log: Logger): void {
-  log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
 }
 
 async function freshKeys(path: string): Promise<S3Keys & { readonly expiration: Date }> {

@@ -30,6 +30,11 @@ export class SlotTable {
     return this.#uses.size;
   }
 
+  /** Whose the slots in use are, one entry for each. */
+  *states(): Generator<SlotState> {
+    for (const { state } of this.#uses.values()) yield state;
+  }
+
   /** A free slot gets a use. */
   take(slot: number, handle: bigint, state: SlotState, chunk = -1): SlotUse {
     if (slot >= this.#count) throw wireFault(`slot ${slot} does not exist`);

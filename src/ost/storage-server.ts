@@ -161,6 +161,13 @@ export class StorageServer {
     return space === undefined ? storage : capacityOf(space, storage);
   }
 
+  /** As {@link capacity}, from what is known now; undefined while nothing is. */
+  capacityNow(lsu: string): Capacity | undefined {
+    const storage = this.#capacity.peek();
+    const space = this.cluster?.spaceNow(lsu);
+    return space === undefined || storage === undefined ? storage : capacityOf(space, storage);
+  }
+
   /** Where an image lies, for {@link ImageUsage}: two servers may share a storage. */
   placeOf(lsu: string, imageId: string): string {
     return `${this.storage.name} ${lsu} ${imageId}`;

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import { abortError } from '../errors.ts';
+import { StageClock } from './stage-clock.ts';
 
 export interface OrderedTransformOptions<In, Out> {
   /** For error messages and metrics. */
@@ -14,6 +15,8 @@ export interface OrderedTransformOptions<In, Out> {
   readonly flush?: () => Promise<void>;
   /** Free what the stage itself holds (a worker); called exactly once, whatever happened. */
   readonly close?: () => Promise<void>;
+  /** Where the work notes its bytes and its waits for memory. */
+  readonly clock?: StageClock;
 }
 
 /**
@@ -25,6 +28,7 @@ export interface OrderedTransformOptions<In, Out> {
  */
 export class OrderedTransform<In, Out> extends Duplex {
   readonly name: string;
+  readonly clock: StageClock;
   readonly #options: OrderedTransformOptions<In, Out>;
   readonly #abort = new AbortController();
   /** Results in input order; undefined marks work still running. */
@@ -39,6 +43,7 @@ export class OrderedTransform<In, Out> extends Duplex {
     const highWaterMark = options.highWaterMark ?? 1;
     super({ objectMode: true, readableHighWaterMark: highWaterMark, writableHighWaterMark: highWaterMark });
     this.name = options.name;
+    this.clock = options.clock ?? new StageClock();
     this.#options = options;
   }
 
@@ -53,6 +58,7 @@ export class OrderedTransform<In, Out> extends Duplex {
 
   async #work(item: In, slot: { result: Out | undefined; done: boolean }): Promise<void> {
     this.#running += 1;
+    this.clock.begin();
     try {
       slot.result = await this.#options.transform(item, this.#abort.signal);
       slot.done = true;
@@ -66,6 +72,7 @@ export class OrderedTransform<In, Out> extends Duplex {
 
   #settle(): void {
     this.#running -= 1;
+    this.clock.end();
     if (this.#running === 0) this.#idle?.();
   }
 
@@ -75,6 +82,7 @@ export class OrderedTransform<In, Out> extends Duplex {
       const slot = this.#inside.shift();
       this.#wanted = this.push(slot?.result);
     }
+    this.clock.hold(this.#inside[0]?.done === true);
     if (this.#inside.length < this.#options.concurrency && this.#blocked) {
       const unblock = this.#blocked;
       this.#blocked = undefined;
@@ -89,6 +97,7 @@ export class OrderedTransform<In, Out> extends Duplex {
 
   async #flush(end: (error?: Error | null) => void): Promise<void> {
     this.#running += 1;
+    this.clock.begin();
     try {
       await this.#options.flush?.();
       this.push(null);

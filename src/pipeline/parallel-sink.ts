@@ -1,16 +1,20 @@
 import { Writable } from 'node:stream';
 import { abortError } from '../errors.ts';
+import { StageClock } from './stage-clock.ts';
 
 export interface ParallelSinkOptions<In> {
   readonly name: string;
   /** Items being consumed at the same time, at least 1; read afresh for every item, so it may change while running. */
   readonly concurrency: () => number;
   readonly consume: (item: In, signal: AbortSignal) => Promise<void>;
+  /** Where the work notes its bytes. */
+  readonly clock?: StageClock;
 }
 
 /** The end of a chain: consumes several items at once, in any order of completion; 'finish' means all are consumed. */
 export class ParallelSink<In> extends Writable {
   readonly name: string;
+  readonly clock: StageClock;
   readonly #options: ParallelSinkOptions<In>;
   readonly #abort = new AbortController();
   #running = 0;
@@ -20,6 +24,7 @@ export class ParallelSink<In> extends Writable {
   constructor(options: ParallelSinkOptions<In>) {
     super({ objectMode: true, highWaterMark: 1 });
     this.name = options.name;
+    this.clock = options.clock ?? new StageClock();
     this.#options = options;
   }
 
@@ -30,6 +35,7 @@ export class ParallelSink<In> extends Writable {
 
   override _write(item: In, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     this.#running += 1;
+    this.clock.begin();
     void this.#consume(item);
     if (this.#running < this.#options.concurrency()) callback();
     else this.#blocked = callback;
@@ -42,6 +48,7 @@ export class ParallelSink<In> extends Writable {
       this.destroy(error instanceof Error ? error : new Error(String(error)));
     }
     this.#running -= 1;
+    this.clock.end();
     const unblock = this.#blocked;
     if (unblock && this.#running < this.#options.concurrency()) {
       this.#blocked = undefined;

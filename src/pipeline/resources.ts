@@ -1,6 +1,7 @@
 import type { Bridge } from '../bridge/bridge.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { SlabPool } from './slab-pool.ts';
+import { StageMeters } from './stage-meters.ts';
 import type { StageRegistry } from './stage-registry.ts';
 
 /** What all images of a process share. */
@@ -9,6 +10,7 @@ export interface Resources {
   readonly budget: ByteBudget;
   readonly slabs: SlabPool;
   readonly stages: StageRegistry;
+  readonly meters: StageMeters;
 }
 
 /**
@@ -17,5 +19,5 @@ export interface Resources {
  */
 export function createResources(bridge: Bridge, memoryBudget: number, stages: StageRegistry): Resources {
   const budget = new ByteBudget(memoryBudget);
-  return { bridge, budget, slabs: new SlabPool(bridge, budget), stages };
+  return { bridge, budget, slabs: new SlabPool(bridge, budget), stages, meters: new StageMeters() };
 }

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import { abortError } from '../errors.ts';
+import { StageClock } from './stage-clock.ts';
 
 /** Pass one result on; resolves when the next stage has room for more. */
 export type Emit<Out> = (item: Out) => Promise<void>;
@@ -13,14 +14,18 @@ export interface StepTransformOptions<In, Out> {
   readonly finish?: (emit: Emit<Out>, signal: AbortSignal) => Promise<void>;
   /** Results that may wait for the next stage. Default 1. */
   readonly highWaterMark?: number;
+  /** Where the steps note their bytes and their waits for memory. */
+  readonly clock?: StageClock;
 }
 
 /**
  * A stage that takes one item at a time and emits none, one or many. Emitting waits for the reader, so even one
- * huge input cannot fill memory with outputs. A step that needs no waiting returns undefined and costs no promise.
+ * huge input cannot fill memory with outputs. A step that needs no waiting returns undefined and costs no promise; its time is not
+ * measured either, because there may be very many of them.
  */
 export class StepTransform<In, Out> extends Duplex {
   readonly name: string;
+  readonly clock: StageClock;
   readonly #options: StepTransformOptions<In, Out>;
   readonly #abort = new AbortController();
   #running = false;
@@ -31,15 +36,16 @@ export class StepTransform<In, Out> extends Duplex {
     const highWaterMark = options.highWaterMark ?? 1;
     super({ objectMode: true, readableHighWaterMark: highWaterMark, writableHighWaterMark: 1 });
     this.name = options.name;
+    this.clock = options.clock ?? new StageClock();
     this.#options = options;
   }
 
   readonly #emit: Emit<Out> = async (item) => {
     if (this.#abort.signal.aborted) throw abortError(this.#abort.signal);
     if (this.push(item)) return;
-    await new Promise<void>((resolve) => {
-      this.#demand = resolve;
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#demand = resolve;
+    await this.clock.room(promise);
     if (this.#abort.signal.aborted) throw abortError(this.#abort.signal);
   };
 
@@ -67,8 +73,10 @@ export class StepTransform<In, Out> extends Duplex {
 
   #track(work: Promise<void>, callback: (error?: Error | null) => void): void {
     this.#running = true;
+    this.clock.begin();
     const settle = (error?: Error): void => {
       this.#running = false;
+      this.clock.end();
       this.#idle?.();
       callback(error);
     };

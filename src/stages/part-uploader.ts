@@ -1,4 +1,5 @@
 import { ParallelSink } from '../pipeline/parallel-sink.ts';
+import { StageClock } from '../pipeline/stage-clock.ts';
 import type { Part } from './packer.ts';
 
 export interface PartUploaderOptions {
@@ -12,11 +13,15 @@ export interface PartUploaderOptions {
 
 /** Sends several parts at once. The memory of a part is released only after storage has acknowledged it. */
 export function createPartUploader(options: PartUploaderOptions): ParallelSink<Part> {
+  const clock = new StageClock();
   return new ParallelSink<Part>({
     name: 'part-uploader',
     concurrency: options.concurrency,
+    clock,
     consume: async (part, signal) => {
+      clock.bytesIn += part.size;
       await options.store(part, signal);
+      clock.bytesOut += part.size;
       await options.onStored(part, signal);
       for (const lease of part.leases) lease.release();
     },

@@ -20,6 +20,23 @@ export interface RetryEvent {
   readonly error: EngineError;
 }
 
+/** One attempt that has ended, whatever came of it. */
+export interface AttemptEvent {
+  readonly operation: string;
+  /** From its beginning to its end, the wait for a VIP included; milliseconds. */
+  readonly ms: number;
+  /** Undefined for one that succeeded. */
+  readonly error?: unknown;
+}
+
+/** Told of what requests come to. */
+export interface RequestHooks {
+  /** Called before each pause; for log lines and metrics. */
+  readonly onRetry?: ((event: RetryEvent) => void) | undefined;
+  /** Called after each attempt; for metrics. */
+  readonly onAttempt?: ((event: AttemptEvent) => void) | undefined;
+}
+
 export interface RetryPolicy {
   /** No new attempt begins later than this after the first one began, milliseconds. */
   readonly budgetMs: number;
@@ -57,11 +74,9 @@ export const systemClock: RetryClock = {
   random: Math.random,
 };
 
-export interface RetrierOptions {
+export interface RetrierOptions extends RequestHooks {
   readonly policy?: Partial<RetryPolicy> | undefined;
   readonly clock?: RetryClock | undefined;
-  /** Called before each pause; for progress lines and metrics. */
-  readonly onRetry?: ((event: RetryEvent) => void) | undefined;
   /** Fetch credentials anew; without it a `credentials` failure is final. */
   readonly refresh?: (() => Promise<void>) | undefined;
 }
@@ -76,13 +91,13 @@ export interface RetryTask {
 export class Retrier {
   readonly #policy: RetryPolicy;
   readonly #clock: RetryClock;
-  readonly #onRetry: ((event: RetryEvent) => void) | undefined;
+  readonly #hooks: RequestHooks;
   readonly #refresh: (() => Promise<void>) | undefined;
 
   constructor(options: RetrierOptions = {}) {
     this.#policy = { ...DEFAULT_RETRY, ...options.policy };
     this.#clock = options.clock ?? systemClock;
-    this.#onRetry = options.onRetry;
+    this.#hooks = options;
     this.#refresh = options.refresh;
   }
 
@@ -97,7 +112,7 @@ export class Retrier {
     for (let number = 1; ; number += 1) {
       checkSignal(signal);
       try {
-        return await attempt(number);
+        return await this.#timed(operation, () => attempt(number));
       } catch (error) {
         if (signal?.aborted) throw abortError(signal);
         const bound = Math.min(this.#policy.capMs, this.#policy.baseMs * 2 ** (number - 1));
@@ -106,9 +121,23 @@ export class Retrier {
         if (!(error instanceof EngineError) || late || !(await this.#again(error, spent))) {
           throw afterAttempts(error, number);
         }
-        this.#onRetry?.({ operation, attempt: number, bytes, delayMs, error });
+        this.#hooks.onRetry?.({ operation, attempt: number, bytes, delayMs, error });
         await this.#pause(delayMs, signal);
       }
+    }
+  }
+
+  async #timed<T>(operation: string, attempt: () => Promise<T>): Promise<T> {
+    const { onAttempt } = this.#hooks;
+    if (onAttempt === undefined) return attempt();
+    const began = this.#clock.now();
+    try {
+      const result = await attempt();
+      onAttempt({ operation, ms: this.#clock.now() - began });
+      return result;
+    } catch (error) {
+      onAttempt({ operation, ms: this.#clock.now() - began, error });
+      throw error;
     }
   }
 

@@ -10,6 +10,8 @@
  * store or we checked does not match), `retryable` (worth trying again), `aborted`, `usage`.
  */
 
+import type { VipPoolSnapshot } from './vip-pool/vip-pool.ts';
+
 /** Bytes in memory, in order. Retries send the same memory again, so it must not change meanwhile. */
 export type Body = readonly Uint8Array[];
 
@@ -218,5 +220,7 @@ export interface Storage {
   snapshots?(lsu: string, options?: RequestOptions): Promise<string[]>;
   /** An LSU as it was when a snapshot was taken, to read; `not-found` when there is none of that name. */
   openSnapshot?(lsu: string, snapshot: string, options?: RequestOptions): Promise<ObjectStore>;
+  /** How the data VIPs are doing now. Absent where there are none. */
+  vips?(): VipPoolSnapshot;
   close(): Promise<void>;
 }

@@ -43,7 +43,7 @@ t.test('a server without a section: by name, user and password', async (t) => {
   };
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
-  const registry = await ServerRegistry.open(settings, log, lookFor);
+  const registry = await ServerRegistry.open(settings, log, { lookFor });
   t.teardown(() => registry.close());
   const find = async (name: string, login: HostLogin | undefined) => registry.find(name, login);
 

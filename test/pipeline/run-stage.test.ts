@@ -37,7 +37,7 @@ t.test('an instance as a stream: apply, flush and close in turn', async (t) => {
 });
 
 t.test('flush and close are optional', async (t) => {
-  const stream = runStage('mine', { concurrency: 1, apply: (item) => item }, 2);
+  const stream = runStage('mine', { concurrency: 1, apply: (item) => item }, { highWaterMark: 2 });
   t.strictSame([stream.readableHighWaterMark, stream.writableHighWaterMark], [2, 2]);
   Readable.from([chunk(0)]).pipe(stream);
   t.equal((await stream.toArray()).length, 1);

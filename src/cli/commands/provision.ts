@@ -47,8 +47,10 @@ export async function provision(
       advice: `configured: ${[...settings.servers.keys()].join(', ') || 'none'}`,
     });
   }
-  const client = openVms(id, server, ({ error, delayMs }) => {
-    process.stderr.write(`${error.message}; again in ${Math.ceil(delayMs / 1000)} s\n`);
+  const client = openVms(id, server, {
+    onRetry: ({ error, delayMs }) => {
+      process.stderr.write(`${error.message}; again in ${Math.ceil(delayMs / 1000)} s\n`);
+    },
   });
   try {
     const keysFile = keysFileOf(id, settings, server) ?? '';

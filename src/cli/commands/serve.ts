@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type Logger, pino } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
 import type { Settings } from '../../config/settings.ts';
+import { serveMetrics } from '../../metrics/serve-metrics.ts';
 import { OstEngine } from '../../ost/engine.ts';
 import { imageHandles } from '../../ost/image-handles.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
@@ -13,6 +14,7 @@ const STANDARD_ERROR = 2;
 /** `vast-ost serve`: the engine that NetBackup's processes talk to, until SIGTERM; a second one ends it at once. */
 export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
   const { log, reopen } = openLog(settings);
+  const metrics = await serveMetrics(settings, log);
   process.on('SIGHUP', reopen);
   const manager = new ServiceManager(bridge);
   // One half for what can be delayed or refused, one for the slots that every open image may always hold.
@@ -26,12 +28,15 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
       slotReserve: half,
       backend: imageHandles,
       log,
+      observe: metrics.observe,
     });
+    await metrics.open(engine);
     manager.ready();
     if (!signal.aborted) await once(signal, 'abort');
     manager.stopping();
     await engine.stop();
   } finally {
+    await metrics.close();
     manager.close();
     resources.slabs.close();
     process.off('SIGHUP', reopen);

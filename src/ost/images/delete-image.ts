@@ -33,6 +33,11 @@ export async function removeImage(
     })
     .finally(endUse);
   services.deletions.note(place, work);
+  const { images } = services.counters;
+  work.then(
+    (found) => found && images.end('delete', 'complete'),
+    () => images.end('delete', 'failed'),
+  );
   work.catch(() => hidden.resolve(false));
   if (await hidden.promise) {
     work.catch((error: unknown) =>

@@ -39,10 +39,11 @@ export async function openReader(
       handle,
       maxRange: Math.min(slotBytes, Math.max(LEAST_RANGE, share)),
       lockedUntil: until,
-      onEnd: () => {
+      onEnd: (result, counters) => {
         endUse();
         services.readers.delete(image);
         services.counters.imagesClosed += 1;
+        services.counters.images.end('read', result, counters);
       },
     });
     services.readers.add(image);

@@ -61,10 +61,11 @@ export async function openWriter(
       handle,
       always,
       window: Math.max(window, always),
-      onEnd: () => {
+      onEnd: (result, counters) => {
         endUse();
         services.writers.delete(place.place);
         services.counters.imagesClosed += 1;
+        services.counters.images.end('write', result, counters);
       },
     });
     services.writers.set(place.place, image);

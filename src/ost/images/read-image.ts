@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { abortError } from '../../errors.ts';
 import type { ReadHandle } from '../../image/image-backend.ts';
 import { abandoned, invalid } from '../errors.ts';
+import type { ImageResult } from '../image-tally.ts';
 import { SlotShare } from '../slot-grants.ts';
 import type { SlotUse } from '../slot-table.ts';
 import { wireFault } from '../wire/bytes.ts';
@@ -28,7 +29,7 @@ export interface ReadImageOptions {
   readonly maxRange: number;
   /** Milliseconds since the epoch. */
   readonly lockedUntil: () => Promise<number>;
-  readonly onEnd: () => void;
+  readonly onEnd: (result: ImageResult, counters: ImageCounters) => void;
 }
 
 /** An image being read through slots. */
@@ -40,13 +41,15 @@ export class ReadImage implements OpenImage {
   readonly #handle: ReadHandle;
   readonly #maxRange: number;
   readonly #lockedUntil: () => Promise<number>;
-  readonly #onEnd: () => void;
+  readonly #onEnd: ReadImageOptions['onEnd'];
   readonly #share = new SlotShare(ALWAYS);
   readonly #uses = new Map<number, SlotUse>();
   readonly #stop = new AbortController();
   /** Reads and blobs in progress: they write into slots. */
   readonly #running = new Running();
   #closing: Promise<void> | undefined;
+  /** Some read did not work. */
+  #failed = false;
 
   constructor(options: ReadImageOptions) {
     // Every slot request that waits listens.
@@ -133,17 +136,17 @@ export class ReadImage implements OpenImage {
 
   async close({ mode }: Question<'IMAGE_CLOSE'>): Promise<string> {
     if (this.#closing !== undefined) throw invalid('the image is being closed');
-    await this.#finish(abandoned('the image was closed'));
+    await this.#finish(abandoned('the image was closed'), 'complete');
     if (mode !== CLOSE_MODE.READ) throw invalid(`${mode} is no way to close an image that was read`);
     return reportLine(this.counters, { image: this.place.imageId, lsu: this.place.lsu, state: 'read' });
   }
 
   async drop(): Promise<void> {
-    await this.#finish(abandoned('the connection ended')).catch(() => undefined);
+    await this.#finish(abandoned('the connection ended'), 'detached').catch(() => undefined);
   }
 
   /** End the handle, once: stop what writes into slots and wait for it. */
-  #finish(reason: Error): Promise<void> {
+  #finish(reason: Error, result: ImageResult): Promise<void> {
     this.#closing ??= (async () => {
       this.#stop.abort(reason);
       await this.#running.settled();
@@ -152,7 +155,7 @@ export class ReadImage implements OpenImage {
       } finally {
         this.#uses.clear();
         this.#host.slots.freeAll(this.#number);
-        this.#onEnd();
+        this.#onEnd(this.#failed ? 'failed' : result, this.counters);
       }
     })();
     return this.#closing;
@@ -165,6 +168,7 @@ export class ReadImage implements OpenImage {
     try {
       return await this.#running.run(work(use));
     } catch (error) {
+      this.#failed ||= !this.#stop.signal.aborted;
       this.#free(use);
       throw error;
     }

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { abortError, type EngineError } from '../../errors.ts';
 import type { CloseMode, WriteHandle } from '../../image/image-backend.ts';
 import { abandoned, engineError, invalid } from '../errors.ts';
+import type { ImageResult } from '../image-tally.ts';
 import { causeOf, resultOf } from '../results.ts';
 import { SlotShare } from '../slot-grants.ts';
 import type { SlotUse } from '../slot-table.ts';
@@ -17,6 +18,7 @@ import { type ImageCounters, newCounters, reportLine } from './report.ts';
 import { Running } from './running.ts';
 
 const BLOCK = 512;
+const RESULTS = { complete: 'complete', incomplete: 'incomplete', abandon: 'abandoned' } as const;
 const HOW: Readonly<Record<number, CloseMode>> = {
   [CLOSE_MODE.COMPLETE]: 'complete',
   [CLOSE_MODE.INCOMPLETE]: 'incomplete',
@@ -34,7 +36,7 @@ export interface WriteImageOptions {
   /** Most slots at the same time. */
   readonly window: number;
   /** Ends what opening began (usage, counts); called once, when the handle has ended. */
-  readonly onEnd: () => void;
+  readonly onEnd: (result: ImageResult, counters: ImageCounters) => void;
 }
 
 /** An image being written through slots. */
@@ -45,7 +47,7 @@ export class WriteImage implements OpenImage {
   readonly #number: bigint;
   readonly #handle: WriteHandle;
   readonly #window: number;
-  readonly #onEnd: () => void;
+  readonly #onEnd: WriteImageOptions['onEnd'];
   readonly #share: SlotShare;
   readonly #uses = new Map<number, SlotUse>();
   readonly #created = new Date().toISOString();
@@ -82,6 +84,11 @@ export class WriteImage implements OpenImage {
   /** Encoded bytes in storage. */
   get stored(): number {
     return this.#handle.progress.stored;
+  }
+
+  /** Parts on their way to storage. */
+  get partsInFlight(): number {
+    return this.#handle.progress.partsInFlight;
   }
 
   /** Slots that the host held when the connection broke: full ones are handed over again. */
@@ -187,9 +194,11 @@ export class WriteImage implements OpenImage {
     const how = HOW[mode];
     const bytes = Number(size);
     const sensible = how !== undefined && Number.isSafeInteger(bytes);
+    let result: ImageResult = 'failed';
     try {
       const manifest = await this.#handle.close(sensible ? how : 'abandon', sensible ? bytes : 0);
       if (sensible && how === 'complete') this.place.server.imageCompleted(this.place, bytes, this.stored);
+      if (sensible && this.#failure.error === undefined) result = RESULTS[how];
       if (!sensible) throw invalid(how === undefined ? `${mode} is no way to close an image` : 'the size is too large');
       return reportLine(this.counters, {
         image: this.place.imageId,
@@ -202,7 +211,7 @@ export class WriteImage implements OpenImage {
         locked_until: manifest?.lock?.until,
       });
     } finally {
-      this.#end();
+      this.#end(result);
     }
   }
 
@@ -212,7 +221,7 @@ export class WriteImage implements OpenImage {
     // The session's end stops a close in progress; nothing else ends the handle then.
     if (this.#closing !== undefined) await Promise.allSettled([this.#closing]);
     else await this.#handle.detach();
-    this.#end();
+    this.#end(this.#failure.error === undefined ? 'detached' : 'failed');
   }
 
   #fail(error: EngineError): void {
@@ -287,11 +296,11 @@ export class WriteImage implements OpenImage {
     }
   }
 
-  #end(): void {
+  #end(result: ImageResult): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#uses.clear();
     this.#host.slots.freeAll(this.#number);
-    this.#onEnd();
+    this.#onEnd(result, this.counters);
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { EngineError, failureOf } from '../../errors.ts';
-import { Retrier, type RetryClock, type RetryEvent, type RetryPolicy, systemClock } from '../retry.ts';
+import { type RequestHooks, Retrier, type RetryClock, type RetryPolicy, systemClock } from '../retry.ts';
 import { Authenticator, type Proof } from './authenticator.ts';
 import type { VmsCredentialSource } from './credentials.ts';
 import { badAnswer, errorText, mayHaveHappened, refusalError, stillForbidden } from './errors.ts';
@@ -14,13 +14,12 @@ const UNKNOWN_VERSIONS = ['v5', 'latest', 'v1'];
 /** For calls to a cluster: fewer and later than for data. */
 const POLICY: Partial<RetryPolicy> = { budgetMs: 240_000, retries: 5, baseMs: 1_000, capMs: 15_000 };
 
-export interface VmsSessionOptions extends VmsTransportOptions {
+export interface VmsSessionOptions extends VmsTransportOptions, RequestHooks {
   readonly credentials: VmsCredentialSource;
   /** Sent as X-Tenant-Name where the release knows it. */
   readonly tenant?: string | undefined;
   readonly policy?: Partial<RetryPolicy> | undefined;
   readonly clock?: RetryClock | undefined;
-  readonly onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
 export interface VmsCall {
@@ -179,6 +178,7 @@ export class VmsSession {
       policy: { ...POLICY, ...this.#options.policy },
       clock: this.#clock,
       onRetry: this.#options.onRetry,
+      onAttempt: this.#options.onAttempt,
       refresh: async () => {
         if (used === undefined) throw new EngineError('VOST_VMS_CREDENTIALS', 'credentials', 'the login was refused');
         await this.#authenticator.renew(used, closed);

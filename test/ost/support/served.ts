@@ -27,6 +27,8 @@ export interface ServedOptions {
   readonly performance?: string;
   /** Lines of `[engine]`. */
   readonly engine?: string;
+  /** Lines of `[metrics]`; default: off. */
+  readonly metrics?: string;
   /** Puts something into the simulator's directory before it starts. */
   readonly fill?: (dir: string) => Promise<void>;
   /** Lines of `[lsu test/lsu-worm]`, an LSU with object lock; simulator only. */
@@ -67,6 +69,8 @@ ${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
 socket = ${served.socket}
 state_dir = ${join(served.folder, 'state')}
 ${options.engine ?? ''}
+[metrics]
+${options.metrics ?? 'listen = off'}
 ${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
 [server test]
 ${store}

@@ -1,0 +1,219 @@
+/** One metric: what Prometheus is told of it, and what docs/metrics.md says. */
+export interface MetricDefinition {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  /** Its labels, and the values that each may have. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Upper bounds of a histogram's buckets, in the metric's unit. */
+  readonly buckets?: readonly number[];
+}
+
+const SERVER = 'name of the `[server NAME]` section';
+const LSU = 'name of the LSU';
+const STAGE = { stage: 'name of the stage, `NAME-inverse` for its inverse', flow: '`backup`, `restore`' };
+const IMAGE = { operation: '`write`, `read`, `copy`, `delete`' };
+const STREAM = { operation: '`write`, `read`' };
+const REQUEST = {
+  service: '`s3`, `file` (a directory store), `vms` (the management of a cluster)',
+  operation: 'what was asked: `part`, `read`, `GET views`, …',
+};
+const VIP = { server: SERVER, vip: '`host:port`' };
+
+/**
+ * Every metric of the engine, by name: the one source for the code, docs/metrics.md, dashboards and alert rules. Counters begin at 0 with
+ * the process; rates and increases are right across restarts.
+ */
+export const METRICS = {
+  vast_ost_build_info: {
+    type: 'gauge',
+    help: 'Always 1; the labels say what runs.',
+    labels: { version: 'release of the engine', node: 'release of Node' },
+  },
+  vast_ost_draining: { type: 'gauge', help: '1 while the engine stops and lets running work end.', labels: {} },
+
+  vast_ost_images_total: {
+    type: 'counter',
+    help: 'Work on images that has ended.',
+    labels: {
+      ...IMAGE,
+      result:
+        '`complete`; `incomplete` (kept open for another writer); `abandoned` (the host does not want it); `detached` (the connection broke, the host may come back); `failed`',
+    },
+  },
+  vast_ost_images_open: { type: 'gauge', help: 'Images open now.', labels: STREAM },
+  vast_ost_image_bytes_total: {
+    type: 'counter',
+    help: 'Logical bytes of images that hosts handed over or were served.',
+    labels: STREAM,
+  },
+  vast_ost_image_slot_wait_seconds_total: {
+    type: 'counter',
+    help: 'Time that hosts waited for a slot, summed over images: backpressure as hosts feel it.',
+    labels: STREAM,
+  },
+  vast_ost_last_success_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When work on an image was last complete, since the epoch; absent before the first time.',
+    labels: IMAGE,
+  },
+  vast_ost_checksum_mismatches_total: {
+    type: 'counter',
+    help: 'Bytes that were not what their digest says.',
+    labels: {
+      place: '`image` (what storage returned is not what was backed up), `wire` (one request; it was repeated)',
+    },
+  },
+
+  vast_ost_stage_streams: { type: 'gauge', help: 'Streams of a stage now, one per image and stage.', labels: STAGE },
+  vast_ost_stage_bytes_total: {
+    type: 'counter',
+    help: 'Payload that entered and left a stage.',
+    labels: { ...STAGE, direction: '`in`, `out`' },
+  },
+  vast_ost_stage_busy_seconds_total: {
+    type: 'counter',
+    help: 'Time in which a stream of the stage worked on at least one item, summed over streams.',
+    labels: STAGE,
+  },
+  vast_ost_stage_wait_seconds_total: {
+    type: 'counter',
+    help: 'Time in which a stream of the stage did no work, summed over streams.',
+    labels: {
+      ...STAGE,
+      side: '`upstream` (nothing to work on), `downstream` (nobody takes the results, or no memory for them is free)',
+    },
+  },
+  vast_ost_parts_in_flight: { type: 'gauge', help: 'Parts on their way to storage.', labels: {} },
+  vast_ost_parts_limit: {
+    type: 'gauge',
+    help: 'Parts that the open images may have on their way together (`parallel_streams` of each).',
+    labels: {},
+  },
+
+  vast_ost_memory_bytes: {
+    type: 'gauge',
+    help: 'Payload memory under the byte budget.',
+    labels: { state: '`used` (granted), `idle` (mapped for reuse, given back when needed)' },
+  },
+  vast_ost_memory_limit_bytes: { type: 'gauge', help: 'The byte budget.', labels: {} },
+  vast_ost_memory_peak_bytes: { type: 'gauge', help: 'Most that was granted at once.', labels: {} },
+  vast_ost_memory_waiting: {
+    type: 'gauge',
+    help: 'Requests that wait for memory.',
+    labels: { for: '`stage` (of the byte budget), `slot` (hosts that want to fill or read one)' },
+  },
+  vast_ost_slots: {
+    type: 'gauge',
+    help: 'Slots of shared memory in use.',
+    labels: { state: '`wanted`, `filling`, `full`, `reading`, `read`, `meta`' },
+  },
+
+  vast_ost_requests_total: {
+    type: 'counter',
+    help: 'Attempts of requests; one that is repeated counts each time.',
+    labels: { ...REQUEST, result: '`ok`, else the failure class: `retryable`, `integrity`, `not-found`, …' },
+  },
+  vast_ost_request_duration_seconds: {
+    type: 'histogram',
+    help: 'How long an attempt took, the wait for a VIP included.',
+    labels: REQUEST,
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
+  },
+  vast_ost_retries_total: {
+    type: 'counter',
+    help: 'Attempts that failed and were repeated.',
+    labels: { service: REQUEST.service, reason: 'code of the failure, as in the log' },
+  },
+
+  vast_ost_lsu_size_bytes: {
+    type: 'gauge',
+    help: 'What an LSU can hold; absent where nobody says.',
+    labels: { server: SERVER, lsu: LSU },
+  },
+  vast_ost_lsu_used_bytes: { type: 'gauge', help: 'What of it is used.', labels: { server: SERVER, lsu: LSU } },
+  vast_ost_lsu_physical_size_bytes: {
+    type: 'gauge',
+    help: 'What the storage below an LSU can hold.',
+    labels: { server: SERVER, lsu: LSU },
+  },
+  vast_ost_lsu_physical_used_bytes: {
+    type: 'gauge',
+    help: 'What of it is used, after data reduction.',
+    labels: { server: SERVER, lsu: LSU },
+  },
+  vast_ost_events_total: {
+    type: 'counter',
+    help: 'Events of a storage server; goes on across restarts.',
+    labels: { server: SERVER },
+  },
+
+  vast_ost_vip_state: {
+    type: 'gauge',
+    help: '1 for the state that a data VIP is in.',
+    labels: { ...VIP, state: '`healthy`, `quarantined`, `draining`' },
+  },
+  vast_ost_vip_requests_in_flight: { type: 'gauge', help: 'Requests in flight at a VIP.', labels: VIP },
+  vast_ost_vip_requests_limit: { type: 'gauge', help: 'Requests that it may have in flight now.', labels: VIP },
+  vast_ost_vip_requests_total: {
+    type: 'counter',
+    help: 'Requests at a VIP since it became a member, failed ones included.',
+    labels: VIP,
+  },
+  vast_ost_vip_failures_total: { type: 'counter', help: 'Requests that showed it as failing.', labels: VIP },
+  vast_ost_vip_quarantines_total: { type: 'counter', help: 'How often it was left alone.', labels: VIP },
+  vast_ost_vip_waiting: { type: 'gauge', help: 'Requests that wait for a VIP.', labels: { server: SERVER } },
+  vast_ost_vip_lookup_failed: {
+    type: 'gauge',
+    help: '1 while the VIPs could not be looked up; the known ones are still used.',
+    labels: { server: SERVER },
+  },
+
+  vast_ost_sessions: { type: 'gauge', help: 'Host processes connected now.', labels: {} },
+  vast_ost_sessions_total: {
+    type: 'counter',
+    help: 'Connections of host processes.',
+    labels: { result: '`opened`, `refused`, `ended`' },
+  },
+  vast_ost_handles: { type: 'gauge', help: 'Handles of host processes, those being opened included.', labels: {} },
+  vast_ost_host_requests_total: { type: 'counter', help: 'Requests of host processes.', labels: {} },
+  vast_ost_host_errors_total: {
+    type: 'counter',
+    help: 'Answers to them that said no.',
+    labels: { result: 'result of docs/engine-protocol.md: `BUSY`, `NOT_FOUND`, …' },
+  },
+  vast_ost_host_faults_total: {
+    type: 'counter',
+    help: 'Connections ended because the host broke the protocol.',
+    labels: {},
+  },
+
+  vast_ost_event_loop_delay_seconds: {
+    type: 'gauge',
+    help: 'How late the main loop was, over the last 10 seconds or more.',
+    labels: { quantile: '`0.5`, `0.9`, `0.99`, `1`' },
+  },
+  vast_ost_event_loop_active_seconds_total: { type: 'counter', help: 'Time that the main loop worked.', labels: {} },
+  vast_ost_heap_used_bytes: { type: 'gauge', help: 'JavaScript heap in use.', labels: {} },
+  process_cpu_seconds_total: {
+    type: 'counter',
+    help: 'Processor time of the process, all its threads.',
+    labels: { mode: '`user`, `system`' },
+  },
+  process_resident_memory_bytes: {
+    type: 'gauge',
+    help: 'Memory of the process, the shared memory of hosts that it touched included.',
+    labels: {},
+  },
+  process_start_time_seconds: { type: 'gauge', help: 'When the process began, since the epoch.', labels: {} },
+  process_open_fds: { type: 'gauge', help: 'Open descriptors.', labels: {} },
+} as const satisfies Readonly<Record<string, MetricDefinition>>;
+
+export type MetricName = keyof typeof METRICS;
+
+/** The table's definition of a metric. */
+export function definitionOf(name: MetricName): MetricDefinition {
+  return METRICS[name];
+}
+
+/** All names, in the table's order. */
+export const METRIC_NAMES = Object.keys(METRICS) as readonly MetricName[];

@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import type { ListenAddress } from '../config/metrics-schema.ts';
+import type { MetricsAccess } from './access.ts';
+
+/** A few Prometheus servers scrape; whoever opens more connections is none. */
+const MAX_CONNECTIONS = 32;
+/** How long a request may take to arrive, milliseconds. */
+const REQUEST_MS = 10_000;
+/** Longer than the usual interval of scrapes, so that connections are kept. */
+const KEEP_ALIVE_MS = 75_000;
+
+export interface MetricsServerOptions {
+  readonly listen: ListenAddress;
+  readonly access: MetricsAccess;
+  /** What is told. */
+  readonly text: () => Promise<string>;
+  readonly contentType: string;
+  readonly log: Logger;
+}
+
+/** Serves `/metrics` over HTTP or HTTPS. */
+export class MetricsServer {
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** Rejects with errno codes when the address cannot be listened on. */
+  static async open(options: MetricsServerOptions): Promise<MetricsServer> {
+    const { listen, access } = options;
+    const limits = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS };
+    const listener: RequestListener = (request, response) => void answer(request, response, options);
+    const { tls } = access;
+    const server =
+      tls === undefined ? createServer(limits, listener) : createTlsServer({ ...limits, ...tls }, listener);
+    server.maxConnections = MAX_CONNECTIONS;
+    server.listen(listen.port, listen.host);
+    await once(server, 'listening');
+    // An error from here on is that of one connection.
+    server.on('error', (error) => options.log.warn({ err: error }, 'metrics server'));
+    return new MetricsServer(server);
+  }
+
+  /** Where it listens. */
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Ends all connections. A second call does nothing. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await closed;
+  }
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: MetricsServerOptions,
+): Promise<void> {
+  const { access, text, contentType, log } = options;
+  const refuse = (status: number, why: string, headers: Readonly<Record<string, string>> = {}): void => {
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers }).end(`${why}\n`);
+  };
+  // Nobody sends a body here; one that comes is not waited for.
+  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined)
+    response.shouldKeepAlive = false;
+  if (access.allows?.(request.headers.authorization) === false)
+    return refuse(401, 'user and password, please', { 'www-authenticate': 'Basic realm="vast-ost"' });
+  if (request.url?.split('?', 1)[0] !== '/metrics') return refuse(404, 'metrics are at /metrics');
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return refuse(405, 'only GET and HEAD', { allow: 'GET, HEAD' });
+  try {
+    const body = await text();
+    response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' }).end(body);
+  } catch (error) {
+    log.error({ err: error }, 'metrics could not be read');
+    refuse(500, 'metrics could not be read; the log says why');
+  }
+}

@@ -1,0 +1,46 @@
+import type { Capacity } from '../ost/capacity.ts';
+import type { StorageServer } from '../ost/storage-server.ts';
+import { UNKNOWN } from '../ost/wire/kinds.ts';
+import type { VipSnapshot } from '../vast/vip-pool/vip.ts';
+import type { MetricName } from './definitions.ts';
+import type { Labels, Reading } from './registry.ts';
+
+const VIP_STATES: readonly VipSnapshot['state'][] = ['healthy', 'quarantined', 'draining'];
+const CAPACITY: readonly (readonly [MetricName, keyof Capacity])[] = [
+  ['vast_ost_lsu_size_bytes', 'total'],
+  ['vast_ost_lsu_used_bytes', 'used'],
+  ['vast_ost_lsu_physical_size_bytes', 'physicalTotal'],
+  ['vast_ost_lsu_physical_used_bytes', 'physicalUsed'],
+];
+
+/** Storage servers, from what is known in memory: a scrape asks no storage and no cluster. */
+export function* readServers(servers: readonly StorageServer[]): Generator<Reading> {
+  for (const server of servers) {
+    const { id, events, storage } = server;
+    yield { name: 'vast_ost_events_total', labels: { server: id }, value: events.latest };
+    for (const lsu of server.lsusNow()) yield* readCapacity({ server: id, lsu }, server.capacityNow(lsu));
+    const pool = storage.vips?.();
+    if (pool === undefined) continue;
+    yield { name: 'vast_ost_vip_waiting', labels: { server: id }, value: pool.waiting };
+    const failed = pool.lookupError === undefined ? 0 : 1;
+    yield { name: 'vast_ost_vip_lookup_failed', labels: { server: id }, value: failed };
+    for (const vip of pool.vips) yield* readVip({ server: id, vip: vip.vip }, vip);
+  }
+}
+
+function* readCapacity(labels: Labels, capacity: Capacity | undefined): Generator<Reading> {
+  for (const [name, field] of CAPACITY) {
+    const bytes = capacity?.[field] ?? UNKNOWN;
+    if (bytes !== UNKNOWN) yield { name, labels, value: Number(bytes) };
+  }
+}
+
+function* readVip(labels: Labels, vip: VipSnapshot): Generator<Reading> {
+  for (const state of VIP_STATES)
+    yield { name: 'vast_ost_vip_state', labels: { ...labels, state }, value: vip.state === state ? 1 : 0 };
+  yield { name: 'vast_ost_vip_requests_in_flight', labels, value: vip.inFlight };
+  yield { name: 'vast_ost_vip_requests_limit', labels, value: vip.window };
+  yield { name: 'vast_ost_vip_requests_total', labels, value: vip.requests };
+  yield { name: 'vast_ost_vip_failures_total', labels, value: vip.failures };
+  yield { name: 'vast_ost_vip_quarantines_total', labels, value: vip.quarantines };
+}

@@ -1,0 +1,46 @@
+import type { Logger } from 'pino';
+import type { Settings } from '../config/settings.ts';
+import type { OstEngine } from '../ost/engine.ts';
+import type { RequestObserver } from '../ost/request-observer.ts';
+import { readAccess } from './access.ts';
+import { EngineMetrics } from './engine-metrics.ts';
+import { MetricsServer } from './metrics-server.ts';
+
+/** Metrics as `[metrics]` wants them. */
+export interface ServedMetrics {
+  /** For {@link OstEngine.start}; undefined when metrics are off. */
+  readonly observe: RequestObserver | undefined;
+  /** Begin to serve those of an engine. */
+  open(engine: OstEngine): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Prepare to serve metrics. An address that is taken is logged and nothing more: backups are worth more than their numbers.
+ * @throws EngineError for settings that cannot be right: see {@link readAccess}
+ */
+export async function serveMetrics({ metrics: settings }: Settings, log: Logger): Promise<ServedMetrics> {
+  const { listen } = settings;
+  if (listen === undefined) return { observe: undefined, open: async () => undefined, close: async () => undefined };
+  const access = await readAccess(settings);
+  const metrics = new EngineMetrics();
+  const { registry } = metrics;
+  let server: MetricsServer | undefined;
+  return {
+    observe: metrics.observe,
+    open: async (engine) => {
+      metrics.watch(engine);
+      const text = (): Promise<string> => registry.text();
+      try {
+        server = await MetricsServer.open({ listen, access, text, contentType: registry.contentType, log });
+        log.info({ host: listen.host, port: server.port, tls: access.tls !== undefined }, 'metrics are served');
+      } catch (error) {
+        log.error({ err: error, ...listen }, 'metrics are not served: set another listen in [metrics], or off');
+      }
+    },
+    close: async () => {
+      await server?.close();
+      metrics.close();
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { StageClock, type StageTimes } from './stage-clock.ts';
+
+/** Which way the bytes of a chain go. */
+export type Flow = 'backup' | 'restore';
+
+/** What all streams of one stage have done since the process began, and how many there are now. */
+export interface StageTotals {
+  readonly stage: string;
+  readonly flow: Flow;
+  /** Streams now. */
+  streams: number;
+  bytesIn: number;
+  bytesOut: number;
+  /** Milliseconds, summed over the streams. */
+  readonly times: StageTimes;
+}
+
+/** A stream that keeps a clock. */
+interface Metered {
+  readonly name: string;
+  readonly clock: StageClock;
+  once(event: 'close', listener: () => void): unknown;
+}
+
+/** The clocks of all streams of a process, read when somebody asks. */
+export class StageMeters {
+  /** Chunks whose bytes were not those that were backed up. */
+  mismatches = 0;
+  readonly #ended = new Map<string, StageTotals>();
+  readonly #live = new Map<StageClock, { readonly stage: string; readonly flow: Flow }>();
+
+  /** Count a clock; the function that is returned ends it, and what it says then stays in the totals. */
+  begin(stage: string, flow: Flow, clock: StageClock): () => void {
+    this.#live.set(clock, { stage, flow });
+    return () => {
+      if (this.#live.delete(clock)) add(this.#ended, stage, flow, clock);
+    };
+  }
+
+  /** Count those of a chain's streams that keep a clock, until they close. */
+  attach(flow: Flow, streams: readonly object[]): void {
+    for (const stream of streams)
+      if (isMetered(stream)) stream.once('close', this.begin(stream.name, flow, stream.clock));
+  }
+
+  /** Everything up to now, by stage and flow. */
+  totals(): StageTotals[] {
+    const sums = new Map<string, StageTotals>();
+    for (const [key, totals] of this.#ended) sums.set(key, { ...totals, times: { ...totals.times } });
+    for (const [clock, { stage, flow }] of this.#live) add(sums, stage, flow, clock).streams += 1;
+    return [...sums.values()];
+  }
+}
+
+function isMetered(stream: object): stream is Metered {
+  return 'clock' in stream && stream.clock instanceof StageClock;
+}
+
+function add(sums: Map<string, StageTotals>, stage: string, flow: Flow, clock: StageClock): StageTotals {
+  const key = `${flow} ${stage}`;
+  const sum = sums.get(key) ?? {
+    stage,
+    flow,
+    streams: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    times: { busy: 0, upstream: 0, downstream: 0 },
+  };
+  sums.set(key, sum);
+  sum.bytesIn += clock.bytesIn;
+  sum.bytesOut += clock.bytesOut;
+  const times = clock.read();
+  sum.times.busy += times.busy;
+  sum.times.upstream += times.upstream;
+  sum.times.downstream += times.downstream;
+  return sum;
+}

@@ -1,0 +1,30 @@
+import t from 'tap';
+import { request } from 'undici';
+import { Served } from '../ost/support/served.ts';
+import { seriesOf } from './support.ts';
+
+/** The port in the log of an engine that was told to take any. */
+const portOf = (log: string): string | undefined => /"port":(\d+),.*"metrics are served"/.exec(log)?.[1];
+
+t.test('vast-ost serve serves metrics, and goes on without them when the address is taken', async (t) => {
+  const first = await Served.prepare(t, { metrics: 'listen = 127.0.0.1:0' });
+  await first.start();
+  while (portOf(first.stderr) === undefined) await new Promise((resolve) => setImmediate(resolve));
+  const port = portOf(first.stderr);
+  const { statusCode, body } = await request(`http://127.0.0.1:${port}/metrics`);
+  t.equal(statusCode, 200);
+  const series = seriesOf(await body.text());
+  t.equal(series.get('vast_ost_draining'), 0);
+  t.ok([...series.keys()].some((name) => name.startsWith('vast_ost_build_info{')));
+
+  const second = await Served.prepare(t, { metrics: `listen = 127.0.0.1:${port}` });
+  await second.start();
+  while (!second.stderr.includes('metrics are not served')) await new Promise((resolve) => setImmediate(resolve));
+  t.equal(await second.stop(), 0);
+  t.equal(await first.stop(), 0);
+});
+
+t.test('settings that cannot be right end the engine before it begins', async (t) => {
+  const served = await Served.prepare(t, { metrics: 'password_file = /nonexistent/password' });
+  await t.rejects(served.start(), { message: /VOST_CREDENTIALS/ });
+});
