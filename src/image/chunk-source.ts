@@ -49,7 +49,7 @@ async function verify(
     await copy.fetch(chunk, bytes, signal);
     // Decoding gives its input's memory back; these bytes are still wanted.
     const input = { ...chunk, pieces: [bytes], lease: { release: () => undefined } };
-    (await copy.decode(input, env, signal)).lease.release();
+    (await copy.decode(input, env, copy.clocks(), signal)).lease.release();
     return undefined;
   } catch (error) {
     if (isDamage(error)) return copy.named(error);
