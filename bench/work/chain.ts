@@ -26,7 +26,8 @@ export async function prepareChain(job: Job, work: ChainWork, source: GeneratedS
   const stages = builtInStages();
   const { budget, slabs } = createResources(bridge, job.memoryBudget, stages);
   const scope = new LeaseScope();
-  const env = { budget, scope, bridge };
+  const image = { lsu: 'lsu', name: 'bench', date: '0', policy: '', schedule: '', client: '' };
+  const env = { budget, scope, bridge, image, before: (length: number) => length };
   let storedBytes = 0;
   const checksum = work.checksum ? stages.configure('checksum', {}).forward(env) : noChecksum;
   const plan = planParts({

@@ -7,11 +7,13 @@ import { parseIni } from '../config/ini.ts';
 import { buildSettings, type Settings, sectionSchemas } from '../config/settings.ts';
 import { EngineError } from '../errors.ts';
 import { createResources, type Resources } from '../pipeline/resources.ts';
+import type { ImageInfo, StageReport } from '../stage-api/index.ts';
 import { builtInStages } from '../stages/built-in.ts';
 import { openStorage } from '../vast/open-storage.ts';
 import type { RetrierOptions } from '../vast/retry.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { vipOptions } from '../vast/vip-pool/configured-vips.ts';
+import { type StageChain, VendorStages } from '../vendor-stages/vendor-stages.ts';
 
 /** Read when it exists and no other file is named. */
 const DEFAULT_CONFIG = '/etc/vast-ost/vast-ost.conf';
@@ -20,6 +22,8 @@ const DEFAULT_CONFIG = '/etc/vast-ost/vast-ost.conf';
 export interface GlobalOptions {
   readonly config?: string;
   readonly json?: boolean;
+  /** Of `--stage`, which may stand several times. */
+  readonly stage?: readonly string[];
   readonly [setting: string]: unknown;
 }
 
@@ -28,6 +32,8 @@ export interface Context {
   readonly settings: Settings;
   readonly storage: Storage;
   readonly resources: Resources;
+  /** The vendors' stages of `[general]`. */
+  readonly stages: StageChain;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly json: boolean;
@@ -47,7 +53,8 @@ export async function loadSettings(options: GlobalOptions): Promise<Settings> {
       { cause },
     );
   });
-  return buildSettings([...parseIni(text, file ?? DEFAULT_CONFIG), ...commandLineEntries(options)]);
+  const stages = options.stage === undefined ? {} : { stages: options.stage.join(' ') };
+  return buildSettings([...parseIni(text, file ?? DEFAULT_CONFIG), ...commandLineEntries({ ...options, ...stages })]);
 }
 
 function commandLineEntries(options: GlobalOptions): IniEntry[] {
@@ -98,16 +105,35 @@ export async function withContext(
     ...retry,
   });
   const storage = withChaos(opened, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
-  const resources = createResources(bridge, performance.memory_budget_mb, builtInStages());
+  const registry = builtInStages();
+  const resources = createResources(bridge, performance.memory_budget_mb, registry);
+  let vendors: VendorStages | undefined;
   try {
-    await run({ settings, storage, resources, log, signal, json: options.json === true, retries: () => retries });
+    vendors = await VendorStages.load(settings, registry, {
+      mainThread: true,
+      onReport: (stage, image, report) => tellReport(log, stage, image, report),
+      onOutput: (text) => process.stderr.write(text),
+      signal,
+    });
+    const stages = vendors.chainOf('', '');
+    const json = options.json === true;
+    await run({ settings, storage, resources, stages, log, signal, json, retries: () => retries });
   } catch (error) {
     log.error({ err: error }, 'command failed');
     throw error;
   } finally {
+    await vendors?.close();
     resources.slabs.close();
     await storage.close();
   }
+}
+
+/** What a stage tells people: a line of the log, and of standard error. */
+function tellReport(log: Logger, stage: string, image: ImageInfo, { severity, text, values }: StageReport): void {
+  const level = severity === 'warning' ? 'warn' : severity;
+  log[level]({ stage, lsu: image.lsu, image: image.name, values }, text);
+  const numbers = Object.entries(values ?? {}).map(([name, value]) => ` ${name}=${value}`);
+  process.stderr.write(`${image.name}: ${stage}: ${severity}: ${text}${numbers.join('')}\n`);
 }
 
 function openLog(level: string, file: string): Logger {

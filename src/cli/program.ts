@@ -43,6 +43,12 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--memory-budget-mb <n>', 'bound on payload memory (default: 512)')
     .option('--retry-count <n>', 'how often a request is tried again (default: 10)')
     .option('--retry-seconds <n>', 'how long a request is tried again (default: 300)')
+    .option(
+      '--stage <name[:options]>',
+      "a vendor's stage, by package or path, for backups and to read what it wrote; may be repeated (docs/stages.md)",
+      (stage: string, before: readonly string[] = []) => [...before, stage],
+    )
+    .option('--stage-dir <dir>', 'where stages are installed (default: /opt/vast-ost-stages)')
     .option('--use-direct-io <bool>', 'bypass the page cache in a directory store (default: true)')
     .option('--log-level <level>', 'fatal, error, warn, info, debug or trace (default: info)')
     .option('--log-file <file>', 'append a log in JSON lines')

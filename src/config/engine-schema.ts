@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseSize } from '../units.ts';
 import { Count } from './fields.ts';
+import { stageFields } from './stage-fields.ts';
 import { vipFields } from './vip-fields.ts';
 import { Period, wormSchema } from './worm-schema.ts';
 
@@ -82,6 +83,7 @@ export const serverSchema = {
   /** Stored bytes that this reads a second. */
   scrub_rate: Rate.default(DEFAULT_SCRUB_RATE),
   ...wormSchema,
+  ...stageFields,
   /** Management address of the VAST cluster; docs/vast.md has all of what follows. */
   vms: VmsAddress.optional(),
   /** PEM file with the authorities of VMS, beside the public ones. */

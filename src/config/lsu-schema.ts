@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDuration, parseSize } from '../units.ts';
+import { stageFields } from './stage-fields.ts';
 import { wormSchema } from './worm-schema.ts';
 
 const Size = z
@@ -35,4 +36,5 @@ export const lsuSchema = {
     .pipe(z.number())
     .optional(),
   ...wormSchema,
+  ...stageFields,
 } as const;

@@ -11,12 +11,17 @@ const OTHERS_MAY_READ = 0o007;
  * @throws EngineError VOST_CREDENTIALS (`credentials`)
  */
 export async function readSecretFile(path: string): Promise<string> {
+  return (await readSecretBytes(path)).toString('utf8');
+}
+
+/** As {@link readSecretFile}, for secrets that are no text. */
+export async function readSecretBytes(path: string): Promise<Buffer> {
   try {
     await using file = await open(path, 'r');
     const { mode, size } = await file.stat();
     if ((mode & OTHERS_MAY_READ) !== 0) throw badSecretFile(path, 'is readable by everybody', 'chmod 0600 it');
     if (size > MAX_FILE_BYTES) throw badSecretFile(path, 'is too large to be one');
-    return await file.readFile('utf8');
+    return await file.readFile();
   } catch (error) {
     if (error instanceof EngineError) throw error;
     throw badSecretFile(path, `cannot be read: ${(error as Error).message}`);

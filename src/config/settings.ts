@@ -5,6 +5,7 @@ import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
 import { lsuSchema } from './lsu-schema.ts';
 import { checkMetrics, metricsSchema } from './metrics-schema.ts';
+import { stageFields } from './stage-fields.ts';
 import { vipFields } from './vip-fields.ts';
 import { lsusOf, wormOf, wormProblem } from './worm-settings.ts';
 
@@ -27,6 +28,11 @@ export const settingsSchema = {
     s3_ca_file: z.string().min(1).optional(),
     /** Faults on purpose, for tests: `SEED` or `SEED,KIND=RATE,…`. */
     chaos: z.string().min(1).optional(),
+    /** Folder in whose `node_modules` vendors' stages are installed. */
+    stage_dir: z.string().startsWith('/').default('/opt/vast-ost-stages'),
+    /** Stages that only older images need. */
+    read_stages: stageFields.stages,
+    ...stageFields,
     ...vipFields,
   },
   performance: {
@@ -68,6 +74,8 @@ export type Settings = { readonly [S in keyof Schema]: Section<Schema[S]> } & {
   readonly servers: ReadonlyMap<string, ServerSettings>;
   /** The `[lsu SERVER/NAME]` sections, by `SERVER/NAME`. */
   readonly lsus: ReadonlyMap<string, LsuSettings>;
+  /** The `[stage SPEC]` sections: options of vendors' stages, by the name of the package or its path. */
+  readonly stages: ReadonlyMap<string, Readonly<Record<string, string>>>;
 };
 
 /** `server NAME`: what stands between the brackets. */
@@ -75,6 +83,8 @@ const SERVER_SECTION = /^server\s+(.*)$/;
 /** `lsu SERVER/NAME` */
 const LSU_SECTION = /^lsu\s+(.*)$/;
 const LSU_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\/[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+/** `stage SPEC` */
+const STAGE_SECTION = /^stage\s+(\S+)$/;
 /** NetBackup takes host names here. */
 const SERVER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
@@ -84,7 +94,14 @@ const SERVER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
  */
 export function buildSettings(entries: readonly IniEntry[]): Settings {
   const sections = new Map<string, Map<string, IniEntry>>();
+  const stages = new Map<string, Record<string, string>>();
   for (const entry of entries) {
+    const stage = STAGE_SECTION.exec(entry.section)?.[1];
+    if (stage !== undefined) {
+      // Only the stage itself knows its options.
+      stages.set(stage, { ...stages.get(stage), [entry.key]: entry.value });
+      continue;
+    }
     const keys = keysOf(entry);
     if (!Object.hasOwn(keys, entry.key)) {
       throw configError(`${entry.origin}: [${entry.section}] has no key ${entry.key}`, {
@@ -119,7 +136,7 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
     }
   }
   const window = sections.get('performance')?.get('reorder_window_mb');
-  return checkTogether({ ...settings, servers, lsus } as unknown as Settings, window);
+  return checkTogether({ ...settings, servers, lsus, stages } as unknown as Settings, window);
 }
 
 /** The schema of the section that an entry stands in. */
@@ -133,7 +150,7 @@ function keysOf({ section, origin }: IniEntry): Record<string, z.ZodType> {
   const name = SERVER_SECTION.exec(section)?.[1]?.trim();
   if (name === undefined) {
     throw configError(`${origin}: there is no section [${section}]`, {
-      advice: `sections: ${Object.keys(sectionSchemas).join(', ')}, server NAME, lsu SERVER/NAME`,
+      advice: `sections: ${Object.keys(sectionSchemas).join(', ')}, server NAME, lsu SERVER/NAME, stage NAME`,
     });
   }
   if (!SERVER_NAME.test(name)) {
@@ -158,7 +175,7 @@ function readSection(
       throw configError(
         entry === undefined
           ? `${any?.origin}: [${section}] needs the key ${key}`
-          : `${entry.origin}: ${key} = ${withoutUser(entry.value)}: ${parsed.error.issues[0]?.message}`,
+          : `${entry.origin}: ${key} = ${shown(entry)}: ${parsed.error.issues[0]?.message}`,
       );
     }
     values[key] = parsed.data;
@@ -166,9 +183,9 @@ function readSection(
   return values;
 }
 
-/** Somebody may have put a password into an address. */
-function withoutUser(value: string): string {
-  return value.replace(/\/\/.*@/, '//…@');
+/** Somebody may have put a password into an address, or a key into a stage's options. */
+function shown({ key, value }: IniEntry): string {
+  return /stages$/.test(key) ? value.replace(/=[^\s,]*/g, '=…') : value.replace(/\/\/.*@/, '//…@');
 }
 
 function configError(message: string, options: { readonly advice?: string } = {}): EngineError {
@@ -202,8 +219,10 @@ function checkTogether(settings: Settings, givenWindow: IniEntry | undefined): S
   // less, a write far ahead would wait for ever for memory that only the missing bytes can free.
   const largest = Math.max(0, Math.floor((memory_budget_mb * 0.75) / chunk_size_mb) - 1) * chunk_size_mb;
   const reorder_window_mb = Math.min(settings.performance.reorder_window_mb, largest);
-  // Compression needs room for a chunk's frame, twice, beside the chunk.
-  const perChunk = compression === 'none' ? 1 : 3;
+  const lists = [settings.general, ...settings.servers.values(), ...settings.lsus.values()];
+  const transforms = compression !== 'none' || lists.some(({ stages = [] }) => stages.length > 0);
+  // Compression and vendors' stages need room for what they make of a chunk, twice, beside the chunk.
+  const perChunk = transforms ? 3 : 1;
   const needed = chunk_size_mb * (perChunk + 1) + Math.min(reorder_window_mb, chunk_size_mb);
   if (memory_budget_mb < needed) {
     throw new EngineError(

@@ -1,7 +1,7 @@
 import type { EngineError } from '../errors.ts';
 import type { Lease } from '../pipeline/lease.ts';
 import type { Resources } from '../pipeline/resources.ts';
-import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
+import type { ConfiguredObserver, ConfiguredStage } from '../pipeline/stage-registry.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import type { ImageIdentity } from './identity.ts';
 import type { LockPolicy } from './image-lock.ts';
@@ -30,6 +30,8 @@ export interface WriteTuning {
   readonly partBytes: number;
   /** Parts in flight at the same time. */
   readonly parallelParts: number;
+  /** Look at what is written. Default: none. */
+  readonly observers?: readonly ConfiguredObserver[];
 }
 
 /** What an image is, from its first writer on. */

@@ -8,7 +8,7 @@ import type { HandleStart } from './handle-start.ts';
 import { imageIdOf } from './identity.ts';
 import type { CloseMode, HandleContext, WriteHandle, WriteProgress, WriteTuning } from './image-backend.ts';
 import { KeptTail } from './kept-tail.ts';
-import type { Manifest, MetaRecord } from './manifest.ts';
+import { imageInfoOf, type Manifest, type MetaRecord } from './manifest.ts';
 import { putMeta, readMeta } from './meta-blobs.ts';
 import { imagePrefix, parseKey } from './names.ts';
 import { neededObjects } from './needed-objects.ts';
@@ -65,6 +65,8 @@ export class ImageHandle implements WriteHandle {
       chunkBytes: chunk_size,
       partBytes: tuning.partBytes,
       parallelParts: tuning.parallelParts,
+      ...(tuning.observers ? { observers: tuning.observers } : {}),
+      image: imageInfoOf(store.lsu, claim.record),
       stages,
       flat: this.#flat,
       hash,

@@ -7,15 +7,15 @@ import { LeaseScope } from '../pipeline/lease.ts';
 import { ParallelSink } from '../pipeline/parallel-sink.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import { runStage } from '../pipeline/run-stage.ts';
-import type { StageEnv } from '../pipeline/stage.ts';
+import type { StageEnv, StageMemory } from '../pipeline/stage.ts';
 import { StageClock } from '../pipeline/stage-clock.ts';
-import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
+import { boundOf, type ConfiguredStage } from '../pipeline/stage-registry.ts';
 import { createFetcher } from '../stages/fetcher.ts';
 import type { StoredChunk } from '../stages/packer.ts';
 import { createSlicer } from '../stages/slicer.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { ImageIndex } from './image-index.ts';
-import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest, type MetaRecord } from './manifest.ts';
+import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest, type MetaRecord } from './manifest.ts';
 import { readMeta } from './meta-blobs.ts';
 import { fragmentName, imagePrefix, MANIFEST } from './names.ts';
 import { readObject } from './read-object.ts';
@@ -57,8 +57,7 @@ export class ImageReader {
     this.#resources = resources;
     this.#prefix = imagePrefix(imageId);
     this.#stages = manifest.chain.map((record) => resources.stages.resolve(record));
-    const bound = (length: number): number => this.#stages.reduce((size, stage) => stage.bound(size), length);
-    this.#index = new ImageIndex(store, this.#prefix, manifest, bound);
+    this.#index = new ImageIndex(store, this.#prefix, manifest, (length) => boundOf(this.#stages, length));
   }
 
   /** Open an image. Throws `not-found`, `unsupported` (a stage or format we do not have), `integrity`. */
@@ -140,7 +139,6 @@ export class ImageReader {
     const endReserve = budget.reserveForOutput(
       Math.max(0, ...this.#stages.map((stage) => stage.workingBytes(chunk_size))),
     );
-    const env: StageEnv = { budget, scope, bridge };
     const sink = new ParallelSink<Run>({
       name: 'consumer',
       concurrency: () => 1,
@@ -159,7 +157,8 @@ export class ImageReader {
       }),
       ...this.#stages.toReversed().map((stage) => {
         const clock = new StageClock();
-        return runStage(inverseName(stage), stage.inverse({ ...env, budget: clock.watch(budget) }), { clock });
+        const env = this.#env({ budget, scope, bridge }, stage, clock);
+        return runStage(inverseName(stage), stage.inverse(env), { clock });
       }),
       createSlicer(start, end),
     ];
@@ -199,11 +198,11 @@ export class ImageReader {
   }
 
   /** Turn a chunk's stored bytes back and verify them, by the clocks of {@link ImageReader.clocks}. The result's lease takes over. */
-  async decode(chunk: Chunk, env: StageEnv, clocks: readonly NamedClock[], signal: AbortSignal): Promise<Chunk> {
+  async decode(chunk: Chunk, memory: StageMemory, clocks: readonly NamedClock[], signal: AbortSignal): Promise<Chunk> {
     let decoded = chunk;
     for (const [at, stage] of this.#stages.toReversed().entries()) {
       const { clock } = clocks[at] as NamedClock;
-      const instance = stage.inverse({ ...env, budget: clock.watch(env.budget) });
+      const instance = stage.inverse(this.#env(memory, stage, clock));
       clock.bytesIn += sizeOf(decoded.pieces);
       clock.begin();
       try {
@@ -216,6 +215,17 @@ export class ImageReader {
       clock.bytesOut += sizeOf(decoded.pieces);
     }
     return decoded;
+  }
+
+  #env({ budget, scope, bridge }: StageMemory, stage: ConfiguredStage, clock: StageClock): StageEnv {
+    const before = this.#stages.slice(0, this.#stages.indexOf(stage));
+    return {
+      budget: clock.watch(budget),
+      scope,
+      bridge,
+      image: imageInfoOf(this.#store.lsu, this.manifest),
+      before: (length) => boundOf(before, length),
+    };
   }
 
   /** Corruption is counted, and reported with the image's name; the stages do not know it. */

@@ -12,8 +12,9 @@ import { checkIdentity, imageIdOf } from './identity.ts';
 import type { ImageLayout, WriteProgress, WriteTuning } from './image-backend.ts';
 import { type LockPolicy, planLock } from './image-lock.ts';
 import { IndexWriter } from './index-writer.ts';
-import type { Manifest } from './manifest.ts';
+import { imageInfoOf, type Manifest } from './manifest.ts';
 import { INDEX, imagePrefix, PENDING } from './names.ts';
+import { prepareStages } from './prepare-stages.ts';
 import { publish } from './publish.ts';
 import { StoredPrefix } from './stored-prefix.ts';
 import { createWriteChain, type WriteChain } from './write-chain.ts';
@@ -70,7 +71,7 @@ export class ImageWriter {
       this.#index.add(part.chunks, { ...this.#fragments.part(part.fragment, part.number), fragment: part.fragment });
       return this.#index.spill(signal);
     });
-    const { chunkBytes, partBytes, parallelParts, window, signal } = options;
+    const { chunkBytes, partBytes, parallelParts, observers, window, signal } = options;
     this.#stream = createWriteChain<SourceWrite>(
       {
         store,
@@ -78,6 +79,8 @@ export class ImageWriter {
         chunkBytes,
         partBytes,
         parallelParts,
+        ...(observers ? { observers } : {}),
+        image: imageInfoOf(store.lsu, claim.record),
         flat: this.#flat?.stage(),
         stages,
         fragments: this.#fragments,
@@ -98,7 +101,8 @@ export class ImageWriter {
   static async create(store: ObjectStore, resources: Resources, options: ImageWriterOptions): Promise<ImageWriter> {
     const identity = checkIdentity(options.identity);
     const imageId = imageIdOf(identity);
-    const stages = [resources.stages.configure('checksum', {}), ...options.stages];
+    const image = imageInfoOf(store.lsu, { identity, netbackup_metadata: options.metadata });
+    const stages = await prepareStages(resources, options.stages, image, options.signal);
     const about = {
       identity,
       netbackup_metadata: options.metadata,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LEAF_BYTES } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
+import type { ImageInfo } from '../stage-api/index.ts';
 import { ImageIdentitySchema } from './identity.ts';
 
 /** Largest manifest that a reader accepts, bytes. */
@@ -80,6 +81,14 @@ export const ManifestSchema = z.strictObject({
   written_by: Text,
 });
 export type Manifest = z.output<typeof ManifestSchema>;
+
+/** What stages are told of an image. */
+export function imageInfoOf(
+  lsu: string,
+  { identity, netbackup_metadata: { policy, schedule, client } }: Pick<Manifest, 'identity' | 'netbackup_metadata'>,
+): ImageInfo {
+  return { lsu, name: identity.basename, date: identity.date, policy, schedule, client };
+}
 
 export function encodeManifest(manifest: Manifest): Uint8Array {
   return Buffer.from(`${JSON.stringify(ManifestSchema.parse(manifest), null, 2)}\n`, 'utf8');

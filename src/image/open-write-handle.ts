@@ -9,9 +9,10 @@ import type { HandleContext, ImageLayout, ReopenOptions, WriteHandle, WriteTunin
 import { ImageHandle } from './image-handle.ts';
 import { ensureLocked, planLock } from './image-lock.ts';
 import { JournalRegion } from './journal-region.ts';
-import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
+import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
 import { imagePrefix, MANIFEST, PENDING } from './names.ts';
 import type { HandleRecord, Pending } from './pending.ts';
+import { prepareStages } from './prepare-stages.ts';
 import { readObject } from './read-object.ts';
 
 /** Begin an image. Throws `exists` when there is one of this identity, complete or unfinished, unless this very handle began it. */
@@ -22,7 +23,8 @@ export async function createWriteHandle(
   const { store, resources, signal } = context;
   const identity = checkIdentity(options.identity);
   const prefix = imagePrefix(imageIdOf(identity));
-  const stages = [resources.stages.configure('checksum', {}), ...options.stages];
+  const image = imageInfoOf(store.lsu, { identity, netbackup_metadata: options.metadata });
+  const stages = await prepareStages(resources, options.stages, image, signal);
   const region = regionOf(context, options.chunkBytes);
   const kept: HandleRecord = {
     creator: context.creator,

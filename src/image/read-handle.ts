@@ -1,7 +1,7 @@
 import { DIGEST_BYTES, LEAF_BYTES } from '../bridge/bridge.ts';
 import { abortError, EngineError } from '../errors.ts';
 import { LeaseScope, noLease } from '../pipeline/lease.ts';
-import type { StageEnv } from '../pipeline/stage.ts';
+import type { StageMemory } from '../pipeline/stage.ts';
 import { StageClock } from '../pipeline/stage-clock.ts';
 import type { StoredChunk } from '../stages/packer.ts';
 import { checkIdentity, type ImageIdentity, imageIdOf } from './identity.ts';
@@ -165,7 +165,7 @@ class ImageReadHandle implements ReadHandle {
     clock.bytesOut += into.byteLength;
   }
 
-  #env(scope: LeaseScope): StageEnv {
+  #env(scope: LeaseScope): StageMemory {
     const { budget, bridge } = this.#context.resources;
     return { budget, bridge, scope };
   }

@@ -4,6 +4,7 @@ import type { Lease } from '../pipeline/lease.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { StageEnv, StageInstance } from '../pipeline/stage.ts';
 import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
+import type { ImageInfo } from '../stage-api/index.ts';
 import type { FlatDigest } from '../stages/flat-digest.ts';
 import { type PackerStart, type PackerState, type Part, PRESS } from '../stages/packer.ts';
 import type { ObjectStore } from '../vast/store.ts';
@@ -21,6 +22,7 @@ export interface SlotChainOptions extends WriteTuning {
   readonly resources: Resources;
   readonly chunkBytes: number;
   readonly stages: readonly ConfiguredStage[];
+  readonly image: ImageInfo;
   readonly flat: FlatDigest | undefined;
   /** State of the plain digest that `flat` began with. */
   readonly hash: HashRecord | undefined;
@@ -64,6 +66,8 @@ export class SlotChain {
   #packed: PackerState = { taken: 0, parts: 0, loose: 0 };
   #pressing = false;
   #ending = false;
+  /** The image will be continued by another writer. */
+  #suspends = false;
   /** Calls of stages that wait for memory. */
   #starved = 0;
   /** Chunks from the image's beginning that need their slots no more. */
@@ -73,7 +77,7 @@ export class SlotChain {
 
   constructor(options: SlotChainOptions) {
     this.#options = options;
-    const { store, resources, chunkBytes, partBytes, parallelParts, stages, fragments, known, held, journal } = options;
+    const { store, resources, chunkBytes, partBytes, parallelParts, fragments, known, held, journal } = options;
     this.#durable = known;
     this.#prefix = new StoredPrefix(
       known - options.start.held.reduce((sum, run) => sum + run.chunks.length, 0),
@@ -86,7 +90,10 @@ export class SlotChain {
         chunkBytes,
         partBytes,
         parallelParts,
-        stages,
+        stages: options.stages,
+        ...(options.observers ? { observers: options.observers } : {}),
+        image: options.image,
+        suspends: () => this.#suspends,
         fragments,
         flat: this.#flatStage(),
         maxChunks: options.maxChunks,
@@ -191,6 +198,7 @@ export class SlotChain {
   async end(withFinal: boolean): Promise<void> {
     if (withFinal) await this.#feed.feedFinal();
     this.#ending = true;
+    this.#suspends = !withFinal;
     await this.#stream.chain.end();
     this.#prefix.checkComplete();
   }

@@ -6,7 +6,8 @@ import type { Resources } from '../pipeline/resources.ts';
 import { runStage } from '../pipeline/run-stage.ts';
 import type { StageEnv, StageInstance } from '../pipeline/stage.ts';
 import { StageClock } from '../pipeline/stage-clock.ts';
-import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
+import { boundOf, type ConfiguredStage } from '../pipeline/stage-registry.ts';
+import type { ImageInfo } from '../stage-api/index.ts';
 import { createPacker, type PackerOptions, type Part, type PRESS } from '../stages/packer.ts';
 import { planParts } from '../stages/part-planner.ts';
 import { createPartUploader } from '../stages/part-uploader.ts';
@@ -26,6 +27,9 @@ export interface WriteChainOptions<Run> extends WriteTuning {
   readonly flat: StageInstance | undefined;
   /** The image's stages, the checksum first. */
   readonly stages: readonly ConfiguredStage[];
+  readonly image: ImageInfo;
+  /** Asked when the last chunk has passed the stages: others will follow, from another writer. Default: never. */
+  readonly suspends?: () => boolean;
   readonly fragments: FragmentWriter;
   /** Called with every part before it is sent. */
   readonly onSend?: (part: Part) => void;
@@ -59,7 +63,16 @@ export function createWriteChain<In, Run = never>(
   const { store, resources, fragments, flat, stages } = options;
   const { minPartBytes, maxParts, maxPartBytes, maxObjectBytes } = store.limits;
   const scope = new LeaseScope();
-  const env: StageEnv = { budget: options.budget ?? resources.budget, scope, bridge: resources.bridge };
+  const { image, suspends = () => false, budget = resources.budget } = options;
+  /** What a stage behind so many of the image's stages works with. */
+  const envOf = (clock: StageClock, before: number): StageEnv => ({
+    budget: clock.watch(budget),
+    scope,
+    bridge: resources.bridge,
+    image,
+    before: (length) => boundOf(stages.slice(0, before), length),
+    suspends,
+  });
   const endReserve = resources.budget.reserveForOutput(
     Math.max(0, ...stages.map((stage) => stage.workingBytes(options.chunkBytes))),
   );
@@ -84,12 +97,19 @@ export function createWriteChain<In, Run = never>(
     },
     onStored: options.onStored,
   });
+  const observing = (): Duplex[] =>
+    (options.observers ?? []).map(({ name, observe }) => {
+      const clock = new StageClock();
+      return runStage(name, observe(envOf(clock, 1)), { clock });
+    });
   const [first = packer, ...rest]: Duplex[] = [
     ...head(scope),
     ...(flat ? [runStage('flat-digest', flat)] : []),
-    ...stages.map((stage) => {
+    ...stages.flatMap((stage, at) => {
       const clock = new StageClock();
-      return runStage(stage.record.name, stage.forward({ ...env, budget: clock.watch(env.budget) }), { clock });
+      const stream = runStage(stage.record.name, stage.forward(envOf(clock, at)), { clock });
+      // Observers see the image's own bytes, with their digests.
+      return at === 0 ? [stream, ...observing()] : [stream];
     }),
     packer,
   ];

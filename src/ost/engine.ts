@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Bridge, HostBridge } from '../bridge/bridge.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Resources } from '../pipeline/resources.ts';
+import { noVendorStages, type StagePlaces } from '../vendor-stages/vendor-stages.ts';
 import { Acceptor } from './acceptor.ts';
 import type { ImageBackend } from './backend.ts';
 import { Counters } from './counters.ts';
@@ -28,6 +29,8 @@ export interface EngineOptions {
   readonly bridge: Bridge & HostBridge;
   /** Its budget is for what the engine may refuse or delay; see `slotReserve`. */
   readonly resources: Resources;
+  /** Vendors' stages. Default: none. */
+  readonly stages?: StagePlaces;
   /** Bytes that the slots which every open image may always hold should together stay below. */
   readonly slotReserve: number;
   readonly backend: ImageBackend;
@@ -59,6 +62,7 @@ export class OstEngine {
       servers,
       backend,
       resources,
+      stages: options.stages ?? noVendorStages,
       grants: new SlotGrants(resources.budget),
       slotReserve,
       usage: new ImageUsage(),

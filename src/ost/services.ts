@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 import type { Resources } from '../pipeline/resources.ts';
+import type { StagePlaces } from '../vendor-stages/vendor-stages.ts';
 import type { ImageBackend } from './backend.ts';
 import type { Counters } from './counters.ts';
 import type { Machine } from './creator.ts';
@@ -19,6 +20,7 @@ export interface Services {
   readonly servers: ServerRegistry;
   readonly backend: ImageBackend;
   readonly resources: Resources;
+  readonly stages: StagePlaces;
   readonly grants: SlotGrants;
   /** Bytes that all always-granted slots together should stay below. */
   readonly slotReserve: number;

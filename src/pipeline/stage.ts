@@ -1,16 +1,26 @@
 import type { z } from 'zod';
 import type { Bridge } from '../bridge/bridge.ts';
+import type { ImageInfo } from '../stage-api/index.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Chunk } from './chunk.ts';
 import type { LeaseScope } from './lease.ts';
 
-/** What the engine lends to a stage for one image. */
-export interface StageEnv {
+/** The memory that an image's stages work with. */
+export interface StageMemory {
   /** Take a ticket before holding new payload memory. */
   readonly budget: Pick<ByteBudget, 'take' | 'takeForOutput'>;
   /** Register what is held, so that teardown can free it. */
   readonly scope: LeaseScope;
   readonly bridge: Pick<Bridge, 'leafDigests' | 'xxh32'>;
+}
+
+/** What the engine lends to a stage for one image. */
+export interface StageEnv extends StageMemory {
+  readonly image: ImageInfo;
+  /** The most bytes that the stages before this one make of a chunk of so many bytes. */
+  readonly before: (length: number) => number;
+  /** On write, when the last chunk has passed: others will follow, from another writer. */
+  readonly suspends?: () => boolean;
 }
 
 /** A stage at work on one image, in one direction. */
@@ -49,9 +59,9 @@ export interface Stage<Options> {
    */
   workingBytes(length: number, options: Options): number;
   /** On the way to storage. */
-  forward(options: Options, env: StageEnv): StageInstance;
+  forward(options: Options, env: StageMemory): StageInstance;
   /** On the way back. */
-  inverse(options: Options, env: StageEnv): StageInstance;
+  inverse(options: Options, env: StageMemory): StageInstance;
 }
 
 /** A stage as a manifest names it. Options never hold secrets. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DIGEST_BYTES, LEAF_BYTES } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
 import { type Chunk, sizeOf } from '../pipeline/chunk.ts';
-import type { Stage, StageEnv } from '../pipeline/stage.ts';
+import type { Stage, StageMemory } from '../pipeline/stage.ts';
 
 const Options = z.strictObject({ algorithm: z.literal('sha256-tree').default('sha256-tree') });
 
@@ -34,7 +34,7 @@ export const checksumStage: Stage<z.output<typeof Options>> = {
 };
 
 /** Pieces of a restored chunk are whole leaves except for the last one (see decompress), so each can be hashed alone. */
-async function leavesOf(chunk: Chunk, env: StageEnv): Promise<Uint8Array> {
+async function leavesOf(chunk: Chunk, env: StageMemory): Promise<Uint8Array> {
   const [first] = chunk.pieces;
   if (chunk.pieces.length === 1 && first !== undefined) return env.bridge.leafDigests(first);
   return Buffer.concat(await Promise.all(chunk.pieces.map((piece) => env.bridge.leafDigests(piece))));

@@ -19,6 +19,24 @@ const table: Record<string, Record<string, { def: unknown; good: [string, unknow
     s3_region: { def: 'us-east-1', good: [['eu-central-1', 'eu-central-1']], bad: [''] },
     s3_ca_file: { def: undefined, good: [['/etc/ca.pem', '/etc/ca.pem']], bad: [''] },
     chaos: { def: undefined, good: [['42,throttle=0.1', '42,throttle=0.1']], bad: [''] },
+    stage_dir: { def: '/opt/vast-ost-stages', good: [['/srv/stages', '/srv/stages']], bad: ['', 'stages'] },
+    read_stages: { def: undefined, good: [['none', []]], bad: ['', 'a:b'] },
+    stages: {
+      def: undefined,
+      good: [
+        ['none', []],
+        ['vast-ost-stage-a', [{ spec: 'vast-ost-stage-a', options: {} }]],
+        [
+          '@acme/vast-ost-stage-a:level=3,key=file:/etc/k  /opt/b ./c:x=',
+          [
+            { spec: '@acme/vast-ost-stage-a', options: { level: '3', key: 'file:/etc/k' } },
+            { spec: '/opt/b', options: {} },
+            { spec: './c', options: { x: '' } },
+          ],
+        ],
+      ],
+      bad: ['', 'a:level', 'a:', 'a,b', '-a', 'a '.repeat(17)],
+    },
     endpoints: { def: undefined, good: [['http://a,http://b', 'http://a,http://b']], bad: [''] },
     dns_name: { def: undefined, good: [['data.vast1.example.com', 'data.vast1.example.com']], bad: ['', 'a b', '-a'] },
     dns_servers: { def: undefined, good: [['10.0.0.53', '10.0.0.53']], bad: [''] },

@@ -5,13 +5,13 @@ import { EngineError } from '../../src/errors.ts';
 import { ByteBudget } from '../../src/pipeline/byte-budget.ts';
 import type { Chunk } from '../../src/pipeline/chunk.ts';
 import { LeaseScope } from '../../src/pipeline/lease.ts';
-import type { StageEnv } from '../../src/pipeline/stage.ts';
 import { configureStage } from '../../src/pipeline/stage-registry.ts';
 import { checksumStage } from '../../src/stages/checksum.ts';
 import { chunkOf, LEAF_BYTES, never, noise } from '../support/chunks.ts';
 import { JsBridge } from '../support/js-bridge.ts';
+import { stageEnv } from '../support/stage-env.ts';
 
-const env: StageEnv = { budget: new ByteBudget(1), scope: new LeaseScope(), bridge: new JsBridge() };
+const env = stageEnv({ budget: new ByteBudget(1), scope: new LeaseScope(), bridge: new JsBridge() });
 const stage = configureStage(checksumStage, {});
 const forward = stage.forward(env);
 const inverse = stage.inverse(env);

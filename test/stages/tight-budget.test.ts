@@ -16,6 +16,7 @@ import { createPartUploader } from '../../src/stages/part-uploader.ts';
 import { createSlicer } from '../../src/stages/slicer.ts';
 import { noise, prose } from '../support/chunks.ts';
 import { JsBridge } from '../support/js-bridge.ts';
+import { stageEnv } from '../support/stage-env.ts';
 import { turns } from '../support/turns.ts';
 
 const MIB = 1024 * 1024;
@@ -39,7 +40,7 @@ async function backup(data: Buffer, total: number, stages: readonly string[], si
   const resources = createResources(bridge, total, builtInStages());
   const { budget, slabs } = resources;
   const scope = new LeaseScope();
-  const env = { budget, scope, bridge };
+  const env = stageEnv({ budget, scope, bridge });
   const chunks: StoredChunk[] = [];
   const fragments = new Map<number, Buffer>();
   const chain = new Chain<SourceWrite>(
@@ -90,7 +91,7 @@ async function restore(archive: Archive, total: number, stages: readonly string[
   const resources = createResources(bridge, total, builtInStages());
   const { budget, slabs } = resources;
   const scope = new LeaseScope();
-  const env = { budget, scope, bridge };
+  const env = stageEnv({ budget, scope, bridge });
   const out = Buffer.alloc(length);
   const chain = new Chain<never>(
     [

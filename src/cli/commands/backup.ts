@@ -38,7 +38,11 @@ export async function backup(
         qualifiers: [],
       },
       metadata: { policy: options.policy ?? '', schedule: options.schedule ?? '', client: options.client ?? '' },
-      stages: tuning.compression === 'none' ? [] : [context.resources.stages.configure(tuning.compression, {})],
+      stages: [
+        ...(tuning.compression === 'none' ? [] : [context.resources.stages.configure(tuning.compression, {})]),
+        ...context.stages.transforms,
+      ],
+      observers: context.stages.observers,
       chunkBytes: tuning.chunk_size_mb,
       partBytes: tuning.part_size_mb,
       parallelParts: tuning.parallel_streams,

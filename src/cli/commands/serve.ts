@@ -8,8 +8,11 @@ import { imageHandles } from '../../ost/image-handles.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
 import { createResources } from '../../pipeline/resources.ts';
 import { builtInStages } from '../../stages/built-in.ts';
+import { VendorStages } from '../../vendor-stages/vendor-stages.ts';
 
 const STANDARD_ERROR = 2;
+/** Of what a stage writes at once, characters. */
+const MAX_OUTPUT = 4096;
 
 /** `vast-ost serve`: the engine that NetBackup's processes talk to, until SIGTERM; a second one ends it at once. */
 export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
@@ -19,12 +22,22 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   const manager = new ServiceManager(bridge);
   // One half for what can be delayed or refused, one for the slots that every open image may always hold.
   const half = settings.performance.memory_budget_mb / 2;
-  const resources = createResources(bridge, half, builtInStages());
+  const registry = builtInStages();
+  const resources = createResources(bridge, half, registry);
+  let stages: VendorStages | undefined;
   try {
+    stages = await VendorStages.load(settings, registry, {
+      mainThread: false,
+      onReport: (stage, { lsu, name }, { severity, text, values }) =>
+        log[severity === 'warning' ? 'warn' : severity]({ stage, lsu, image: name, values }, text),
+      onOutput: (text) => log.info({ text: text.slice(0, MAX_OUTPUT) }, 'a stage wrote to its standard output'),
+      signal,
+    });
     const engine = await OstEngine.start({
       settings,
       bridge,
       resources,
+      stages,
       slotReserve: half,
       backend: imageHandles,
       log,
@@ -38,6 +51,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   } finally {
     await metrics.close();
     manager.close();
+    await stages?.close();
     resources.slabs.close();
     process.off('SIGHUP', reopen);
   }

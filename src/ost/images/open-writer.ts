@@ -80,7 +80,7 @@ export async function openWriter(
 /** How a new image of this place is written. */
 function plansOf(
   session: Session,
-  { server, identity }: ImagePlace,
+  { server, lsu, identity }: ImagePlace,
   store: ObjectStore,
 ): { readonly layout: ImageLayout; readonly tuning: WriteTuning; readonly window: number } {
   const { services, arena } = session;
@@ -96,14 +96,15 @@ function plansOf(
     slotsPerImage: engine.slots_per_image,
   });
   const { compression, parallelStreams } = server.tuning;
+  const { transforms, observers } = services.stages.chainOf(server.id, lsu);
   const layout: ImageLayout = {
     identity,
     metadata: { policy: identity.full_name, schedule: '', client: clientOf(identity.basename) },
-    stages: compression === 'none' ? [] : [services.resources.stages.configure(compression, {})],
+    stages: [...(compression === 'none' ? [] : [services.resources.stages.configure(compression, {})]), ...transforms],
     chunkBytes,
     flatDigest: false,
   };
-  return { layout, tuning: { partBytes, parallelParts: parallelStreams }, window };
+  return { layout, tuning: { partBytes, parallelParts: parallelStreams, observers }, window };
 }
 
 /** An image that another media server began may have chunks that this host's slots cannot hold. */

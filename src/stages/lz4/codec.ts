@@ -1,27 +1,12 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { WorkerPool } from '../../pipeline/worker-pool.ts';
 
 export interface CodecRequest {
-  readonly id: number;
   readonly operation: 'compress' | 'decompress';
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
-export interface CodecAnswer {
-  readonly id: number;
-  readonly data?: Uint8Array<ArrayBuffer>;
-  readonly error?: string;
-}
-
-interface Job {
-  resolve(data: Uint8Array): void;
-  reject(error: Error): void;
-}
-
-interface Helper {
-  readonly worker: Worker;
-  readonly jobs: Map<number, Job>;
-}
+export type CodecAnswer = { readonly data: Uint8Array<ArrayBuffer> } | { readonly error: string };
 
 const MAX_THREADS = 4;
 
@@ -32,10 +17,14 @@ const MAX_THREADS = 4;
  */
 export class Lz4Codec {
   readonly threads: number = Math.min(MAX_THREADS, availableParallelism());
-  readonly #helpers: Helper[] = [];
-  #nextId = 0;
+  readonly #pool: WorkerPool<CodecAnswer>;
 
-  /** One frame with content checksum. The data are copied before this returns. */
+  constructor() {
+    const file = import.meta.url.endsWith('.ts') ? './codec-worker.ts' : './codec-worker.js';
+    this.#pool = new WorkerPool({ file: new URL(file, import.meta.url), threads: this.threads });
+  }
+
+  /** One frame with content checksum. The data must not change until this resolves. */
   compress(data: Uint8Array): Promise<Uint8Array> {
     return this.#run('compress', data);
   }
@@ -45,48 +34,15 @@ export class Lz4Codec {
     return this.#run('decompress', frame);
   }
 
-  #run(operation: CodecRequest['operation'], data: Uint8Array): Promise<Uint8Array> {
-    const helper = this.#leastBusy();
-    this.#nextId += 1;
-    const request: CodecRequest = { id: this.#nextId, operation, data: new Uint8Array(data) };
-    return new Promise((resolve, reject) => {
-      helper.jobs.set(request.id, { resolve, reject });
-      // Busy threads keep the process alive, idle ones do not.
-      helper.worker.ref();
-      helper.worker.postMessage(request, [request.data.buffer]);
+  async #run(operation: CodecRequest['operation'], data: Uint8Array): Promise<Uint8Array> {
+    const answer = await this.#pool.run({
+      create: () => {
+        const message: CodecRequest = { operation, data: new Uint8Array(data) };
+        return { message, transfer: [message.data.buffer] };
+      },
     });
-  }
-
-  #leastBusy(): Helper {
-    const idle = this.#helpers.find(({ jobs }) => jobs.size === 0);
-    if (idle !== undefined) return idle;
-    if (this.#helpers.length < this.threads) return this.#start();
-    return this.#helpers.reduce((best, helper) => (helper.jobs.size < best.jobs.size ? helper : best));
-  }
-
-  #start(): Helper {
-    const file = import.meta.url.endsWith('.ts') ? './codec-worker.ts' : './codec-worker.js';
-    const worker = new Worker(new URL(file, import.meta.url));
-    const helper: Helper = { worker, jobs: new Map() };
-    const fail = (error: Error): void => {
-      this.#helpers.splice(this.#helpers.indexOf(helper), 1);
-      for (const job of helper.jobs.values()) job.reject(error);
-      helper.jobs.clear();
-    };
-    worker.on('message', ({ id, data, error }: CodecAnswer) => {
-      const job = helper.jobs.get(id);
-      helper.jobs.delete(id);
-      if (helper.jobs.size === 0) worker.unref();
-      if (data !== undefined) job?.resolve(data);
-      else job?.reject(new Error(error));
-    });
-    worker.once('error', fail);
-    worker.once('exit', (code) => {
-      if (this.#helpers.includes(helper)) fail(new Error(`an LZ4 thread ended with code ${code}`));
-    });
-    worker.unref();
-    this.#helpers.push(helper);
-    return helper;
+    if ('error' in answer) throw new Error(answer.error);
+    return answer.data;
   }
 }
 

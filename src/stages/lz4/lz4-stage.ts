@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { LEAF_BYTES } from '../../bridge/bridge.ts';
 import { EngineError } from '../../errors.ts';
 import { type Chunk, sizeOf } from '../../pipeline/chunk.ts';
-import type { Stage, StageEnv } from '../../pipeline/stage.ts';
+import type { Stage, StageMemory } from '../../pipeline/stage.ts';
 import { lz4Codec } from './codec.ts';
 import { FRAME_BYTES, type Frame, inspectFrames, storedFrame, storedFrameBytes } from './frame.ts';
 
@@ -59,7 +59,7 @@ function roomFor(length: number): number {
   return length + Math.min(inFlight, length);
 }
 
-async function store(chunk: Chunk, data: Uint8Array, env: StageEnv): Promise<Chunk> {
+async function store(chunk: Chunk, data: Uint8Array, env: StageMemory): Promise<Chunk> {
   return { ...chunk, pieces: storedFrame(data, await env.bridge.xxh32([data])) };
 }
 
@@ -67,7 +67,7 @@ async function store(chunk: Chunk, data: Uint8Array, env: StageEnv): Promise<Chu
 async function compress(
   chunk: Chunk,
   data: Uint8Array,
-  env: StageEnv,
+  env: StageMemory,
   signal: AbortSignal,
 ): Promise<Chunk | undefined> {
   const lease = env.scope.addTicket(await env.budget.takeForOutput(roomFor(data.byteLength), signal));
@@ -89,7 +89,7 @@ async function compress(
   return undefined;
 }
 
-async function decompress(chunk: Chunk, env: StageEnv, signal: AbortSignal): Promise<Chunk> {
+async function decompress(chunk: Chunk, env: StageMemory, signal: AbortSignal): Promise<Chunk> {
   const [stored] = chunk.pieces;
   if (stored === undefined || chunk.pieces.length !== 1) throw new Error('lz4 takes stored chunks in one piece');
   const frames = inspectFrames(stored, chunk.length);

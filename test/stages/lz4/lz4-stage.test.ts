@@ -8,6 +8,7 @@ import { LeaseScope } from '../../../src/pipeline/lease.ts';
 import { configureStage } from '../../../src/pipeline/stage-registry.ts';
 import { lz4Stage } from '../../../src/stages/lz4/lz4-stage.ts';
 import { refusal } from '../../support/refusal.ts';
+import { stageEnv } from '../../support/stage-env.ts';
 
 const MIB = 1024 * 1024;
 const noise = (length: number): Buffer => createHash('shake256', { outputLength: length }).digest();
@@ -20,7 +21,7 @@ function setUp(t: Test, total = 64 * MIB) {
     scope.releaseAll();
     if (budget.used !== 0) throw new Error(`${budget.used} bytes were never given back`);
   });
-  const env = { budget, scope, bridge };
+  const env = stageEnv({ budget, scope, bridge });
   const stage = configureStage(lz4Stage, {});
   const signal = new AbortController().signal;
   const chunkOf = async (data: Buffer): Promise<Chunk> => ({

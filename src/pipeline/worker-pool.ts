@@ -1,0 +1,232 @@
+import { Worker, type WorkerOptions } from 'node:worker_threads';
+import { abortError } from '../errors.ts';
+
+/** Sent to a worker whose task nobody waits for any more. It answers as soon as it can, with anything. */
+export const ABORT = null;
+
+/** Work for one thread: one message there, one message back. */
+export interface Task {
+  /** Make the message; called when a thread is free, and again when the task is tried a second time. */
+  create(): { readonly message: unknown; readonly transfer: readonly ArrayBuffer[] };
+  /** Longer than this it counts as hanging, milliseconds. Default: it may take any time. */
+  readonly timeoutMs?: number;
+  /** Memory that the thread may have while it works on this, bytes. Default: any. */
+  readonly memoryBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+export type LossReason = 'crashed' | 'memory' | 'timeout';
+
+/** The thread that worked on a task is gone. */
+export class WorkerLost extends Error {
+  readonly reason: LossReason;
+
+  constructor(reason: LossReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'WorkerLost';
+    this.reason = reason;
+  }
+}
+
+export interface WorkerPoolOptions {
+  readonly file: URL;
+  readonly threads: number;
+  readonly worker?: WorkerOptions;
+  /** Takes what threads write to standard output and error. Default: it goes to those of the process. */
+  readonly onOutput?: (text: string) => void;
+}
+
+interface Job<Answer> {
+  readonly task: Task;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
+  readonly onAbort: () => void;
+  second: boolean;
+}
+
+interface Helper<Answer> {
+  readonly worker: Worker;
+  /** Tasks answered. */
+  served: number;
+  job: Job<Answer> | undefined;
+  timer: NodeJS.Timeout | undefined;
+  gone: boolean;
+}
+
+/** How long an aborted task may take to end. */
+const GRACE_MS = 2000;
+const LOOK_MS = 100;
+
+/**
+ * Threads that work on one task at a time each; what waits, waits here. So a thread that dies takes one task with it, and a new
+ * thread takes its place. A task whose thread died after it had served others is tried once more, on a new thread: what earlier tasks
+ * left behind there must not fail this one.
+ *
+ * Threads are started when they are needed. Busy ones keep the process alive, idle ones do not.
+ */
+export class WorkerPool<Answer> {
+  readonly threads: number;
+  readonly #options: WorkerPoolOptions;
+  readonly #helpers = new Set<Helper<Answer>>();
+  readonly #waiting: Job<Answer>[] = [];
+  #looking: NodeJS.Timeout | undefined;
+
+  constructor(options: WorkerPoolOptions) {
+    this.threads = options.threads;
+    this.#options = options;
+  }
+
+  /** The answer of a thread. Rejects with {@link WorkerLost}, or with the signal's error when the thread has stopped working on it. */
+  run(task: Task): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const { signal } = task;
+      if (signal?.aborted) {
+        reject(abortError(signal));
+        return;
+      }
+      const job: Job<Answer> = { task, resolve, reject, second: false, onAbort: () => this.#abort(job) };
+      signal?.addEventListener('abort', job.onAbort, { once: true });
+      this.#waiting.push(job);
+      this.#next();
+    });
+  }
+
+  /** End all threads. Tasks that are not answered yet are lost. */
+  async close(): Promise<void> {
+    for (const job of this.#waiting.splice(0)) this.#settle(job, () => job.reject(CLOSED));
+    await Promise.all([...this.#helpers].map((helper) => this.#lose(helper, CLOSED)));
+  }
+
+  #next(): void {
+    while (this.#waiting.length > 0) {
+      const idle = [...this.#helpers].find(({ job }) => job === undefined);
+      const helper = idle ?? (this.#helpers.size < this.threads ? this.#start() : undefined);
+      if (helper === undefined) return;
+      this.#begin(helper, this.#waiting.shift() as Job<Answer>);
+    }
+  }
+
+  #begin(helper: Helper<Answer>, job: Job<Answer>): void {
+    const { task } = job;
+    try {
+      const { message, transfer } = task.create();
+      helper.worker.postMessage(message, transfer);
+    } catch (error) {
+      this.#settle(job, () => job.reject(error));
+      return;
+    }
+    helper.job = job;
+    helper.worker.ref();
+    if (task.timeoutMs !== undefined) {
+      const seconds = task.timeoutMs / 1000;
+      helper.timer = setTimeout(
+        () => void this.#lose(helper, new WorkerLost('timeout', `it did not answer for ${seconds} seconds`)),
+        task.timeoutMs,
+      );
+    }
+    if (task.memoryBytes !== undefined) this.#looking ??= setInterval(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  #start(): Helper<Answer> {
+    const { file, worker: options, onOutput } = this.#options;
+    const captured = onOutput === undefined ? {} : { stdout: true, stderr: true };
+    const worker = new Worker(file, { ...options, ...captured });
+    const helper: Helper<Answer> = { worker, served: 0, job: undefined, timer: undefined, gone: false };
+    if (onOutput !== undefined)
+      for (const stream of [worker.stdout, worker.stderr])
+        stream.on('data', (data: Buffer) => onOutput(data.toString('utf8')));
+    worker.on('message', (answer: Answer) => this.#answered(helper, answer));
+    worker.on('messageerror', (error) => void this.#lose(helper, crashed(error)));
+    worker.on('error', (error) => void this.#lose(helper, crashed(error)));
+    worker.on('exit', (code) => void this.#lose(helper, crashed(new Error(`it ended with code ${code}`))));
+    worker.unref();
+    this.#helpers.add(helper);
+    return helper;
+  }
+
+  #answered(helper: Helper<Answer>, answer: Answer): void {
+    const { job } = helper;
+    if (job === undefined || helper.gone) return;
+    clearTimeout(helper.timer);
+    helper.job = undefined;
+    helper.served += 1;
+    helper.worker.unref();
+    const { signal } = job.task;
+    this.#settle(job, () => (signal?.aborted ? job.reject(abortError(signal)) : job.resolve(answer)));
+    this.#next();
+  }
+
+  /** The thread is gone, or will be. */
+  async #lose(helper: Helper<Answer>, error: WorkerLost): Promise<void> {
+    if (helper.gone) return;
+    helper.gone = true;
+    clearTimeout(helper.timer);
+    await helper.worker.terminate();
+    this.#helpers.delete(helper);
+    if (this.#helpers.size === 0) this.#stopLooking();
+    const { job } = helper;
+    if (job !== undefined) {
+      const { signal } = job.task;
+      if (signal?.aborted) this.#settle(job, () => job.reject(abortError(signal)));
+      else if (helper.served === 0 || job.second || error === CLOSED) this.#settle(job, () => job.reject(error));
+      else {
+        job.second = true;
+        this.#begin(this.#start(), job);
+      }
+    }
+    this.#next();
+  }
+
+  #abort(job: Job<Answer>): void {
+    const at = this.#waiting.indexOf(job);
+    if (at >= 0) {
+      this.#waiting.splice(at, 1);
+      this.#settle(job, () => job.reject(abortError(job.task.signal as AbortSignal)));
+      return;
+    }
+    for (const helper of this.#helpers) {
+      if (helper.job !== job) continue;
+      helper.worker.postMessage(ABORT);
+      clearTimeout(helper.timer);
+      helper.timer = setTimeout(() => void this.#lose(helper, crashed(undefined)), GRACE_MS);
+    }
+  }
+
+  #settle(job: Job<Answer>, how: () => void): void {
+    job.task.signal?.removeEventListener('abort', job.onAbort);
+    how();
+  }
+
+  /** V8's own limits do not count the memory of buffers. */
+  async #look(): Promise<void> {
+    const busy = [...this.#helpers].filter(({ job }) => job?.task.memoryBytes !== undefined);
+    if (busy.length === 0) this.#stopLooking();
+    for (const helper of busy) {
+      const { job } = helper;
+      // A thread that is just starting or ending has none to tell of.
+      const now = await helper.worker.getHeapStatistics().catch(() => undefined);
+      const most = job?.task.memoryBytes ?? 0;
+      if (now === undefined || helper.job !== job) continue;
+      const taken = now.external_memory + now.used_heap_size;
+      if (taken > most) {
+        const mebibytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
+        const message = `it took ${mebibytes(taken)} MiB of memory where it may have ${mebibytes(most)}`;
+        void this.#lose(helper, new WorkerLost('memory', message));
+      }
+    }
+  }
+
+  #stopLooking(): void {
+    clearInterval(this.#looking);
+    this.#looking = undefined;
+  }
+}
+
+const CLOSED = new WorkerLost('crashed', 'it was stopped');
+
+function crashed(cause: unknown): WorkerLost {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const reason = code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : 'crashed';
+  const message = cause instanceof Error ? cause.message : 'its thread ended';
+  return new WorkerLost(reason, message, { cause });
+}

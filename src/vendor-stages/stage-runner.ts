@@ -1,0 +1,93 @@
+import { abortError } from '../errors.ts';
+import { type Task, WorkerLost, WorkerPool } from '../pipeline/worker-pool.ts';
+import type { StageAnswer, StageCall } from './protocol.ts';
+import { provideApi } from './provide-api.ts';
+import { StageHost } from './stage-host.ts';
+
+/** A call that is not made up yet: its bytes are copied when it begins, and again if it is tried twice. */
+export interface Work {
+  readonly create: () => StageCall;
+  readonly timeoutMs: number;
+  /** Memory that the call may have, with its bytes. */
+  readonly memoryBytes: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where a stage's code runs. */
+export interface StageRunner {
+  /** Rejects with WorkerLost, or with the signal's error. */
+  run(work: Work): Promise<StageAnswer>;
+  close(): Promise<void>;
+}
+
+/** Of the environment only what programs need to run at all: that of the engine has keys. */
+const ENVIRONMENT = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
+const MIB = 2 ** 20;
+
+/** On threads of its own. */
+export function workerRunner(
+  url: string,
+  { threads, memoryMb, onOutput }: { threads: number; memoryMb: number; onOutput: (text: string) => void },
+): StageRunner {
+  const file = import.meta.url.endsWith('.ts') ? './stage-worker.ts' : './stage-worker.js';
+  const pool = new WorkerPool<StageAnswer>({
+    file: new URL(file, import.meta.url),
+    threads,
+    worker: {
+      workerData: { url },
+      env: Object.fromEntries(ENVIRONMENT.map((name) => [name, process.env[name]])),
+      execArgv: [],
+      argv: [],
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb, maxYoungGenerationSizeMb: 8 },
+    },
+    onOutput,
+  });
+  return {
+    run: ({ create, timeoutMs, memoryBytes, signal }) => {
+      const task: Task = {
+        create: () => {
+          const message = create();
+          return { message, transfer: 'data' in message ? [message.data.buffer] : [] };
+        },
+        timeoutMs,
+        memoryBytes,
+        ...(signal ? { signal } : {}),
+      };
+      return pool.run(task);
+    },
+    close: () => pool.close(),
+  };
+}
+
+/** In this thread. A call that does not end is given up; what it still does cannot be stopped. */
+export function localRunner(url: string): StageRunner {
+  provideApi();
+  const host = new StageHost(() => import(url));
+  return {
+    run: async ({ create, timeoutMs, signal }) => {
+      if (signal?.aborted) throw abortError(signal);
+      const stop = new AbortController();
+      const onAbort = (): void => stop.abort();
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const given = Promise.withResolvers<never>();
+      const timer = setTimeout(() => {
+        stop.abort();
+        given.reject(new WorkerLost('timeout', `it did not answer for ${timeoutMs / 1000} seconds`));
+      }, timeoutMs);
+      try {
+        const answer = await Promise.race([host.call(create(), stop.signal), given.promise]);
+        if (signal?.aborted) throw abortError(signal);
+        return answer;
+      } finally {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+      }
+    },
+    close: async () => undefined,
+  };
+}
+
+/** Memory of a call with so many bytes in and out: V8 itself takes some MiB. */
+export function memoryOf(memoryMb: number, bytes: number): number {
+  return memoryMb * MIB + bytes + 16 * MIB;
+}

@@ -1,0 +1,30 @@
+/** A thread that runs a vendor's stage: one call at a time. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { ABORT } from '../pipeline/worker-pool.ts';
+import type { StageAnswer, StageCall } from './protocol.ts';
+import { provideApi } from './provide-api.ts';
+import { StageHost } from './stage-host.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('this file runs as a worker');
+
+provideApi();
+const { url } = workerData as { readonly url: string };
+const host = new StageHost(() => import(url));
+let running: AbortController | undefined;
+
+port.on('message', (call: StageCall | typeof ABORT) => {
+  if (call === ABORT) running?.abort();
+  else void answer(call);
+});
+
+async function answer(call: StageCall): Promise<void> {
+  running = new AbortController();
+  const result = await host.call(call, running.signal);
+  running = undefined;
+  send(result);
+}
+
+function send(result: StageAnswer): void {
+  port?.postMessage(result, 'data' in result && result.data ? [result.data.buffer] : []);
+}

@@ -1,0 +1,153 @@
+import { availableParallelism } from 'node:os';
+import { type Chunk, sizeOf } from '../pipeline/chunk.ts';
+import type { StageEnv, StageInstance, StageRecord } from '../pipeline/stage.ts';
+import { type ConfiguredStage, type RegisteredStage, reads } from '../pipeline/stage-registry.ts';
+import type { ChunkInfo, ImageInfo, JsonObject } from '../stage-api/index.ts';
+import type { TransformDescription } from './description.ts';
+import { type LoadedStage, objectOf, type StageConfiguration } from './loaded-stage.ts';
+import { copyOf } from './payload.ts';
+import type { StageSession } from './protocol.ts';
+import { stageFailure, wrongLength } from './stage-failure.ts';
+import { type SecretReferences, splitSecrets } from './stage-secrets.ts';
+
+const MAX_THREADS = 4;
+
+/** Chunks that a stage works on at the same time, and its threads. */
+export function concurrencyOf({ concurrency }: { readonly concurrency?: number | undefined }): number {
+  return concurrency ?? Math.min(MAX_THREADS, availableParallelism());
+}
+
+/** A transform of a vendor's as the registry has it: for images that it wrote. */
+export function registeredTransform(
+  stage: LoadedStage<TransformDescription>,
+  secrets: SecretReferences,
+): RegisteredStage {
+  const { name, version, reads: majors, secrets: wanted } = stage.description;
+  return {
+    name,
+    version,
+    reads: (written) => reads(version, written) || majors.includes(Number(written.split('.')[0])),
+    resolve: (record) => {
+      // A manifest is input: it must not name files that are then read.
+      for (const option of Object.keys(wanted))
+        if (Object.hasOwn(record.options, option))
+          throw stageFailure(
+            'VOST_STAGE_OPTIONS',
+            'unsupported',
+            { name, call: 'options' },
+            `the image's record has the secret ${option}`,
+          );
+      return recordedTransform(stage, record, secrets);
+    },
+  };
+}
+
+/** A transform for new images. Its options must have been checked. */
+export function configuredTransform(
+  stage: LoadedStage<TransformDescription>,
+  configuration: StageConfiguration,
+): ConfiguredStage {
+  const { name, version } = stage.description;
+  const { options } = configuration;
+  const bound = boundTransform(stage, { name, version, options }, (image) =>
+    stage.session(configuration, {}, image, version),
+  );
+  return {
+    ...bound,
+    prepare: async (image, signal) => {
+      if (!stage.has('record')) return bound;
+      const session = await stage.session(configuration, {}, image, version);
+      const recorded = objectOf((await stage.call(() => ({ call: 'record', session }), session, { signal })).value);
+      const record = { name, version, options: { ...options, recorded } };
+      return boundTransform(stage, record, (image) => stage.session(configuration, recorded, image, version));
+    },
+  };
+}
+
+/** For an image that names it: to read it, or to go on writing it as it was begun. */
+function recordedTransform(
+  stage: LoadedStage<TransformDescription>,
+  record: StageRecord,
+  secrets: SecretReferences,
+): ConfiguredStage {
+  const { recorded, ...rest } = record.options as JsonObject;
+  return boundTransform(stage, record, async (image) => {
+    const options = await stage.checkOptions(rest, 'unsupported');
+    return stage.session({ options, secrets }, objectOf(recorded), image, record.version);
+  });
+}
+
+function boundTransform(
+  stage: LoadedStage<TransformDescription>,
+  record: StageRecord,
+  begin: (image: ImageInfo) => Promise<StageSession>,
+): ConfiguredStage {
+  const { factor, bytes } = stage.description.maxExpansion;
+  const bound = (length: number): number => Math.floor(length * factor) + bytes;
+  const workingBytes = (length: number): number => length + bound(length);
+  let session: Promise<StageSession> | undefined;
+  const sessionFor = (image: ImageInfo): Promise<StageSession> => {
+    session ??= begin(image);
+    session.catch(() => {
+      // A secret may be there when the next chunk comes.
+      session = undefined;
+    });
+    return session;
+  };
+  const instance = (call: 'encode' | 'decode', env: StageEnv): StageInstance => ({
+    concurrency: concurrencyOf(stage.description),
+    apply: async (chunk, signal) => {
+      const before = env.before(chunk.length);
+      const maxBytes = call === 'encode' ? bound(sizeOf(chunk.pieces)) : before;
+      const info = { index: chunk.index, offset: chunk.offset, length: chunk.length, maxBytes };
+      return transform(stage, call, await sessionFor(env.image), info, chunk, env, signal);
+    },
+  });
+  return {
+    record,
+    transforms: true,
+    bound,
+    workingBytes,
+    forward: (env) => instance('encode', env),
+    inverse: (env) => instance('decode', env),
+  };
+}
+
+async function transform(
+  stage: LoadedStage<TransformDescription>,
+  call: 'encode' | 'decode',
+  session: StageSession,
+  info: ChunkInfo,
+  chunk: Chunk,
+  env: StageEnv,
+  signal: AbortSignal,
+): Promise<Chunk> {
+  const room = sizeOf(chunk.pieces) + info.maxBytes;
+  const lease = env.scope.addTicket(await env.budget.takeForOutput(room, signal));
+  try {
+    const create = () => ({ call, session, chunk: info, data: copyOf(chunk.pieces) });
+    const { data = new Uint8Array(0) } = await stage.call(create, session, { bytes: room, signal, chunk: info });
+    const blame = { name: stage.name, call, chunk: info };
+    if (data.byteLength > info.maxBytes) throw wrongLength(blame, data.byteLength, `at most ${info.maxBytes}`);
+    // No stage before this one has changed the length.
+    const exact = call === 'decode' && info.maxBytes === chunk.length;
+    if (exact && data.byteLength !== chunk.length) throw wrongLength(blame, data.byteLength, String(chunk.length));
+    if (data.byteLength === 0 && chunk.length > 0) throw wrongLength(blame, 0, 'some');
+    lease.adopt([data]);
+    chunk.lease.release();
+    return { ...chunk, pieces: [data], lease };
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+}
+
+/** Options with the secrets taken out and the rest checked. */
+export async function configurationOf(
+  stage: LoadedStage,
+  options: JsonObject,
+  signal?: AbortSignal,
+): Promise<StageConfiguration> {
+  const { options: rest, secrets } = splitSecrets(stage.name, stage.description.secrets, options);
+  return { options: await stage.checkOptions(rest, 'usage', signal), secrets };
+}
