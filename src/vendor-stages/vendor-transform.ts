@@ -49,17 +49,16 @@ export function configuredTransform(
 ): ConfiguredStage {
   const { name, version } = stage.description;
   const { options } = configuration;
-  const bound = boundTransform(stage, { name, version, options }, (image) =>
-    stage.session(configuration, {}, image, version),
-  );
+  /** Bound anew for every image: what it makes for one must not serve another. */
+  const bind = (record: StageRecord, recorded: JsonObject): ConfiguredStage =>
+    boundTransform(stage, record, (image) => stage.session(configuration, recorded, image, version));
   return {
-    ...bound,
+    ...bind({ name, version, options }, {}),
     prepare: async (image, signal) => {
-      if (!stage.has('record')) return bound;
+      if (!stage.has('record')) return bind({ name, version, options }, {});
       const session = await stage.session(configuration, {}, image, version);
       const recorded = objectOf((await stage.call(() => ({ call: 'record', session }), session, { signal })).value);
-      const record = { name, version, options: { ...options, recorded } };
-      return boundTransform(stage, record, (image) => stage.session(configuration, recorded, image, version));
+      return bind({ name, version, options: { ...options, recorded } }, recorded);
     },
   };
 }
