@@ -32,8 +32,8 @@ export interface Context {
   readonly settings: Settings;
   readonly storage: Storage;
   readonly resources: Resources;
-  /** The vendors' stages of `[general]`. */
-  readonly stages: StageChain;
+  /** The vendors' stages of an LSU's images. */
+  readonly stagesOf: (lsu: string) => StageChain;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly json: boolean;
@@ -115,9 +115,12 @@ export async function withContext(
       onOutput: (text) => process.stderr.write(text),
       signal,
     });
-    const stages = vendors.chainOf('', '');
+    const places = vendors;
+    // What was asked for here wins over what stands anywhere in the file.
+    const server = options.stage === undefined ? serverOf(settings) : '';
+    const stagesOf = (lsu: string): StageChain => places.chainOf(server, lsu);
     const json = options.json === true;
-    await run({ settings, storage, resources, stages, log, signal, json, retries: () => retries });
+    await run({ settings, storage, resources, stagesOf, log, signal, json, retries: () => retries });
   } catch (error) {
     log.error({ err: error }, 'command failed');
     throw error;
@@ -126,6 +129,14 @@ export async function withContext(
     resources.slabs.close();
     await storage.close();
   }
+}
+
+/** The storage server with the store in use; '' when there is none. */
+export function serverOf({ general, servers }: Settings): string {
+  const { store, nfs_mount_point: mount } = general;
+  const url = store ?? `file:${mount}`;
+  const [server = ''] = [...servers].find(([, each]) => each.store === url) ?? [];
+  return server;
 }
 
 /** What a stage tells people: a line of the log, and of standard error. */

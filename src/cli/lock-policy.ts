@@ -1,14 +1,11 @@
 import { type WormSettings, wormOf } from '../config/worm-settings.ts';
 import type { LockPolicy } from '../image/image-lock.ts';
-import type { Context } from './context.ts';
+import { type Context, serverOf } from './context.ts';
 
 /** What the configuration says about locks in an LSU: that of the storage server with the same store, else the defaults. */
 export function wormFor(context: Context, lsu: string): WormSettings {
   const { settings } = context;
-  const { store, nfs_mount_point: mount } = settings.general;
-  const url = store ?? `file:${mount}`;
-  const [server = ''] = [...settings.servers].find(([, each]) => each.store === url) ?? [];
-  return wormOf(settings, server, lsu);
+  return wormOf(settings, serverOf(settings), lsu);
 }
 
 /** Say on standard error that the clocks differ. */

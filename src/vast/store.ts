@@ -173,6 +173,8 @@ export interface ObjectStore {
   readonly history?: VersionHistory;
   /** Absent for stores whose dead writers leave nothing but uploads. */
   readonly leftovers?: Leftovers;
+  /** The same LSU, whose new objects get a storage class. Absent where there are none. */
+  inStorageClass?(name: string): ObjectStore;
   /** Store a whole object at once, replacing an older one atomically; durable when this answers. */
   put(key: string, body: Body, options?: RequestOptions): Promise<ObjectInfo>;
   /** Store an object of unknown size from a stream, atomically and durably; for objects that need no resumption (indexes). An error of the source comes through unchanged. */

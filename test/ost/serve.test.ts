@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { ATTACH_SLOT, OPEN_MODE } from '../../src/ost/wire/constants.ts';
 import type { Notice } from '../../src/ost/wire/messages.ts';
@@ -23,16 +24,19 @@ async function connected(t: Test, served: Served, slotBytes: number): Promise<Ho
   return host;
 }
 
-const cases: { kind: StoreKind; chunk: number; compression: string }[] = [
+const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/stages/${name}`, import.meta.url));
+
+const cases: { kind: StoreKind; chunk: number; compression: string; server?: string }[] = [
+  { kind: 'directory', chunk: 1, compression: 'lz4', server: `stages = ${fixture('xor')}:mask=9 ${fixture('watch')}` },
   { kind: 'directory', chunk: 1, compression: 'none' },
   { kind: 'directory', chunk: 1, compression: 'lz4' },
   { kind: 'simulator', chunk: 8, compression: 'none' },
 ];
 
-for (const { kind, chunk, compression } of cases) {
-  t.test(`killed in the middle of a backup (${kind}, ${compression})`, async (t) => {
+for (const { kind, chunk, compression, server = '' } of cases) {
+  t.test(`killed in the middle of a backup (${kind}, ${compression}${server && ', stages'})`, async (t) => {
     const performance = `chunk_size_mb = ${chunk}\npart_size_mb = ${chunk}\ncompression = ${compression}`;
-    const served = await Served.prepare(t, { kind, performance });
+    const served = await Served.prepare(t, { kind, performance, server });
     await served.start();
     const chunkBytes = chunk * MIB;
     const host = await connected(t, served, chunkBytes);
@@ -94,6 +98,7 @@ for (const { kind, chunk, compression } of cases) {
     const { report } = await host.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: BigInt(data.byteLength) });
     t.match(report, new RegExp(` size=${data.byteLength} `));
     t.ok((await host.restore(2n, id, 'lsu-1')).equals(data));
+    if (server) t.match(served.stderr, /"values":\{"bytes":\d+,"leaves":\d+,"chunks":\d+,"complete":0\}/);
     const { images } = await host.ask('IMAGE_LIST', { server: 1n, lsu: 'lsu-1', kinds: 3, max: 9, cursor: '' });
     t.match(images, [{ id: { basename: 'image' }, info: { size: BigInt(data.byteLength), flags: 2 } }]);
   });

@@ -2,6 +2,7 @@ import { EngineError } from '../../errors.ts';
 import { ImageWriter } from '../../image/image-writer.ts';
 import type { Manifest } from '../../image/manifest.ts';
 import { formatDuration, formatSize } from '../../units.ts';
+import { routedStore, routeOf } from '../../vendor-stages/vendor-router.ts';
 import { type Context, openLsu } from '../context.ts';
 import { lockPolicyFor } from '../lock-policy.ts';
 import { printJson } from '../output.ts';
@@ -20,29 +21,34 @@ export interface BackupOptions {
 /** `vast-ost backup LSU IMAGE [FILE|-]` */
 export async function backup(
   context: Context,
-  lsu: string,
+  wantedLsu: string,
   image: string,
   path: string,
   options: BackupOptions,
 ): Promise<void> {
   const started = performance.now();
-  const store = await openLsu(context, lsu, options.createLsu);
   const { performance: tuning } = context.settings;
+  const date = options.date ?? String(Math.floor(Date.now() / 1000));
+  const metadata = { policy: options.policy ?? '', schedule: options.schedule ?? '', client: options.client ?? '' };
+  const { transforms, observers, routers } = context.stagesOf(wantedLsu);
+  const route = await routeOf(routers, { lsu: wantedLsu, name: image, date, ...metadata }, context.signal);
+  const lsu = route.lsu ?? wantedLsu;
+  const store = routedStore(await openLsu(context, lsu, options.createLsu), route);
   const source = await openSource(path);
   try {
     const writer = await ImageWriter.create(store, context.resources, {
       identity: {
         basename: image,
-        date: options.date ?? String(Math.floor(Date.now() / 1000)),
+        date,
         full_name: options.policy ?? '',
         qualifiers: [],
       },
-      metadata: { policy: options.policy ?? '', schedule: options.schedule ?? '', client: options.client ?? '' },
+      metadata,
       stages: [
         ...(tuning.compression === 'none' ? [] : [context.resources.stages.configure(tuning.compression, {})]),
-        ...context.stages.transforms,
+        ...transforms,
       ],
-      observers: context.stages.observers,
+      observers,
       chunkBytes: tuning.chunk_size_mb,
       partBytes: tuning.part_size_mb,
       parallelParts: tuning.parallel_streams,

@@ -1,6 +1,9 @@
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import { imageInfoOf } from '../../image/manifest.ts';
 import type { ObjectStore } from '../../vast/store.ts';
+import { routedStore, routeOf, sameLsu } from '../../vendor-stages/vendor-router.ts';
+import type { StageChain } from '../../vendor-stages/vendor-stages.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsToSend } from '../slot-plan.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
@@ -37,8 +40,12 @@ export async function openWriter(
   };
   try {
     endUsage = services.usage.begin(place.place, 'write');
-    const store = await place.server.open(place.lsu);
-    const { layout, tuning, window } = plansOf(session, place, store);
+    const lsu = await place.server.open(place.lsu);
+    const { layout, tuning, window, routers } = plansOf(session, place, lsu);
+    const about = { identity: place.identity, netbackup_metadata: layout.metadata };
+    const route = await routeOf(routers, imageInfoOf(place.lsu, about), session.signal);
+    sameLsu(route, place.lsu);
+    const store = routedStore(lsu, route);
     const context: HandleContext = {
       store,
       resources: services.resources,
@@ -77,12 +84,15 @@ export async function openWriter(
   }
 }
 
+interface Plans {
+  readonly layout: ImageLayout;
+  readonly tuning: WriteTuning;
+  readonly window: number;
+  readonly routers: StageChain['routers'];
+}
+
 /** How a new image of this place is written. */
-function plansOf(
-  session: Session,
-  { server, lsu, identity }: ImagePlace,
-  store: ObjectStore,
-): { readonly layout: ImageLayout; readonly tuning: WriteTuning; readonly window: number } {
+function plansOf(session: Session, { server, lsu, identity }: ImagePlace, store: ObjectStore): Plans {
   const { services, arena } = session;
   const { performance, engine } = services.settings;
   const { chunkBytes, partBytes, window } = planSlots({
@@ -96,7 +106,7 @@ function plansOf(
     slotsPerImage: engine.slots_per_image,
   });
   const { compression, parallelStreams } = server.tuning;
-  const { transforms, observers } = services.stages.chainOf(server.id, lsu);
+  const { transforms, observers, routers } = services.stages.chainOf(server.id, lsu);
   const layout: ImageLayout = {
     identity,
     metadata: { policy: identity.full_name, schedule: '', client: clientOf(identity.basename) },
@@ -104,7 +114,7 @@ function plansOf(
     chunkBytes,
     flatDigest: false,
   };
-  return { layout, tuning: { partBytes, parallelParts: parallelStreams, observers }, window };
+  return { layout, tuning: { partBytes, parallelParts: parallelStreams, observers }, window, routers };
 }
 
 /** An image that another media server began may have chunks that this host's slots cannot hold. */

@@ -1,4 +1,4 @@
-import { HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListObjectsV2Command, type StorageClass } from '@aws-sdk/client-s3';
 import { failureOf } from '../../errors.ts';
 import type { ObjectInfo, RequestOptions, StoreLimits } from '../store.ts';
 import { isUnexplained } from './classify.ts';
@@ -11,6 +11,13 @@ export interface S3Place {
   readonly digests: Digests;
   readonly lsu: string;
   readonly limits: StoreLimits;
+  /** What new objects are stored as. Default: what the server takes. */
+  readonly storageClass?: string | undefined;
+}
+
+/** The part of a request that makes an object. */
+export function storageClassOf({ storageClass }: S3Place): { StorageClass?: StorageClass } {
+  return storageClass === undefined ? {} : { StorageClass: storageClass as StorageClass };
 }
 
 /**

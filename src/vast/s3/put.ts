@@ -1,7 +1,7 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { bodyBytes } from '../body.ts';
 import type { Body, ObjectInfo, RequestOptions } from '../store.ts';
-import type { S3Place } from './head.ts';
+import { type S3Place, storageClassOf } from './head.ts';
 import { checkEtag, plainEtag, proveBody } from './integrity.ts';
 import { payloadOf } from './payload.ts';
 import { dateOf, decorate } from './send.ts';
@@ -19,6 +19,7 @@ export async function putObject(place: S3Place, key: string, body: Body, options
       Key: key,
       Body: payloadOf(body, endpoint.protocol === 'https:'),
       ContentLength: size,
+      ...storageClassOf(place),
     });
     decorate(command, proof.headers, (headers) => {
       modified = dateOf(headers);

@@ -40,7 +40,7 @@ export class S3Store implements ObjectStore {
   readonly #place: S3Place;
   readonly #remover: S3Remover;
 
-  constructor(sender: S3Sender, digests: Digests, lsu: string) {
+  constructor(sender: S3Sender, digests: Digests, lsu: string, storageClass?: string) {
     this.lsu = lsu;
     this.limits = {
       minPartBytes: MIN_PART_BYTES,
@@ -48,11 +48,16 @@ export class S3Store implements ObjectStore {
       maxParts: sender.settings.maxParts,
       maxObjectBytes: sender.settings.maxObjectBytes,
     };
-    this.#place = { sender, digests, lsu, limits: this.limits };
+    this.#place = { sender, digests, lsu, limits: this.limits, storageClass };
     const versioning = new S3Versioning(this.#place);
     this.retention = new S3Retention(this.#place, versioning);
     this.history = new S3History(this.#place, versioning, this.retention);
     this.#remover = new S3Remover(this.#place, this.history);
+  }
+
+  inStorageClass(name: string): ObjectStore {
+    const { sender, digests } = this.#place;
+    return new S3Store(sender, digests, this.lsu, name);
   }
 
   /** Everything that can be refused without the server. */

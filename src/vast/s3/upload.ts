@@ -9,7 +9,7 @@ import { checkPart, checkParts } from '../body.ts';
 import type { ObjectInfo, PartBody, PartInfo, RequestOptions, Upload } from '../store.ts';
 import { noSuchUpload } from '../store-errors.ts';
 import { completeUpload } from './complete.ts';
-import type { S3Place } from './head.ts';
+import { type S3Place, storageClassOf } from './head.ts';
 import { checkEtag, plainEtag, proveBody } from './integrity.ts';
 import { pages } from './pages.ts';
 import { payloadOf } from './payload.ts';
@@ -23,7 +23,10 @@ export async function createS3Upload(place: S3Place, key: string, options: Reque
   const id = await sender.send(
     { operation: 'create upload', lsu, key, signal: options.signal },
     async (client, http) => {
-      const answer = await client.send(new CreateMultipartUploadCommand({ Bucket: lsu, Key: key }), http);
+      const answer = await client.send(
+        new CreateMultipartUploadCommand({ Bucket: lsu, Key: key, ...storageClassOf(place) }),
+        http,
+      );
       if (!answer.UploadId) throw new EngineError('VOST_S3', 'internal', 'the server gave no upload id');
       return answer.UploadId;
     },

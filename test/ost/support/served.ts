@@ -27,6 +27,8 @@ export interface ServedOptions {
   readonly performance?: string;
   /** Lines of `[engine]`. */
   readonly engine?: string;
+  /** Lines of `[server test]`, beside its store. */
+  readonly server?: string;
   /** Lines of `[metrics]`; default: off. */
   readonly metrics?: string;
   /** Puts something into the simulator's directory before it starts. */
@@ -73,6 +75,7 @@ ${options.engine ?? ''}
 ${options.metrics ?? 'listen = off'}
 ${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
 [server test]
+${options.server ?? ''}
 ${store}
 `,
     );
