@@ -23,6 +23,8 @@ import { type ScrubCommandOptions, scrubLsu } from './commands/scrub.ts';
 import { serve } from './commands/serve.ts';
 import { show } from './commands/show.ts';
 import { type SimOptions, sim } from './commands/sim.ts';
+import { type StageCreateOptions, stageCreate } from './commands/stage-create.ts';
+import { stageTest } from './commands/stage-test.ts';
 import { type VerifyCommandOptions, verify } from './commands/verify.ts';
 import { type AtSnapshot, type Context, type GlobalOptions, loadSettings, withContext } from './context.ts';
 
@@ -227,6 +229,28 @@ export function buildProgram(signal: AbortSignal): Command {
         .default('ignore'),
     )
     .action((options: SimOptions) => sim({ ...options, json: program.opts()['json'] === true }, signal));
+
+  const stage = program.command('stage').description('make and test stages of your own: docs/stages.md');
+  stage
+    .command('test')
+    .description('hold a stage to what the engine expects of it, and measure it')
+    .argument('<name[:options]>', 'package or path, as in --stage')
+    .option('--seconds <n>', 'how long each measurement takes; 0 measures nothing', countArgument, 1)
+    .action(async (name: string, { seconds }: { seconds: number }) => {
+      const globals: GlobalOptions = program.opts();
+      await stageTest(name, await loadSettings(globals), { seconds, json: globals.json === true }, signal);
+    });
+  stage
+    .command('create')
+    .description("make a new stage's package, with tests")
+    .argument('<name>', 'vast-ost-stage-NAME or @scope/vast-ost-stage-NAME')
+    .addOption(
+      new Option('--kind <kind>', 'what it shall be').choices(['transform', 'observer', 'router']).default('transform'),
+    )
+    .option('--dir <dir>', 'where (default: a new folder of its name)')
+    .action((name: string, options: Omit<StageCreateOptions, 'json'>) =>
+      stageCreate(name, { ...options, json: program.opts()['json'] === true }),
+    );
 
   program
     .command('chaos-proxy')

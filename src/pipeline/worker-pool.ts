@@ -70,10 +70,16 @@ export class WorkerPool<Answer> {
   readonly #helpers = new Set<Helper<Answer>>();
   readonly #waiting: Job<Answer>[] = [];
   #looking: NodeJS.Timeout | undefined;
+  #lost = 0;
 
   constructor(options: WorkerPoolOptions) {
     this.threads = options.threads;
     this.#options = options;
+  }
+
+  /** Threads that were lost so far. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /** The answer of a thread. Rejects with {@link WorkerLost}, or with the signal's error when the thread has stopped working on it. */
@@ -160,6 +166,7 @@ export class WorkerPool<Answer> {
   async #lose(helper: Helper<Answer>, error: WorkerLost): Promise<void> {
     if (helper.gone) return;
     helper.gone = true;
+    if (error !== CLOSED) this.#lost += 1;
     clearTimeout(helper.timer);
     await helper.worker.terminate();
     this.#helpers.delete(helper);
@@ -202,10 +209,12 @@ export class WorkerPool<Answer> {
     const busy = [...this.#helpers].filter(({ job }) => job?.task.memoryBytes !== undefined);
     if (busy.length === 0) this.#stopLooking();
     for (const helper of busy) {
+      // It may have ended by now, and another may have begun.
       const { job } = helper;
+      if (job?.task.memoryBytes === undefined) continue;
       // A thread that is just starting or ending has none to tell of.
       const now = await helper.worker.getHeapStatistics().catch(() => undefined);
-      const most = job?.task.memoryBytes ?? 0;
+      const most = job.task.memoryBytes;
       if (now === undefined || helper.job !== job) continue;
       const taken = now.external_memory + now.used_heap_size;
       if (taken > most) {

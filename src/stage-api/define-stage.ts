@@ -57,7 +57,8 @@ export interface TransformStage<Options = JsonObject, State = undefined> extends
   /**
    * Make of a chunk what is stored. Chunks come in any order and at the same time.
    *
-   * @param data the chunk; the stage may change it and may return it.
+   * @param data the chunk; the stage may change it and may return it. It is gone when the call has ended.
+   * @returns bytes whose memory is the engine's from then on.
    */
   encode(data: Bytes, chunk: ChunkInfo, context: StageContext<Options>, state: State): Uint8Array | Promise<Uint8Array>;
   /**

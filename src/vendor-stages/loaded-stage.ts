@@ -101,6 +101,11 @@ export class LoadedStage<Description extends StageDescription = StageDescription
     return answer;
   }
 
+  /** Threads that it cost so far: they crashed, hung, or took too much memory. */
+  get lostThreads(): number {
+    return this.#runner.lost();
+  }
+
   close(): Promise<void> {
     return this.#runner.close();
   }

@@ -163,10 +163,13 @@ function contextOf(session: StageSession, signal: AbortSignal, reports: StageRep
 /** The bytes in memory of their own, which can go to another thread. */
 function bytesOf(result: unknown, input: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   if (!(result instanceof Uint8Array)) throw new StageError('failed', 'it returned no Uint8Array');
-  // Memory that the stage may still use elsewhere is copied; the input was made for this call.
-  if (result.buffer === input.buffer && result.byteLength === input.buffer.byteLength)
-    return new Uint8Array(input.buffer);
-  return new Uint8Array(result);
+  const { buffer, byteLength } = result;
+  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  // A part of something larger is copied: the rest may be somebody else's.
+  const bytes = whole ? new Uint8Array(buffer) : new Uint8Array(result);
+  // Not left to the collector, which would let chunks pile up.
+  if (bytes.buffer !== input.buffer) input.buffer.transfer(0);
+  return bytes;
 }
 
 function jsonOf(value: unknown): Json {

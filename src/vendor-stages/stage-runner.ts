@@ -17,12 +17,16 @@ export interface Work {
 export interface StageRunner {
   /** Rejects with WorkerLost, or with the signal's error. */
   run(work: Work): Promise<StageAnswer>;
+  /** Threads that it cost so far. */
+  lost(): number;
   close(): Promise<void>;
 }
 
 /** Of the environment only what programs need to run at all: that of the engine has keys. */
 const ENVIRONMENT = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
 const MIB = 2 ** 20;
+/** What V8 itself takes for a thread. */
+const BASE = 16 * MIB;
 
 /** On threads of its own. */
 export function workerRunner(
@@ -34,7 +38,7 @@ export function workerRunner(
     file: new URL(file, import.meta.url),
     threads,
     worker: {
-      workerData: { url },
+      workerData: { url, enough: (memoryMb / 2) * MIB + BASE },
       env: Object.fromEntries(ENVIRONMENT.map((name) => [name, process.env[name]])),
       execArgv: [],
       argv: [],
@@ -55,6 +59,7 @@ export function workerRunner(
       };
       return pool.run(task);
     },
+    lost: () => pool.lost,
     close: () => pool.close(),
   };
 }
@@ -83,11 +88,12 @@ export function localRunner(url: string): StageRunner {
         signal?.removeEventListener('abort', onAbort);
       }
     },
+    lost: () => 0,
     close: async () => undefined,
   };
 }
 
-/** Memory of a call with so many bytes in and out: V8 itself takes some MiB. */
+/** Memory of a call with so many bytes in and out. */
 export function memoryOf(memoryMb: number, bytes: number): number {
-  return memoryMb * MIB + bytes + 16 * MIB;
+  return memoryMb * MIB + bytes + BASE;
 }

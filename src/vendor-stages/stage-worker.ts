@@ -1,6 +1,7 @@
 /** A thread that runs a vendor's stage: one call at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { ABORT } from '../pipeline/worker-pool.ts';
+import { collector, memoryTaken } from './collect.ts';
 import type { StageAnswer, StageCall } from './protocol.ts';
 import { provideApi } from './provide-api.ts';
 import { StageHost } from './stage-host.ts';
@@ -9,7 +10,8 @@ const port = parentPort;
 if (port === null) throw new Error('this file runs as a worker');
 
 provideApi();
-const { url } = workerData as { readonly url: string };
+const { url, enough } = workerData as { readonly url: string; readonly enough: number };
+const collect = collector();
 const host = new StageHost(() => import(url));
 let running: AbortController | undefined;
 
@@ -23,8 +25,19 @@ async function answer(call: StageCall): Promise<void> {
   const result = await host.call(call, running.signal);
   running = undefined;
   send(result);
+  if (memoryTaken() > enough) collect();
 }
 
 function send(result: StageAnswer): void {
-  port?.postMessage(result, 'data' in result && result.data ? [result.data.buffer] : []);
+  if (!('data' in result) || result.data === undefined) {
+    port?.postMessage(result);
+    return;
+  }
+  try {
+    port?.postMessage(result, [result.data.buffer]);
+  } catch {
+    // Memory of an addon's may not be transferable.
+    const data = new Uint8Array(result.data);
+    port?.postMessage({ ...result, data }, [data.buffer]);
+  }
 }

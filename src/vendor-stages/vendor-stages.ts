@@ -3,7 +3,7 @@ import type { StageEntry } from '../config/stage-fields.ts';
 import { stageEntries, stageListOf } from '../config/stage-lists.ts';
 import { EngineError } from '../errors.ts';
 import type { ConfiguredObserver, ConfiguredStage, StageRegistry } from '../pipeline/stage-registry.ts';
-import type { Json } from '../stage-api/index.ts';
+import type { Json, JsonObject } from '../stage-api/index.ts';
 import type { ObserverDescription, StageDescription, TransformDescription } from './description.ts';
 import { type LoadOptions, loadStage } from './load-stage.ts';
 import type { LoadedStage } from './loaded-stage.ts';
@@ -114,16 +114,17 @@ async function chainOf(
   const routers: ConfiguredRouter[] = [];
   for (const { spec, options } of entries) {
     const stage = loaded.get(spec) as LoadedStage;
-    const given = Object.entries({ ...sections.get(spec), ...options });
-    const configuration = await configurationOf(
-      stage,
-      Object.fromEntries(given.map(([key, value]) => [key, scalarOf(value)])),
-    );
+    const configuration = await configurationOf(stage, optionsOf({ ...sections.get(spec), ...options }));
     if (isTransform(stage)) transforms.push(configuredTransform(stage, configuration));
     else if (isObserver(stage)) observers.push(configuredObserver(stage, configuration));
     else routers.push(configuredRouter(stage, configuration));
   }
   return { transforms, observers, routers };
+}
+
+/** Options as the configuration has them, as a stage's schema gets them. */
+export function optionsOf(given: Readonly<Record<string, string>>): JsonObject {
+  return Object.fromEntries(Object.entries(given).map(([key, value]) => [key, scalarOf(value)]));
 }
 
 /** Numbers and truth values as such; everything else is text. */
@@ -132,10 +133,10 @@ function scalarOf(text: string): Json {
   return /^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?$/.test(text) ? Number(text) : text;
 }
 
-function isTransform(stage: LoadedStage<StageDescription>): stage is LoadedStage<TransformDescription> {
+export function isTransform(stage: LoadedStage<StageDescription>): stage is LoadedStage<TransformDescription> {
   return stage.description.kind === 'transform';
 }
 
-function isObserver(stage: LoadedStage<StageDescription>): stage is LoadedStage<ObserverDescription> {
+export function isObserver(stage: LoadedStage<StageDescription>): stage is LoadedStage<ObserverDescription> {
   return stage.description.kind === 'observer';
 }

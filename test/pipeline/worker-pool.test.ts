@@ -83,6 +83,14 @@ t.test('a task whose thread had served others is tried once more, on a new one',
   await t.rejects(workers.run(task({ crash: true })), lost('crashed'), 'and only once more');
 });
 
+t.test('threads that are busy by turns are not taken for greedy ones', async (t) => {
+  const workers = pool(t, { threads: 3 });
+  const memoryBytes = 200 * 2 ** 20;
+  const round = (echo: number) => workers.run(task({ echo, take: 2 }, { memoryBytes }));
+  for (let at = 0; at < 15; at += 1) await Promise.all([round(1), round(2), at % 2 ? round(3) : undefined]);
+  t.equal(workers.lost, 0);
+});
+
 t.test('limits of V8 count as memory', async (t) => {
   const workers = pool(t, { worker: { resourceLimits: { maxOldGenerationSizeMb: 24 } } });
   await t.rejects(workers.run(task({ heap: true })), lost('memory'));
