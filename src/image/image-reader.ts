@@ -223,6 +223,7 @@ export class ImageReader {
       budget: clock.watch(budget),
       scope,
       bridge,
+      buffers: this.#resources.buffers,
       image: imageInfoOf(this.#store.lsu, this.manifest),
       before: (length) => boundOf(before, length),
     };

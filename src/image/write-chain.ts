@@ -69,6 +69,7 @@ export function createWriteChain<In, Run = never>(
     budget: clock.watch(budget),
     scope,
     bridge: resources.bridge,
+    buffers: resources.buffers,
     image,
     before: (length) => boundOf(stages.slice(0, before), length),
     suspends,

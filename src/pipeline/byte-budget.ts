@@ -29,8 +29,7 @@ export class ByteBudget {
   readonly #outputWaiters: Waiter[] = [];
   /** Room that {@link take} leaves free, by whoever asked for it; the largest request counts. */
   readonly #reserves = new Set<{ readonly bytes: number }>();
-  #reclaimIdle: (bytes: number) => void = () => undefined;
-  #idle: () => number = () => 0;
+  readonly #pools: { readonly idle: () => number; readonly reclaim: (bytes: number) => void }[] = [];
 
   /** @param total the bound in bytes, above 0. */
   constructor(total: number) {
@@ -64,8 +63,7 @@ export class ByteBudget {
    * `reclaim` must return at least that many to the system, or all it has, when a grant needs the room.
    */
   attachIdle(idle: () => number, reclaim: (bytes: number) => void): void {
-    this.#idle = idle;
-    this.#reclaimIdle = reclaim;
+    this.#pools.push({ idle, reclaim });
   }
 
   /**
@@ -192,8 +190,7 @@ export class ByteBudget {
     this.#used += bytes;
     this.#peak = Math.max(this.#peak, this.#used);
     onGrant?.();
-    const excess = this.#used + this.#idle() - this.total;
-    if (excess > 0) this.#reclaimIdle(excess);
+    this.#reclaim();
     const keep = (bytes: number): void => {
       if (bytes >= held) return;
       this.#used -= held - bytes;
@@ -207,6 +204,15 @@ export class ByteBudget {
       shrink: keep,
       release: () => keep(0),
     };
+  }
+
+  /** What pools keep unused must fit beside what is granted. */
+  #reclaim(): void {
+    for (const { idle, reclaim } of this.#pools) {
+      const excess = this.#used + this.#pools.reduce((sum, pool) => sum + pool.idle(), 0) - this.total;
+      if (excess <= 0) return;
+      reclaim(Math.min(excess, idle()));
+    }
   }
 
   #wake(): void {

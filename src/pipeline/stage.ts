@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Bridge } from '../bridge/bridge.ts';
 import type { ImageInfo } from '../stage-api/index.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Chunk } from './chunk.ts';
 import type { LeaseScope } from './lease.ts';
@@ -16,6 +17,7 @@ export interface StageMemory {
 
 /** What the engine lends to a stage for one image. */
 export interface StageEnv extends StageMemory {
+  readonly buffers: BufferPool;
   readonly image: ImageInfo;
   /** The most bytes that the stages before this one make of a chunk of so many bytes. */
   readonly before: (length: number) => number;

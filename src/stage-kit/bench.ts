@@ -36,8 +36,8 @@ export class Bench {
   }
 
   env(scope: LeaseScope): StageEnv {
-    const { budget } = this.resources;
-    return { budget, scope, bridge, image: KIT_IMAGE, before: (length) => length };
+    const { budget, buffers } = this.resources;
+    return { budget, scope, bridge, buffers, image: KIT_IMAGE, before: (length) => length };
   }
 
   /** Let an instance work on one chunk; its memory is given back. */
@@ -48,7 +48,7 @@ export class Bench {
   ): Promise<Uint8Array<ArrayBuffer>> {
     const chunk: Chunk = { index, offset: index * length, length, pieces: [bytes], lease: noLease, leaves };
     const result = await instance.apply(chunk, signal);
-    const copy = copyOf(result.pieces);
+    const copy = copyOf(result.pieces, { take: (size) => new ArrayBuffer(size) });
     result.lease.release();
     return copy;
   }

@@ -50,6 +50,8 @@ export type StageAnswer =
       /** JSON of what the function returned, but for bytes. */
       readonly value?: Json;
       readonly data?: Uint8Array<ArrayBuffer>;
+      /** The memory of the call's bytes, when it is not that of the result. */
+      readonly spare?: ArrayBuffer;
       readonly reports: readonly StageReport[];
     }
   | { readonly error: { readonly kind: StageErrorKind | 'load' | 'options'; readonly message: string } };

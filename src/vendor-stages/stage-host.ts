@@ -63,8 +63,11 @@ export class StageHost {
     const reports: StageReport[] = [];
     try {
       const result = await this.#perform(definition, call, signal, reports);
-      if (call.call === 'encode' || call.call === 'decode') return { data: bytesOf(result, call.data), reports };
-      return { value: jsonOf(result), reports };
+      if (call.call !== 'encode' && call.call !== 'decode')
+        return { value: jsonOf(result), reports, ...('data' in call ? { spare: call.data.buffer } : {}) };
+      const { buffer } = call.data;
+      const data = bytesOf(result, buffer);
+      return { data, reports, ...(data.buffer === buffer ? {} : { spare: buffer }) };
     } catch (error) {
       const kind = error instanceof StageError ? error.kind : call.call === 'decode' ? 'corrupt' : ('failed' as const);
       if (error instanceof BadOptions) return { error: { kind: 'options', message: error.message } };
@@ -160,16 +163,14 @@ function contextOf(session: StageSession, signal: AbortSignal, reports: StageRep
   return { options, recorded, secrets, image, writtenBy, signal, report };
 }
 
-/** The bytes in memory of their own, which can go to another thread. */
-function bytesOf(result: unknown, input: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+/** The bytes in memory that can be handed over: that of the call, or of their own. */
+function bytesOf(result: unknown, input: ArrayBuffer): Uint8Array<ArrayBuffer> {
   if (!(result instanceof Uint8Array)) throw new StageError('failed', 'it returned no Uint8Array');
-  const { buffer, byteLength } = result;
-  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  const { buffer, byteOffset, byteLength } = result;
+  if (buffer === input) return new Uint8Array(input, byteOffset, byteLength);
   // A part of something larger is copied: the rest may be somebody else's.
-  const bytes = whole ? new Uint8Array(buffer) : new Uint8Array(result);
-  // Not left to the collector, which would let chunks pile up.
-  if (bytes.buffer !== input.buffer) input.buffer.transfer(0);
-  return bytes;
+  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  return whole ? new Uint8Array(buffer) : new Uint8Array(result);
 }
 
 function jsonOf(value: unknown): Json {

@@ -29,15 +29,13 @@ async function answer(call: StageCall): Promise<void> {
 }
 
 function send(result: StageAnswer): void {
-  if (!('data' in result) || result.data === undefined) {
-    port?.postMessage(result);
-    return;
-  }
+  const { data, spare } = 'error' in result ? {} : result;
+  const returned = spare === undefined ? [] : [spare];
   try {
-    port?.postMessage(result, [result.data.buffer]);
+    port?.postMessage(result, data === undefined ? returned : [data.buffer, ...returned]);
   } catch {
     // Memory of an addon's may not be transferable.
-    const data = new Uint8Array(result.data);
-    port?.postMessage({ ...result, data }, [data.buffer]);
+    const copy = new Uint8Array(data ?? []);
+    port?.postMessage({ ...result, data: copy }, [copy.buffer, ...returned]);
   }
 }

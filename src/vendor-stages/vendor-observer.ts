@@ -52,8 +52,9 @@ function observing(
       const info = { index: chunk.index, offset: chunk.offset, length: chunk.length, maxBytes: 0 };
       const leaves = chunk.leaves ?? new Uint8Array(0);
       const create = () =>
-        ({ call: 'observe', session, chunk: info, data: sampleOf(chunk.pieces, sample), leaves }) as const;
-      const { value } = await stage.call(create, session, { bytes: taken, signal, chunk: info });
+        ({ call: 'observe', session, chunk: info, data: sampleOf(chunk.pieces, sample, env.buffers), leaves }) as const;
+      const { value, spare } = await stage.call(create, session, { bytes: taken, signal, chunk: info });
+      if (spare) env.buffers.give(spare);
       if (stage.has('finish')) keep({ chunk: info, result: value ?? null });
     } finally {
       ticket.release();

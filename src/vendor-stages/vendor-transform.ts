@@ -7,7 +7,7 @@ import type { TransformDescription } from './description.ts';
 import { type LoadedStage, objectOf, type StageConfiguration } from './loaded-stage.ts';
 import { copyOf } from './payload.ts';
 import type { StageSession } from './protocol.ts';
-import { stageFailure, wrongLength } from './stage-failure.ts';
+import { type Blame, stageFailure, wrongLength } from './stage-failure.ts';
 import { type SecretReferences, splitSecrets } from './stage-secrets.ts';
 
 const MAX_THREADS = 4;
@@ -122,23 +122,34 @@ async function transform(
   signal: AbortSignal,
 ): Promise<Chunk> {
   const room = sizeOf(chunk.pieces) + info.maxBytes;
-  const lease = env.scope.addTicket(await env.budget.takeForOutput(room, signal));
+  const ticket = await env.budget.takeForOutput(room, signal);
+  let memory: ArrayBuffer | undefined;
+  const lease = env.scope.add(() => {
+    if (memory) env.buffers.give(memory);
+    ticket.release();
+  });
   try {
-    const create = () => ({ call, session, chunk: info, data: copyOf(chunk.pieces) });
-    const { data = new Uint8Array(0) } = await stage.call(create, session, { bytes: room, signal, chunk: info });
-    const blame = { name: stage.name, call, chunk: info };
-    if (data.byteLength > info.maxBytes) throw wrongLength(blame, data.byteLength, `at most ${info.maxBytes}`);
-    // No stage before this one has changed the length.
-    const exact = call === 'decode' && info.maxBytes === chunk.length;
-    if (exact && data.byteLength !== chunk.length) throw wrongLength(blame, data.byteLength, String(chunk.length));
-    if (data.byteLength === 0 && chunk.length > 0) throw wrongLength(blame, 0, 'some');
-    lease.adopt([data]);
+    const create = () => ({ call, session, chunk: info, data: copyOf(chunk.pieces, env.buffers) });
+    const called = await stage.call(create, session, { bytes: room, signal, chunk: info });
+    const { data = new Uint8Array(0), spare } = called;
+    if (spare) env.buffers.give(spare);
+    memory = data.buffer;
+    checkLength({ name: stage.name, call, chunk: info }, data.byteLength, info, chunk.length);
+    ticket.shrink(data.buffer.byteLength);
     chunk.lease.release();
     return { ...chunk, pieces: [data], lease };
   } catch (error) {
     lease.release();
     throw error;
   }
+}
+
+function checkLength(blame: Blame, bytes: number, { maxBytes }: ChunkInfo, length: number): void {
+  if (bytes > maxBytes) throw wrongLength(blame, bytes, `at most ${maxBytes}`);
+  // No stage before this one has changed the length.
+  const exact = blame.call === 'decode' && maxBytes === length;
+  if (exact && bytes !== length) throw wrongLength(blame, bytes, String(length));
+  if (bytes === 0 && length > 0) throw wrongLength(blame, 0, 'some');
 }
 
 /** Options with the secrets taken out and the rest checked. */

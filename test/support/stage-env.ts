@@ -1,3 +1,5 @@
+import { BufferPool } from '../../src/pipeline/buffer-pool.ts';
+import { ByteBudget } from '../../src/pipeline/byte-budget.ts';
 import type { StageEnv, StageMemory } from '../../src/pipeline/stage.ts';
 
 export const testImage = { lsu: 'lsu', name: 'image', date: '1', policy: 'p', schedule: 's', client: 'c' };
@@ -5,6 +7,7 @@ export const testImage = { lsu: 'lsu', name: 'image', date: '1', policy: 'p', sc
 /** What the first stage of some image works with. */
 export const stageEnv = (memory: StageMemory): StageEnv => ({
   ...memory,
+  buffers: new BufferPool(new ByteBudget(1)),
   image: testImage,
   before: (length) => length,
 });
