@@ -1,6 +1,7 @@
 import type { EngineError } from '../errors.ts';
 import type { Lease } from '../pipeline/lease.ts';
 import type { Resources } from '../pipeline/resources.ts';
+import type { OnImageReport } from '../pipeline/stage.ts';
 import type { ConfiguredObserver, ConfiguredStage } from '../pipeline/stage-registry.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import type { ImageIdentity } from './identity.ts';
@@ -32,6 +33,8 @@ export interface WriteTuning {
   readonly parallelParts: number;
   /** Look at what is written. Default: none. */
   readonly observers?: readonly ConfiguredObserver[];
+  /** Hears what they tell people. */
+  readonly onReport?: OnImageReport | undefined;
 }
 
 /** What an image is, from its first writer on. */

@@ -66,6 +66,7 @@ export class ImageHandle implements WriteHandle {
       partBytes: tuning.partBytes,
       parallelParts: tuning.parallelParts,
       ...(tuning.observers ? { observers: tuning.observers } : {}),
+      onReport: tuning.onReport,
       image: imageInfoOf(store.lsu, claim.record),
       stages,
       flat: this.#flat,

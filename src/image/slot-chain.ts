@@ -92,6 +92,7 @@ export class SlotChain {
         parallelParts,
         stages: options.stages,
         ...(options.observers ? { observers: options.observers } : {}),
+        onReport: options.onReport,
         image: options.image,
         suspends: () => this.#suspends,
         fragments,

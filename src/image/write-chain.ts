@@ -63,7 +63,7 @@ export function createWriteChain<In, Run = never>(
   const { store, resources, fragments, flat, stages } = options;
   const { minPartBytes, maxParts, maxPartBytes, maxObjectBytes } = store.limits;
   const scope = new LeaseScope();
-  const { image, suspends = () => false, budget = resources.budget } = options;
+  const { image, suspends = () => false, budget = resources.budget, onReport } = options;
   /** What a stage behind so many of the image's stages works with. */
   const envOf = (clock: StageClock, before: number): StageEnv => ({
     budget: clock.watch(budget),
@@ -73,6 +73,7 @@ export function createWriteChain<In, Run = never>(
     image,
     before: (length) => boundOf(stages.slice(0, before), length),
     suspends,
+    onReport,
   });
   const endReserve = resources.budget.reserveForOutput(
     Math.max(0, ...stages.map((stage) => stage.workingBytes(options.chunkBytes))),

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ServerSettings } from '../config/settings.ts';
 import type { EngineError } from '../errors.ts';
 import type { LockPolicy } from '../image/image-lock.ts';
+import type { StageReport } from '../stage-api/index.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { Aged, type Clock } from './aged.ts';
 import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
@@ -178,6 +179,17 @@ export class StorageServer {
     const payload = JSON.stringify({ image_id: imageId, size, stored });
     void this.events.append({ type: EVENT_TYPE.IMAGE_COMPLETED, lsu, image: identity, payload });
     this.#snapshots?.completed(lsu);
+  }
+
+  /** A stage told something of an image that is being written; hosts hear of what is more than information. */
+  stageReported(
+    { lsu, identity }: Pick<ImagePlace, 'lsu' | 'identity'>,
+    stage: string,
+    { severity, text, values }: StageReport,
+  ): void {
+    if (severity === 'info') return;
+    const payload = JSON.stringify({ severity: severity.toUpperCase(), stage, text, ...(values ? { values } : {}) });
+    void this.events.append({ type: EVENT_TYPE.LSU_CHANGED, lsu, image: identity, payload });
   }
 
   async close(): Promise<void> {

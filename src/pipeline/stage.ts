@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Bridge } from '../bridge/bridge.ts';
-import type { ImageInfo } from '../stage-api/index.ts';
+import type { ImageInfo, StageReport } from '../stage-api/index.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Chunk } from './chunk.ts';
@@ -15,6 +15,9 @@ export interface StageMemory {
   readonly bridge: Pick<Bridge, 'leafDigests' | 'xxh32'>;
 }
 
+/** Hears what a stage tells people of one image. */
+export type OnImageReport = (stage: string, report: StageReport) => void;
+
 /** What the engine lends to a stage for one image. */
 export interface StageEnv extends StageMemory {
   readonly buffers: BufferPool;
@@ -23,6 +26,8 @@ export interface StageEnv extends StageMemory {
   readonly before: (length: number) => number;
   /** On write, when the last chunk has passed: others will follow, from another writer. */
   readonly suspends?: () => boolean;
+  /** On write: hears what observers tell people of this image, beside the log. */
+  readonly onReport?: OnImageReport | undefined;
 }
 
 /** A stage at work on one image, in one direction. */

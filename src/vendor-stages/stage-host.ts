@@ -21,6 +21,8 @@ type Definition = Transform & Omit<ObserverStage<unknown>, 'kind'> & Omit<Router
 const MAX_STATES = 64;
 const MAX_REPORTS = 16;
 const MAX_MESSAGE = 1000;
+const MAX_VALUES = 32;
+const VALUE = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** What is told about a stage; whoever asked checks it. */
 const FACTS = [
@@ -157,8 +159,12 @@ function contextOf(session: StageSession, signal: AbortSignal, reports: StageRep
   const { options, recorded, secrets, image, writtenBy } = session;
   const report = ({ severity, text, values }: StageReport): void => {
     if (reports.length >= MAX_REPORTS) throw new Error(`more than ${MAX_REPORTS} reports of one call`);
+    if (!['info', 'warning', 'error'].includes(severity)) throw new Error(`a report of severity ${severity}`);
+    const numbers = Object.entries(values ?? {});
+    if (numbers.length > MAX_VALUES || !numbers.every(([name, value]) => VALUE.test(name) && Number.isFinite(value)))
+      throw new Error(`the values of a report must be numbers with names such as bytes_seen, at most ${MAX_VALUES}`);
     const clean = withoutSecrets(String(text).slice(0, MAX_MESSAGE), secrets);
-    reports.push({ severity, text: clean, ...(values ? { values: { ...values } } : {}) });
+    reports.push({ severity, text: clean, ...(values ? { values: Object.fromEntries(numbers) } : {}) });
   };
   return { options, recorded, secrets, image, writtenBy, signal, report };
 }

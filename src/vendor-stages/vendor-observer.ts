@@ -1,7 +1,7 @@
 import { type Chunk, sizeOf } from '../pipeline/chunk.ts';
 import type { StageEnv, StageInstance } from '../pipeline/stage.ts';
 import type { ConfiguredObserver } from '../pipeline/stage-registry.ts';
-import type { Json, Observation } from '../stage-api/index.ts';
+import type { Json, Observation, StageReport } from '../stage-api/index.ts';
 import type { ObserverDescription } from './description.ts';
 import type { LoadedStage, StageConfiguration } from './loaded-stage.ts';
 import { sampleOf } from './payload.ts';
@@ -34,6 +34,10 @@ function observing(
     return session;
   };
 
+  const tell = (reports: readonly StageReport[]): void => {
+    for (const report of reports) env.onReport?.(stage.name, report);
+  };
+
   const keep = (observation: Observation<Json>): void => {
     bytes += JSON.stringify(observation.result).length;
     if (bytes > MAX_FOUND_BYTES) {
@@ -53,8 +57,9 @@ function observing(
       const leaves = chunk.leaves ?? new Uint8Array(0);
       const create = () =>
         ({ call: 'observe', session, chunk: info, data: sampleOf(chunk.pieces, sample, env.buffers), leaves }) as const;
-      const { value, spare } = await stage.call(create, session, { bytes: taken, signal, chunk: info });
+      const { value, spare, reports } = await stage.call(create, session, { bytes: taken, signal, chunk: info });
       if (spare) env.buffers.give(spare);
+      tell(reports);
       if (stage.has('finish')) keep({ chunk: info, result: value ?? null });
     } finally {
       ticket.release();
@@ -70,7 +75,7 @@ function observing(
       const session = await begin();
       found.sort((a, b) => a.chunk.index - b.chunk.index);
       const complete = found.every(({ chunk }, at) => chunk.index === at);
-      await stage.call(() => ({ call: 'finish', session, found, complete }), session, { bytes });
+      tell((await stage.call(() => ({ call: 'finish', session, found, complete }), session, { bytes })).reports);
     },
   };
 }

@@ -99,6 +99,7 @@ for (const { kind, chunk, compression, server = '' } of cases) {
     t.match(report, new RegExp(` size=${data.byteLength} `));
     t.ok((await host.restore(2n, id, 'lsu-1')).equals(data));
     if (server) t.match(served.stderr, /"values":\{"bytes":\d+,"leaves":\d+,"chunks":\d+,"complete":0\}/);
+    if (server) t.match(readIfThere(`${served.folder}/state/events-test.jsonl`), /WARNING.*vast-ost-stage-watch.*seen/);
     const { images } = await host.ask('IMAGE_LIST', { server: 1n, lsu: 'lsu-1', kinds: 3, max: 9, cursor: '' });
     t.match(images, [{ id: { basename: 'image' }, info: { size: BigInt(data.byteLength), flags: 2 } }]);
   });

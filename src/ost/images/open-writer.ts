@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
 import { imageInfoOf } from '../../image/manifest.ts';
+import type { StageReport } from '../../stage-api/index.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import { routedStore, routeOf, sameLsu } from '../../vendor-stages/vendor-router.ts';
 import type { StageChain } from '../../vendor-stages/vendor-stages.ts';
@@ -114,7 +115,9 @@ function plansOf(session: Session, { server, lsu, identity }: ImagePlace, store:
     chunkBytes,
     flatDigest: false,
   };
-  return { layout, tuning: { partBytes, parallelParts: parallelStreams, observers }, window, routers };
+  const onReport = (stage: string, report: StageReport): void => server.stageReported({ lsu, identity }, stage, report);
+  const tuning = { partBytes, parallelParts: parallelStreams, observers, onReport };
+  return { layout, tuning, window, routers };
 }
 
 /** An image that another media server began may have chunks that this host's slots cannot hold. */
