@@ -8,7 +8,7 @@ export interface StageEntry {
   readonly options: Readonly<Record<string, string>>;
 }
 
-const SPEC = /^(@?[A-Za-z0-9._-][A-Za-z0-9._/-]*|\.{0,2}\/[^\s:]+|\.)$/;
+const SPEC = /^(@?[A-Za-z0-9][A-Za-z0-9._/-]*|\.{0,2}\/[^\s:]+|\.)$/;
 const OPTION = /^([A-Za-z0-9_.-]{1,64})=(.*)$/;
 
 /** `NAME[:KEY=VALUE,…] …`, separated by spaces; `none` for no stages. */

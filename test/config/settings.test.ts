@@ -169,7 +169,7 @@ t.test('defaults, good and bad values of every key', async (t) => {
     for (const [key, { def, good, bad }] of Object.entries(keys)) {
       t.equal(settingOf(buildSettings([]), section, key), def, key);
       for (const [text, value] of good)
-        t.equal(settingOf(buildSettings([entry(section, key, text)]), section, key), value, `${key} = ${text}`);
+        t.strictSame(settingOf(buildSettings([entry(section, key, text)]), section, key), value, `${key} = ${text}`);
       for (const text of bad) {
         t.throws(
           () => buildSettings([entry(section, key, text)]),
