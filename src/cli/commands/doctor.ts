@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
+import { mountedLsus } from '../../config/lsu-data.ts';
 import { lsuPlaces } from '../../config/lsu-place.ts';
 import { openVms } from '../../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../../config/settings.ts';
@@ -16,6 +17,7 @@ import { builtInStages } from '../../stages/built-in.ts';
 import { vipOptions } from '../../vast/vip-pool/configured-vips.ts';
 import { VmsVips } from '../../vast/vms/vms-vips.ts';
 import { printJson } from '../output.ts';
+import { namedLsus } from '../wanted.ts';
 
 /** A doctor that waits for minutes is none: requests are tried again for so long. */
 const PATIENCE_SECONDS = 10;
@@ -107,8 +109,8 @@ async function* examineServer(
         subject: `${subject} vms`,
         client,
         caFile: section.vms_ca_file,
-        lsus: lsusOf(name, section, settings),
-        placeOf: lsuPlaces(name, section, settings),
+        lsus: namedLsus(name, settings, section),
+        placeOf: lsuPlaces(name, settings),
         pool: section.vip_pool,
         signal,
       });
@@ -119,6 +121,7 @@ async function* examineServer(
       caFile: section.s3_ca_file ?? settings.general.s3_ca_file,
       vips: pool ?? vipOptions(section.store, section, `[${subject}]`).vips,
       exported: section.data === 'nfs' ? section.view_path : undefined,
+      mounted: mountedLsus(settings, name),
       storage,
       resources,
       lsu: options.lsu,
@@ -129,10 +132,4 @@ async function* examineServer(
     await storage.close();
     await client?.close();
   }
-}
-
-/** LSUs that the configuration names. */
-function lsusOf(server: string, section: ServerSettings, settings: Settings): string[] {
-  const named = [...settings.lsus.keys()].filter((key) => key.startsWith(`${server}/`));
-  return [...new Set([...(section.lsus ?? []), ...named.map((key) => key.slice(server.length + 1))])];
 }
