@@ -1,11 +1,6 @@
-import { clusterPath, dataOf, lsusOf, serverData } from '../config/lsu-data.ts';
+import { clusterPath, dataOf, namedLsus, serverData } from '../config/lsu-data.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
 import { ownName, type Wanted, type WantedLsu } from '../vast/provision/wanted.ts';
-
-/** The LSUs of a server that the configuration names. */
-export function namedLsus(id: string, settings: Settings, server: ServerSettings): string[] {
-  return [...new Set([...(server.lsus ?? []), ...lsusOf(settings, id)])].sort();
-}
 
 /** What the configuration wants of a storage server's cluster. */
 export function wantedOf(id: string, settings: Settings, server: ServerSettings): Wanted {
@@ -18,7 +13,7 @@ export function wantedOf(id: string, settings: Settings, server: ServerSettings)
     viewPath: server.view_path,
     nfsClients: server.nfs_clients ?? [],
     abortUploadsDays: server.abort_uploads_days,
-    lsus: namedLsus(id, settings, server).map((name) => wantedLsu(id, settings, name)),
+    lsus: namedLsus(settings, id).map((name) => wantedLsu(id, settings, name)),
   };
 }
 

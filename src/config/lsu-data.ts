@@ -22,6 +22,11 @@ export function lsusOf({ lsus }: Pick<Settings, 'lsus'>, server: string): string
   return [...lsus.keys()].flatMap((name) => (name.startsWith(`${server}/`) ? [name.slice(server.length + 1)] : []));
 }
 
+/** The LSUs of a server that the configuration names, ascending. */
+export function namedLsus(settings: Sections, server: string): string[] {
+  return [...new Set([...(settings.servers.get(server)?.lsus ?? []), ...lsusOf(settings, server)])].sort();
+}
+
 /** An LSU that is mounted by itself. */
 export interface MountedLsu {
   /** Where, on this machine. */
@@ -57,7 +62,11 @@ export function dataProblem(settings: Sections, server: string, lsu: string): st
   const other = [...mountedLsus(settings, server)].find(
     ([name, { directory }]) => name !== lsu && `${mountPoint}/`.startsWith(`${directory}/`),
   );
-  return other === undefined ? undefined : `mount_point lies in that of ${other[0]}`;
+  if (other !== undefined) return `mount_point lies in that of ${other[0]}`;
+  const same = namedLsus(settings, server).find(
+    (name) => name !== lsu && clusterPath(settings, server, name) === clusterPath(settings, server, lsu),
+  );
+  return same === undefined ? undefined : `its path is that of ${same}, and an LSU has one data path`;
 }
 
 const S3_ONLY = [

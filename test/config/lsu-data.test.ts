@@ -81,5 +81,7 @@ t.test('mistakes', async (t) => {
   bad(`${mounted}versioning = yes\n`, /versioning and object_lock need/);
   bad(`${mounted}[lsu a/y]\ndata = nfs\nmount_point = /mnt/x\n`, /mount_point lies in that of/);
   bad(`${mounted}[lsu a/y]\ndata = nfs\nmount_point = /mnt/x/y\n`, /^\[lsu a\/y\]: mount_point lies in that of x/);
+  bad(`${mounted}path = /vast-ost/y\n[lsu a/y]\nquota = 1T\n`, /^\[lsu a\/x\]: its path is that of y/);
+  bad(`${S3}lsus = y\n${lsu}data = nfs\nmount_point = /mnt/x\npath = /vast-ost/y\n`, /its path is that of y/);
   t.ok(build(`${mounted}[lsu a/y]\ndata = nfs\nmount_point = /mnt/xy\n`));
 });

@@ -45,7 +45,7 @@ t.test(
       const { code, said } = await ostHost(served, args);
       t.equal(code, 0, `${args.join(' ')}: ${said.split('\n').at(-2)}`);
     };
-    const image = (lsu: string): string[] => ['--lsu', lsu, '--image', 'daily', '--generate', '20M', '--seed', '5'];
+    const image = (lsu: string): string[] => ['--lsu', lsu, '--image', 'daily', '--generate', '4M', '--seed', '5'];
     for (const lsu of ['lsu-1', 'below-v3', 'below-v42', 'own']) {
       await said(t, 'backup', ...image(lsu));
       await said(t, 'restore', ...image(lsu));

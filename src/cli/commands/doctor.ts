@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
-import { mountedLsus } from '../../config/lsu-data.ts';
+import { mountedLsus, namedLsus } from '../../config/lsu-data.ts';
 import { lsuPlaces } from '../../config/lsu-place.ts';
 import { openVms } from '../../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../../config/settings.ts';
@@ -17,7 +17,6 @@ import { builtInStages } from '../../stages/built-in.ts';
 import { vipOptions } from '../../vast/vip-pool/configured-vips.ts';
 import { VmsVips } from '../../vast/vms/vms-vips.ts';
 import { printJson } from '../output.ts';
-import { namedLsus } from '../wanted.ts';
 
 /** A doctor that waits for minutes is none: requests are tried again for so long. */
 const PATIENCE_SECONDS = 10;
@@ -109,7 +108,7 @@ async function* examineServer(
         subject: `${subject} vms`,
         client,
         caFile: section.vms_ca_file,
-        lsus: namedLsus(name, settings, section),
+        lsus: namedLsus(settings, name),
         placeOf: lsuPlaces(name, settings),
         pool: section.vip_pool,
         signal,
