@@ -6,6 +6,7 @@ import { StoreFaults, type StorePlan } from './store-faults.ts';
 /** A storage whose LSUs meet the faults of a plan; see {@link ChaosStore}. Closing it closes the one below. */
 export class ChaosStorage implements Storage {
   readonly name: string;
+  readonly verify?: NonNullable<Storage['verify']>;
   readonly snapshots?: NonNullable<Storage['snapshots']>;
   readonly openSnapshot?: NonNullable<Storage['openSnapshot']>;
   readonly #inner: Storage;
@@ -19,7 +20,8 @@ export class ChaosStorage implements Storage {
     this.#plan = plan;
     this.#retry = retry;
     this.#faults = new StoreFaults(plan, retry);
-    const { snapshots, openSnapshot } = inner;
+    const { verify, snapshots, openSnapshot } = inner;
+    if (verify) this.verify = verify.bind(inner);
     if (snapshots) this.snapshots = snapshots.bind(inner);
     if (openSnapshot) {
       this.openSnapshot = async (...request) => this.#wrap(await openSnapshot.apply(inner, request));

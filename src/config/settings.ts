@@ -3,10 +3,11 @@ import { EngineError } from '../errors.ts';
 import { engineSchema, serverSchema } from './engine-schema.ts';
 import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
+import { dataProblem, lsusOf } from './lsu-data.ts';
 import { lsuSchema } from './lsu-schema.ts';
 import { checkMetrics, metricsSchema } from './metrics-schema.ts';
 import { vipFields } from './vip-fields.ts';
-import { lsusOf, wormOf, wormProblem } from './worm-settings.ts';
+import { wormOf, wormProblem } from './worm-settings.ts';
 
 const MIB = 1024 * 1024;
 const Flag = z.enum(['true', 'false', 'yes', 'no', '1', '0']).transform((text) => ['true', 'yes', '1'].includes(text));
@@ -113,7 +114,7 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
   }
   for (const name of servers.keys()) {
     for (const lsu of ['', ...lsusOf({ lsus }, name)]) {
-      const problem = wormProblem(wormOf({ servers, lsus }, name, lsu));
+      const problem = dataProblem({ servers, lsus }, name, lsu) ?? wormProblem(wormOf({ servers, lsus }, name, lsu));
       if (problem !== undefined)
         throw configError(`[${lsu === '' ? `server ${name}` : `lsu ${name}/${lsu}`}]: ${problem}`);
     }

@@ -145,7 +145,13 @@ export class CopyOperations {
     const made = resend ? await findManifest(to, identity, signal) : undefined;
     const origin = { store: from, imageId: imageIdOf(source) };
     const lock = (await toServer.locks(question.to_lsu)).policy;
-    const options = { sameStorage: sameStorage(fromServer, toServer), creator, lock, signal, onProgress };
+    const options = {
+      sameStorage: sameStorage([fromServer, question.from_lsu], [toServer, question.to_lsu]),
+      creator,
+      lock,
+      signal,
+      onProgress,
+    };
     const manifest =
       made?.creator === creator
         ? made
@@ -173,6 +179,7 @@ function resultOfCopy(error: EngineError | undefined): ImageResult {
 }
 
 /** Whether the storage may be asked to copy by itself: one endpoint, reached with the same keys. */
-function sameStorage(a: StorageServer, b: StorageServer): boolean {
-  return a.storage.name === b.storage.name && a.settings.s3_credentials_file === b.settings.s3_credentials_file;
+function sameStorage([a, from]: readonly [StorageServer, string], [b, to]: readonly [StorageServer, string]): boolean {
+  const sameName = a.storageOf(from).name === b.storageOf(to).name;
+  return sameName && a.settings.s3_credentials_file === b.settings.s3_credentials_file;
 }

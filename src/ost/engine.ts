@@ -34,6 +34,8 @@ export interface EngineOptions {
   readonly log: Logger;
   /** Hears of every request to storages and their management. */
   readonly observe?: RequestObserver | undefined;
+  /** What is mounted. Default: /proc/self/mountinfo. */
+  readonly mountinfo?: () => Promise<string>;
 }
 
 /** The engine's OST side: socket, sessions, storage servers. */
@@ -52,8 +54,8 @@ export class OstEngine {
 
   /** Listen. When this resolves, hosts can connect. */
   static async start(options: EngineOptions): Promise<OstEngine> {
-    const { settings, bridge, resources, slotReserve, backend, log, observe } = options;
-    const servers = await ServerRegistry.open(settings, log, { observe });
+    const { settings, bridge, resources, slotReserve, backend, log, observe, mountinfo } = options;
+    const servers = await ServerRegistry.open(settings, log, { observe, mountinfo });
     const services: Services = {
       settings,
       servers,

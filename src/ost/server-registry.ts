@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { DEFAULT_HIGH_WATER } from '../config/engine-schema.ts';
 import { lsuPlaces } from '../config/lsu-place.ts';
@@ -7,7 +7,6 @@ import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
 import { locksImages, wormOf } from '../config/worm-settings.ts';
 import type { LockPolicy } from '../image/image-lock.ts';
-import { checkMount } from '../vast/nfs/mount.ts';
 import { VmsVips } from '../vast/vms/vms-vips.ts';
 import { Cluster } from './cluster.ts';
 import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
@@ -26,6 +25,8 @@ export interface RegistryOptions {
   readonly observe?: RequestObserver | undefined;
   /** How servers without a section are found. */
   readonly lookFor?: LookFor;
+  /** What is mounted. Default: /proc/self/mountinfo. */
+  readonly mountinfo?: (() => Promise<string>) | undefined;
 }
 
 /** The storage servers: those of the configuration, and those that were found by name and credentials. */
@@ -42,12 +43,12 @@ export class ServerRegistry {
   static async open(
     settings: Settings,
     log: Logger,
-    { observe, lookFor }: RegistryOptions = {},
+    { observe, lookFor, mountinfo }: RegistryOptions = {},
   ): Promise<ServerRegistry> {
     const servers: StorageServer[] = [];
     try {
       for (const [id, server] of settings.servers)
-        servers.push(await openConfigured(id, server, settings, log, observe));
+        servers.push(await openConfigured(id, server, settings, log, { observe, mountinfo }));
     } catch (error) {
       await Promise.allSettled(servers.map((server) => server.close()));
       throw error;
@@ -105,27 +106,24 @@ async function openConfigured(
   server: ServerSettings,
   settings: Settings,
   log: Logger,
-  observe: RequestObserver | undefined,
+  { observe, mountinfo }: RegistryOptions,
 ): Promise<StorageServer> {
   const child = log.child({ server: id });
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
-  const directory = resolve(server.store.slice('file:'.length));
-  const verify = server.data === 'nfs' ? () => checkMount(directory, server.view_path) : undefined;
   const common = {
     id,
     settings: used,
-    verify,
     locksImages: locksImages(settings, id),
     lockPolicy: (lsu: string) => lockPolicyOf(id, lsu, settings, child),
   };
   if (server.vms === undefined) {
-    const storage = openServerStorage(id, server, settings, child, undefined, observe);
+    const storage = openServerStorage(id, server, settings, child, undefined, observe, mountinfo);
     return openServer({ ...common, storage }, settings, child);
   }
   const client = openVms(id, server, requestHooks('vms', child, observe));
   const vips = server.vip_pool === undefined ? undefined : new VmsVips(client, server.vip_pool);
-  const storage = openServerStorage(id, server, settings, child, vips, observe);
-  const cluster = new Cluster({ client, placeOf: lsuPlaces(id, server, settings), log: child });
+  const storage = openServerStorage(id, server, settings, child, vips, observe, mountinfo);
+  const cluster = new Cluster({ client, placeOf: lsuPlaces(id, settings), log: child });
   cluster.warm();
   const rotations = rotationsOf(id, settings, server, client, child);
   return openServer({ ...common, storage, cluster, rotations }, settings, child);
@@ -155,7 +153,7 @@ async function openFound(
   return openServer({ id, settings: { ...server, label: '' }, storage, cluster }, settings, child);
 }
 
-type Parts = Pick<StorageServerOptions, 'id' | 'settings' | 'storage' | 'cluster' | 'rotations' | 'verify'>;
+type Parts = Pick<StorageServerOptions, 'id' | 'settings' | 'storage' | 'cluster' | 'rotations'>;
 
 async function openServer(parts: Parts, settings: Settings, log: Logger): Promise<StorageServer> {
   const { compression, parallel_streams: parallelStreams } = settings.performance;

@@ -59,8 +59,6 @@ export interface StorageServerOptions {
   readonly cluster?: Cluster | undefined;
   /** Its credentials that are replaced on a schedule. */
   readonly rotations?: Rotations | undefined;
-  /** Rejects while the storage is not what the configuration says. */
-  readonly verify?: (() => Promise<void>) | undefined;
   /** How long a snapshot of an LSU is kept, milliseconds; undefined: none is taken. */
   readonly keepSnapshots?: ((lsu: string) => number | undefined) | undefined;
   /** Per cent of an LSU at which an event tells that it is nearly full. */
@@ -82,16 +80,17 @@ export class StorageServer {
   readonly locksImages: boolean;
   readonly #lockPolicy: (lsu: string) => LockPolicy | undefined;
   readonly #rotations: Rotations | undefined;
-  readonly #verify: (() => Promise<void>) | undefined;
   readonly #watches: Watch[];
   readonly #snapshots: SnapshotKeeper | undefined;
   readonly #lsus: Aged<readonly string[]>;
-  readonly #capacity: Aged<Capacity>;
+  /** By the name of the storage that they lie in. */
+  readonly #capacity = new Map<string, Aged<Capacity>>();
+  readonly #now: Clock | undefined;
   /** LSUs that exist, as far as we know. */
   readonly #open = new Map<string, Promise<Lsu>>();
 
   constructor(options: StorageServerOptions) {
-    const { id, settings, storage, events, tuning, cluster, rotations, verify, now } = options;
+    const { id, settings, storage, events, tuning, cluster, rotations, now } = options;
     const { keepSnapshots, highWater, log } = options;
     this.id = id;
     this.name = `${SERVER_PREFIX}${id}`;
@@ -103,9 +102,8 @@ export class StorageServer {
     this.locksImages = options.locksImages ?? false;
     this.#lockPolicy = options.lockPolicy ?? (() => undefined);
     this.#rotations = rotations;
-    this.#verify = verify;
+    this.#now = now;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
-    this.#capacity = new Aged(() => readCapacity(settings.store), CAPACITY_YOUNG_MS, STALE_MS, now);
     const capacity = (lsu: string): Promise<Capacity> => this.capacity(lsu);
     const space = new CapacityWatch({ events, lsus: () => this.lsusNow(), capacity, highWater, log });
     this.#watches = [new Watch(() => space.look(), WATCH_MS)];
@@ -157,20 +155,31 @@ export class StorageServer {
 
   /** How full an LSU is: what VMS says of it, else what the storage says of itself. */
   async capacity(lsu: string): Promise<Capacity> {
-    const [space, storage] = await Promise.all([this.cluster?.space(lsu), this.#capacity.get()]);
+    const [space, storage] = await Promise.all([this.cluster?.space(lsu), this.#capacityOf(lsu).get()]);
     return space === undefined ? storage : capacityOf(space, storage);
   }
 
   /** As {@link capacity}, from what is known now; undefined while nothing is. */
   capacityNow(lsu: string): Capacity | undefined {
-    const storage = this.#capacity.peek();
+    const storage = this.#capacityOf(lsu).peek();
     const space = this.cluster?.spaceNow(lsu);
     return space === undefined || storage === undefined ? storage : capacityOf(space, storage);
   }
 
-  /** Where an image lies, for {@link ImageUsage}: two servers may share a storage. */
+  /** The storage that an LSU lies in. Two servers may share one. */
+  storageOf(lsu: string): Storage {
+    return this.storage.part?.(lsu) ?? this.storage;
+  }
+
+  /** Where an LSU lies, for people. */
+  whereIs(lsu: string): string {
+    const storage = this.storageOf(lsu);
+    return storage.name === this.storage.name ? `${storage.name}/${lsu}` : storage.name;
+  }
+
+  /** Where an image lies, for {@link ImageUsage}. */
   placeOf(lsu: string, imageId: string): string {
-    return `${this.storage.name} ${lsu} ${imageId}`;
+    return `${this.storageOf(lsu).name} ${lsu} ${imageId}`;
   }
 
   /** An image became complete. Nobody waits for what follows from that. */
@@ -191,7 +200,7 @@ export class StorageServer {
 
   async #lsu(lsu: string): Promise<Lsu> {
     if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
-    await this.#verify?.();
+    await this.storage.verify?.(lsu);
     const known = this.#open.get(lsu);
     if (known !== undefined) return known;
     const opening = this.storage.open(lsu).then((store) => ({
@@ -204,8 +213,20 @@ export class StorageServer {
     return opening;
   }
 
+  #capacityOf(lsu: string): Aged<Capacity> {
+    const storage = this.storageOf(lsu);
+    const known = this.#capacity.get(storage.name);
+    if (known !== undefined) return known;
+    const read = async (): Promise<Capacity> => {
+      await storage.verify?.(lsu);
+      return readCapacity(storage.name);
+    };
+    const capacity = new Aged(read, CAPACITY_YOUNG_MS, STALE_MS, this.#now);
+    this.#capacity.set(storage.name, capacity);
+    return capacity;
+  }
+
   async #listLsus(): Promise<readonly string[]> {
-    await this.#verify?.();
     const before = this.#lsus.peek();
     const found = await this.storage.lsus();
     // Told once the new list is known, so that whoever hears of an LSU finds it.

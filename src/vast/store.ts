@@ -198,7 +198,7 @@ export interface ObjectStore {
   resumeUpload(key: string, id: string): Upload;
   /** Uploads neither completed nor aborted, under `prefix`. */
   listUploads(prefix: string, options?: RequestOptions): AsyncIterable<UploadInfo>;
-  /** Copy an object inside this storage; `from.lsu` names the source LSU. Uses the server side where it can. */
+  /** Copy an object inside this storage ({@link Storage.part}); `from.lsu` names the source LSU. Uses the server side where it can. */
   copy(
     from: { readonly lsu: string; readonly key: string },
     key: string,
@@ -216,6 +216,13 @@ export interface Storage {
   createLsu(lsu: string, options?: RequestOptions): Promise<void>;
   /** Open an LSU; `not-found` when there is none. */
   open(lsu: string, options?: RequestOptions): Promise<ObjectStore>;
+  /** The storage that an LSU lies in, when this one is made of several. Absent: every LSU lies in this. */
+  part?(lsu: string): Storage;
+  /**
+   * Rejects while what an LSU (default: the storage) lies on is not what it should be, such as a mount that is missing. To be asked
+   * whenever an LSU that was opened earlier is used anew. Absent where nothing is known about that.
+   */
+  verify?(lsu?: string): Promise<void>;
   /** Names of the snapshots of an LSU, ascending. Absent where the storage shows none. */
   snapshots?(lsu: string, options?: RequestOptions): Promise<string[]>;
   /** An LSU as it was when a snapshot was taken, to read; `not-found` when there is none of that name. */

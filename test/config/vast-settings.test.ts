@@ -46,9 +46,17 @@ soft_quota = 1G
     nfsClients: [],
     abortUploadsDays: 3,
     lsus: [
-      { name: 'one', path: '/nbu/prod/one', quota: undefined, softQuota: 2 ** 30, versioning: false },
-      { name: 'three', path: '/nbu/prod/three', versioning: false },
-      { name: 'two', path: '/elsewhere/two', quota: 1.5 * 2 ** 40, softQuota: undefined, versioning: false, lock },
+      { name: 'one', path: '/nbu/prod/one', data: 's3', quota: undefined, softQuota: 2 ** 30, versioning: false },
+      { name: 'three', path: '/nbu/prod/three', data: 's3', versioning: false },
+      {
+        name: 'two',
+        path: '/elsewhere/two',
+        data: 's3',
+        quota: 1.5 * 2 ** 40,
+        softQuota: undefined,
+        versioning: false,
+        lock,
+      },
     ],
   });
   const nfs = build('[server a]\nstore = file:/mnt\ndata = nfs\nnfs_clients = 10.0.0.0/8, host-1\n');

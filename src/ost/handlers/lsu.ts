@@ -25,7 +25,7 @@ export const lsuHandlers: Handlers<'LSU_LIST' | 'LSU_PROP' | 'LSU_LABEL'> = {
     return {
       name: lsu,
       label,
-      description: clipText(`${about === '' ? '' : `${about}: `}${server.storage.name}/${lsu}`, MAX_NAME),
+      description: clipText(`${about === '' ? '' : `${about}: `}${server.whereIs(lsu)}`, MAX_NAME),
       flags: FLAGS | (worm === undefined ? 0n : LSU_FLAG.WORM) | (server.cluster?.deduplicates ? LSU_FLAG.DEDUP : 0n),
       capacity: capacity.total,
       used: capacity.used,

@@ -33,6 +33,8 @@ export interface ServedOptions {
   readonly fill?: (dir: string) => Promise<void>;
   /** Lines of `[lsu test/lsu-worm]`, an LSU with object lock; simulator only. */
   readonly worm?: string;
+  /** Further sections `[lsu test/…]`. */
+  readonly lsus?: string;
   /** Log into FOLDER/log instead of standard error. */
   readonly logFile?: boolean;
 }
@@ -74,6 +76,7 @@ ${options.metrics ?? 'listen = off'}
 ${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
 [server test]
 ${store}
+${options.lsus ?? ''}
 `,
     );
     t.teardown(() => served.kill());
