@@ -29,11 +29,11 @@ export class S3Storage implements Storage {
     this.name = `s3:${endpoint.origin}`;
     this.#digests = options.digests ?? bridgeDigests;
     this.#connection = connectS3(settings, options);
-    const { policy, clock, onRetry, onAttempt } = options;
+    const { policy, clock, onRetry, onAttempt, flow } = options;
     this.#sender = new S3Sender({
       name: this.name,
       connection: this.#connection,
-      retrier: new Retrier({ policy, clock, onRetry, onAttempt, refresh: () => this.#connection.refresh() }),
+      retrier: new Retrier({ policy, clock, onRetry, onAttempt, flow, refresh: () => this.#connection.refresh() }),
       settings,
       closed: this.#closed.signal,
     });
