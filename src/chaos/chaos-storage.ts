@@ -6,6 +6,7 @@ import { StoreFaults, type StorePlan } from './store-faults.ts';
 /** A storage whose LSUs meet the faults of a plan; see {@link ChaosStore}. Closing it closes the one below. */
 export class ChaosStorage implements Storage {
   readonly name: string;
+  readonly flow: Storage['flow'];
   readonly snapshots?: NonNullable<Storage['snapshots']>;
   readonly openSnapshot?: NonNullable<Storage['openSnapshot']>;
   readonly #inner: Storage;
@@ -15,6 +16,7 @@ export class ChaosStorage implements Storage {
 
   constructor(inner: Storage, plan: StorePlan, retry: RetrierOptions = {}) {
     this.name = inner.name;
+    this.flow = inner.flow;
     this.#inner = inner;
     this.#plan = plan;
     this.#retry = retry;

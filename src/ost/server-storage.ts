@@ -3,6 +3,7 @@ import { withChaos } from '../chaos/store-rates.ts';
 import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts';
 import { keysFileOf } from '../config/managed-files.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
+import { flowOf } from '../config/streams.ts';
 import { openStorage } from '../vast/open-storage.ts';
 import type { RetrierOptions } from '../vast/retry.ts';
 import type { Storage } from '../vast/store.ts';
@@ -50,6 +51,7 @@ export function openServerStorage(
       ...(credentials === undefined ? {} : { credentials: () => freshKeys(credentials) }),
     },
     ...retry,
+    flow: flowOf(performance, (decision) => log.debug(decision, 'requests in flight')),
   });
   return withChaos(storage, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
 }

@@ -13,8 +13,8 @@ export interface FlowDecision extends Decision {
 }
 
 export interface FlowControlOptions {
-  /** Most requests in flight in each direction. */
-  readonly most: number;
+  /** Most requests in flight in each direction; undefined: as many as callers like. */
+  readonly most: Readonly<Record<Direction, number | undefined>>;
   /** Called whenever a limit changes; for log lines and metrics. */
   readonly onDecision?: ((decision: FlowDecision) => void) | undefined;
   /** Monotonic milliseconds. */
@@ -23,12 +23,15 @@ export interface FlowControlOptions {
 
 /** How many requests with payload one storage gets at the same time: found out while it works, for writing and for reading. */
 export class FlowControl {
-  readonly write: FlowGate;
-  readonly read: FlowGate;
+  readonly write: FlowGate | undefined;
+  readonly read: FlowGate | undefined;
 
   constructor({ most, onDecision, now = () => performance.now() }: FlowControlOptions) {
-    const gate = (direction: Direction): FlowGate =>
-      new FlowGate({ most, now, onDecision: (decision) => onDecision?.({ ...decision, direction }) });
+    const gate = (direction: Direction): FlowGate | undefined => {
+      const limit = most[direction];
+      if (limit === undefined) return undefined;
+      return new FlowGate({ most: limit, now, onDecision: (decision) => onDecision?.({ ...decision, direction }) });
+    };
     this.write = gate('write');
     this.read = gate('read');
   }
@@ -40,8 +43,8 @@ export class FlowControl {
     signal: AbortSignal | undefined,
     attempt: () => Promise<T>,
   ): Promise<T> {
-    if (bytes < PAYLOAD_BYTES) return attempt();
     const gate = operation === 'read' ? this.read : this.write;
+    if (gate === undefined || bytes < PAYLOAD_BYTES) return attempt();
     const leave = await gate.enter(bytes, signal);
     let outcome: FlowOutcome = 'failed';
     try {

@@ -1,5 +1,5 @@
 import { abortError } from '../../errors.ts';
-import { type Decision, HillClimb } from './hill-climb.ts';
+import { type Decision, HillClimb, REASONS, type Reason } from './hill-climb.ts';
 
 /** What became of a request. */
 export type FlowOutcome = 'moved' | 'failed' | 'busy';
@@ -23,11 +23,20 @@ interface Waiter {
 export class FlowGate {
   readonly #climb: HillClimb;
   readonly #now: () => number;
+  /** How often the limit was changed, by reason. */
+  readonly decisions = new Map<Reason, number>(REASONS.map((reason) => [reason, 0]));
   readonly #waiters = new Set<Waiter>();
   #inFlight = 0;
 
   constructor({ most, now, onDecision }: FlowGateOptions) {
-    this.#climb = new HillClimb({ start: START, most, onDecision });
+    this.#climb = new HillClimb({
+      start: START,
+      most,
+      onDecision: (decision) => {
+        this.decisions.set(decision.reason, (this.decisions.get(decision.reason) ?? 0) + 1);
+        onDecision?.(decision);
+      },
+    });
     this.#now = now;
   }
 

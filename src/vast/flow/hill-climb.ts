@@ -6,14 +6,16 @@
  */
 
 /** Why a limit was changed. */
-export type Reason =
-  | 'faster'
-  | 'no-faster'
-  | 'as-fast-with-less'
-  | 'slower-with-less'
-  | 'try-more'
-  | 'try-less'
-  | 'busy';
+export const REASONS = [
+  'try-more',
+  'faster',
+  'no-faster',
+  'try-less',
+  'as-fast-with-less',
+  'slower-with-less',
+  'busy',
+] as const;
+export type Reason = (typeof REASONS)[number];
 
 export interface Decision {
   readonly from: number;

@@ -143,7 +143,7 @@ export async function send(network: Network, parts: number, limit: number | unde
   const clock = { now: () => world.now, random: () => world.random() };
   const flow =
     limit === undefined
-      ? new FlowControl({ most: 64, now: clock.now, onDecision: (one) => decisions.push(one) })
+      ? new FlowControl({ most: { write: 64, read: 64 }, now: clock.now, onDecision: (one) => decisions.push(one) })
       : undefined;
   const retrier = new Retrier({
     flow,
@@ -184,7 +184,7 @@ export async function send(network: Network, parts: number, limit: number | unde
   return {
     goodput: (parts * 64 * MIB) / (world.now / 1000),
     decisions,
-    limit: flow?.write.limit ?? limit ?? 0,
+    limit: flow?.write?.limit ?? limit ?? 0,
     requests,
   };
 }
