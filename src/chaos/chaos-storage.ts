@@ -7,8 +7,10 @@ import { StoreFaults, type StorePlan } from './store-faults.ts';
 export class ChaosStorage implements Storage {
   readonly name: string;
   readonly verify?: NonNullable<Storage['verify']>;
+  readonly flow: Storage['flow'];
   readonly snapshots?: NonNullable<Storage['snapshots']>;
   readonly openSnapshot?: NonNullable<Storage['openSnapshot']>;
+  readonly vips?: NonNullable<Storage['vips']>;
   readonly #inner: Storage;
   readonly #plan: StorePlan;
   readonly #retry: RetrierOptions;
@@ -16,12 +18,14 @@ export class ChaosStorage implements Storage {
 
   constructor(inner: Storage, plan: StorePlan, retry: RetrierOptions = {}) {
     this.name = inner.name;
+    this.flow = inner.flow;
     this.#inner = inner;
     this.#plan = plan;
     this.#retry = retry;
     this.#faults = new StoreFaults(plan, retry);
-    const { verify, snapshots, openSnapshot } = inner;
+    const { verify, vips, snapshots, openSnapshot } = inner;
     if (verify) this.verify = verify.bind(inner);
+    if (vips) this.vips = vips.bind(inner);
     if (snapshots) this.snapshots = snapshots.bind(inner);
     if (openSnapshot) {
       this.openSnapshot = async (...request) => this.#wrap(await openSnapshot.apply(inner, request));

@@ -5,6 +5,7 @@ import { withChaos } from '../chaos/store-rates.ts';
 import type { IniEntry } from '../config/ini.ts';
 import { parseIni } from '../config/ini.ts';
 import { buildSettings, type Settings, sectionSchemas } from '../config/settings.ts';
+import { flowOf, streamsOf } from '../config/streams.ts';
 import { EngineError } from '../errors.ts';
 import { createResources, type Resources } from '../pipeline/resources.ts';
 import { builtInStages } from '../stages/built-in.ts';
@@ -33,6 +34,8 @@ export interface Context {
   readonly json: boolean;
   /** Requests that were repeated so far. */
   readonly retries: () => number;
+  /** Chunks that a restore fetches at the same time, now. */
+  readonly readAhead: () => number;
 }
 
 /** Settings from the file and the command line, the latter winning. */
@@ -80,6 +83,10 @@ export async function withContext(
   }
   const log = logging.log_file === undefined ? pino({ level: 'silent' }) : openLog(logging.log_level, logging.log_file);
   let retries = 0;
+  const flow = flowOf(performance, (decision) => log.debug(decision, 'requests in flight'));
+  const { read_ahead: ahead } = performance;
+  // One more than may be on their way, so that the next is there when a place is free.
+  const readAhead = (): number => (flow.read === undefined ? streamsOf(ahead) : flow.read.limit + 1);
   const retry: RetrierOptions = {
     policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
     onRetry: ({ operation, attempt, delayMs, error }) => {
@@ -96,11 +103,21 @@ export async function withContext(
     },
     file: { directIo: performance.use_direct_io },
     ...retry,
+    flow,
   });
   const storage = withChaos(opened, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
   const resources = createResources(bridge, performance.memory_budget_mb, builtInStages());
   try {
-    await run({ settings, storage, resources, log, signal, json: options.json === true, retries: () => retries });
+    await run({
+      settings,
+      storage,
+      resources,
+      log,
+      signal,
+      json: options.json === true,
+      retries: () => retries,
+      readAhead,
+    });
   } catch (error) {
     log.error({ err: error }, 'command failed');
     throw error;

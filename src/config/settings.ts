@@ -6,6 +6,7 @@ import type { IniEntry } from './ini.ts';
 import { dataProblem, lsusOf } from './lsu-data.ts';
 import { lsuSchema } from './lsu-schema.ts';
 import { checkMetrics, metricsSchema } from './metrics-schema.ts';
+import { MOST_STREAMS } from './streams.ts';
 import { vipFields } from './vip-fields.ts';
 import { wormOf, wormProblem } from './worm-settings.ts';
 
@@ -31,14 +32,14 @@ export const settingsSchema = {
     ...vipFields,
   },
   performance: {
-    /** Parts in flight per image. */
-    parallel_streams: Count(1, 64).default(4),
+    /** Parts in flight per image; `auto`: as many for the whole storage as turn out to be best. */
+    parallel_streams: z.union([z.literal('auto'), Count(1, MOST_STREAMS)]).default('auto'),
     chunk_size_mb: Megabytes(1, 1024).default(64 * MIB),
     part_size_mb: Megabytes(1, 4096).default(64 * MIB),
     /** Bound on payload memory of the process. */
     memory_budget_mb: Megabytes(64, 1024 * 1024).default(512 * MIB),
-    /** Chunks fetched ahead on restore. */
-    read_ahead: Count(1, 64).default(4),
+    /** Chunks fetched ahead on restore; `auto` likewise. */
+    read_ahead: z.union([z.literal('auto'), Count(1, MOST_STREAMS)]).default('auto'),
     /** How far ahead of the first missing byte a write may reach. The default is smaller when memory is. */
     reorder_window_mb: Megabytes(0, 65536).default(128 * MIB),
     compression: z.enum(['none', 'lz4']).default('none'),

@@ -27,7 +27,7 @@ export interface ReadOptions {
   /** Bytes wanted. Default: to the end. */
   readonly length?: number | undefined;
   /** Fetches in flight at the same time. */
-  readonly readAhead: number;
+  readonly readAhead: number | (() => number);
   readonly signal?: AbortSignal | undefined;
 }
 

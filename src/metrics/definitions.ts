@@ -17,6 +17,7 @@ const REQUEST = {
   service: '`s3`, `file` (a directory store), `vms` (the management of a cluster)',
   operation: 'what was asked: `part`, `read`, `GET views`, …',
 };
+const FLOW = { server: SERVER, storage: 'address or directory', direction: '`write`, `read`' };
 const VIP = { server: SERVER, vip: '`host:port`' };
 
 /**
@@ -86,7 +87,7 @@ export const METRICS = {
   vast_ost_parts_in_flight: { type: 'gauge', help: 'Parts on their way to storage.', labels: {} },
   vast_ost_parts_limit: {
     type: 'gauge',
-    help: 'Parts that the open images may have on their way together (`parallel_streams` of each).',
+    help: 'Parts that the open images may have on their way together: `parallel_streams` of each, or what was found out to be best.',
     labels: {},
   },
 
@@ -123,6 +124,22 @@ export const METRICS = {
     type: 'counter',
     help: 'Attempts that failed and were repeated.',
     labels: { service: REQUEST.service, reason: 'code of the failure, as in the log' },
+  },
+  vast_ost_payload_requests_limit: {
+    type: 'gauge',
+    help: 'Requests of at least 1 MiB that a storage server gets at the same time, as found out; absent where the configuration gives a number.',
+    labels: FLOW,
+  },
+  vast_ost_payload_requests_in_flight: { type: 'gauge', help: 'Of these, in flight now.', labels: FLOW },
+  vast_ost_payload_requests_waiting: { type: 'gauge', help: 'Of these, waiting for a place.', labels: FLOW },
+  vast_ost_payload_requests_limit_changes_total: {
+    type: 'counter',
+    help: 'How often the limit was changed. The log has each change at level `debug`.',
+    labels: {
+      ...FLOW,
+      reason:
+        '`try-more`, `try-less`; `faster`, `as-fast-with-less` (kept, and further); `no-faster`, `slower-with-less` (taken back); `busy` (the storage said so)',
+    },
   },
 
   vast_ost_lsu_size_bytes: {

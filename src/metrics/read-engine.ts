@@ -1,5 +1,7 @@
+import { streamsOf } from '../config/streams.ts';
 import type { OstEngine } from '../ost/engine.ts';
 import type { SlotState } from '../ost/slot-table.ts';
+import type { FlowGate } from '../vast/flow/flow-gate.ts';
 import type { Reading } from './registry.ts';
 
 const SLOT_STATES: readonly SlotState[] = ['wanted', 'filling', 'full', 'reading', 'read', 'meta'];
@@ -56,10 +58,14 @@ function* readImages({ services }: OstEngine): Generator<Reading> {
   for (const [operation, at] of images.succeeded)
     yield { name: 'vast_ost_last_success_timestamp_seconds', labels: { operation }, value: at / 1000 };
   let [parts, limit] = [0, 0];
+  const shared = new Set<FlowGate>();
   for (const { partsInFlight, place } of open.write) {
     parts += partsInFlight;
-    limit += place.server.tuning.parallelStreams;
+    const gate = place.server.storage.flow?.write;
+    if (gate === undefined) limit += streamsOf(place.server.tuning.parallelStreams);
+    else shared.add(gate);
   }
+  for (const gate of shared) limit += gate.limit;
   yield { name: 'vast_ost_parts_in_flight', value: parts };
   yield { name: 'vast_ost_parts_limit', value: limit };
 }

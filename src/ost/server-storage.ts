@@ -4,6 +4,7 @@ import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts'
 import { mountedLsus } from '../config/lsu-data.ts';
 import { keysFileOf } from '../config/managed-files.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
+import { flowOf } from '../config/streams.ts';
 import { type OpenStorageOptions, openStorage } from '../vast/open-storage.ts';
 import type { RetrierOptions } from '../vast/retry.ts';
 import { RoutedStorage } from '../vast/routed-storage.ts';
@@ -45,7 +46,8 @@ export function openServerStorage(
       policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
       ...requestHooks(url.startsWith('file:') ? 'file' : 's3', log, observe),
     };
-    const storage = openStorage(url, { ...options, ...retry });
+    const flow = flowOf(performance, (decision) => log.debug({ storage: url, ...decision }, 'requests in flight'));
+    const storage = openStorage(url, { ...options, ...retry, flow });
     return withChaos(storage, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
   };
   const main = open(server.store, {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { ServerSettings } from '../config/settings.ts';
+import type { Streams } from '../config/streams.ts';
 import type { EngineError } from '../errors.ts';
 import type { LockPolicy } from '../image/image-lock.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
@@ -33,7 +34,7 @@ const WATCH_MS = 60_000;
 /** What CONFIG_SET may change, until the engine restarts. */
 export interface Tuning {
   compression: 'none' | 'lz4';
-  parallelStreams: number;
+  parallelStreams: Streams;
 }
 
 interface Lsu {

@@ -8,6 +8,7 @@ import type { VipPoolSnapshot } from './vip-pool/vip-pool.ts';
  */
 export class RoutedStorage implements Storage {
   readonly name: string;
+  readonly flow: Storage['flow'];
   readonly vips?: () => VipPoolSnapshot;
   readonly #main: Storage;
   readonly #elsewhere: ReadonlyMap<string, Storage>;
@@ -15,6 +16,7 @@ export class RoutedStorage implements Storage {
   /** @param elsewhere by LSU; closed with this storage, as the main one is. */
   constructor(main: Storage, elsewhere: ReadonlyMap<string, Storage>) {
     this.name = main.name;
+    this.flow = main.flow;
     this.#main = main;
     this.#elsewhere = elsewhere;
     if (main.vips) this.vips = main.vips.bind(main);

@@ -10,6 +10,7 @@
  * store or we checked does not match), `retryable` (worth trying again), `aborted`, `usage`.
  */
 
+import type { FlowControl } from './flow/flow-control.ts';
 import type { VipPoolSnapshot } from './vip-pool/vip-pool.ts';
 
 /** Bytes in memory, in order. Retries send the same memory again, so it must not change meanwhile. */
@@ -229,5 +230,7 @@ export interface Storage {
   openSnapshot?(lsu: string, snapshot: string, options?: RequestOptions): Promise<ObjectStore>;
   /** How the data VIPs are doing now. Absent where there are none. */
   vips?(): VipPoolSnapshot;
+  /** What bounds the requests in flight, where that is found out. */
+  readonly flow?: FlowControl | undefined;
   close(): Promise<void>;
 }

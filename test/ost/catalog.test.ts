@@ -153,12 +153,14 @@ t.test('configuration', async (t) => {
   const host = await bench.host();
   const get = async () => Buffer.from((await host.ask('CONFIG_GET', { server: 1n })).text).toString();
   const set = (text: string) => host.ask('CONFIG_SET', { server: 1n, text: Buffer.from(text) });
-  t.match(await get(), /^name = VastData:test\n(.*\n)*compression = none\nparallel_streams = 4\n/);
+  t.match(await get(), /^name = VastData:test\n(.*\n)*compression = none\nparallel_streams = auto\n/);
   await set('# a comment\ncompression = lz4\n\nparallel_streams = 2\n');
   t.match(await get(), /compression = lz4\nparallel_streams = 2\n/);
   const { message } = await refuses(t, set('compression = none\nstore = file:/\n'), 'INVALID');
   t.match(message, /line:2: store cannot be changed/);
   await refuses(t, set('parallel_streams = 65'), 'INVALID');
+  await set('parallel_streams = auto\n');
+  t.match(await get(), /parallel_streams = auto\n/);
   await refuses(t, set('rubbish'), 'INVALID');
   await refuses(t, set('__proto__ = 1'), 'INVALID');
   t.match(await get(), /compression = lz4\n/, 'all lines or none');

@@ -1,3 +1,4 @@
+import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
 import type { ObjectStore } from '../../vast/store.ts';
@@ -103,7 +104,7 @@ function plansOf(
     chunkBytes,
     flatDigest: false,
   };
-  return { layout, tuning: { partBytes, parallelParts: parallelStreams }, window };
+  return { layout, tuning: { partBytes, parallelParts: streamsOf(parallelStreams) }, window };
 }
 
 /** An image that another media server began may have chunks that this host's slots cannot hold. */

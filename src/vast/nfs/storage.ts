@@ -1,6 +1,7 @@
 import { mkdir, open, opendir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { checkSignal } from '../body.ts';
+import type { FlowControl } from '../flow/flow-control.ts';
 import { checkLsu, isDirectoryLsu, SNAPSHOTS } from '../names.ts';
 import { Retrier, type RetrierOptions } from '../retry.ts';
 import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
@@ -24,6 +25,7 @@ export interface FileStorageOptions extends Omit<RetrierOptions, 'refresh'> {
 /** A directory (local or an NFS mount) whose subdirectories are LSUs, or that is one. */
 export class FileStorage implements Storage {
   readonly name: string;
+  readonly flow: FlowControl | undefined;
   readonly #root: string;
   readonly #options: FileStorageOptions;
   readonly #retrier: Retrier;
@@ -33,6 +35,7 @@ export class FileStorage implements Storage {
   constructor(root: string, options: FileStorageOptions = {}) {
     this.#root = root;
     this.name = `file:${root}`;
+    this.flow = options.flow;
     this.#retrier = new Retrier(options);
     this.#options = options;
   }
