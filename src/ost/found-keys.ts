@@ -76,10 +76,12 @@ export class FoundKeys {
 
   async #make(): Promise<void> {
     const { id, settings, client, log } = this.#options;
+    let whose = '';
     try {
       const owner = this.#owner(await client.views.list());
       if (owner === undefined) throw this.#refusal('the VMS user sees no S3 bucket there');
       const { user, tenantId: tenant } = owner;
+      whose = ` (user ${user})`;
       const rotated = accessKeys({
         client,
         user: async () => user,
@@ -94,7 +96,7 @@ export class FoundKeys {
       if (!(error instanceof EngineError) || !REFUSALS.includes(failureOf(error))) throw error;
       const told = ['VOST_BUCKET_OWNER', 'VOST_FOUND_KEYS', 'VOST_CREDENTIALS_WRITE'].includes(error.code)
         ? error
-        : this.#refusal(error.message, error);
+        : this.#refusal(`${error.message}${whose}`, error);
       this.#refused = { error: told, at: this.#now() };
       log.error({ err: told }, 'no S3 keys could be made');
       throw told;
