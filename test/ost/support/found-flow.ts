@@ -1,6 +1,7 @@
 /** What test/ost/found-server.test.ts runs in a network of its own: nothing is injected, names and ports are real. */
 import { appendFileSync, copyFileSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { type Cluster, startCluster } from '../../../src/sim/cluster.ts';
 import { api, expectStatus } from '../../sim/support.ts';
@@ -122,6 +123,18 @@ t.test('the life of servers without a section', async (t) => {
   await works(FIRST, NEW, ['restore', '--lsu', 'first-lsu', ...image], 'the new password');
   await restart();
   t.match((await host(FIRST, OLD, ['info', '-si'])).said, STS_EAUTH, 'the old password is refused');
+
+  // The engine dies amid a backup: the next one finds the server by what the plugin still knows.
+  const asked = dataRequests(sim);
+  const running = host(FIRST, NEW, ['backup', '--lsu', 'first-lsu', '--image', 'nbu_2', '--generate', '16M']);
+  while (dataRequests(sim) < asked + 4) await delay(10);
+  log += served.stderr;
+  await served.kill();
+  await served.start();
+  const { code, said } = await running;
+  t.equal(code, 0, 'a backup survives the engine', { said });
+  await works(FIRST, NEW, ['restore', '--lsu', 'first-lsu', '--image', 'nbu_2', '--generate', '16M'], 'and is whole');
+
   await works(FIRST, NEW, ['delete', '--lsu', 'first-lsu', '--image', 'nbu_1'], 'deleted');
   t.notMatch(await works(FIRST, NEW, ['list', '--lsu', 'first-lsu', '--pending'], 'listed'), /nbu_1/);
 
