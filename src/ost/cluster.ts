@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { VmsClient } from '../vast/vms/client.ts';
 import { type ClusterFacts, type LsuPlace, type LsuSpace, pathOf, readFacts, spaceOf } from '../vast/vms/facts.ts';
+import type { ViewRow } from '../vast/vms/rows.ts';
 import { Aged, type Clock } from './aged.ts';
 
 /** How old the cluster's figures may be, milliseconds: NetBackup looks every minute. The second age counts when VMS does not answer. */
@@ -65,6 +66,11 @@ export class Cluster {
   /** Whether the cluster says that it finds what it has already, and keeps it once. */
   get deduplicates(): boolean {
     return this.#facts.peek()?.cluster?.enable_similarity === true;
+  }
+
+  /** All views that the user may see. Throws when VMS has not answered for a quarter of an hour. */
+  async views(): Promise<readonly ViewRow[]> {
+    return (await this.#facts.get()).views;
   }
 
   /** The directory of an LSU on the cluster, as far as it is known now. */

@@ -144,7 +144,7 @@ export class CopyOperations {
     const creator = this.#session.creatorOf(`copy-${question.operation}`);
     const made = resend ? await findManifest(to, identity, signal) : undefined;
     const origin = { store: from, imageId: imageIdOf(source) };
-    const lock = (await toServer.locks(question.to_lsu)).policy;
+    const lock = await toServer.lockPolicy(question.to_lsu);
     const options = {
       sameStorage: sameStorage([fromServer, question.from_lsu], [toServer, question.to_lsu]),
       creator,

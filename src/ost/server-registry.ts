@@ -9,11 +9,20 @@ import { locksImages, wormOf } from '../config/worm-settings.ts';
 import type { LockPolicy } from '../image/image-lock.ts';
 import { VmsVips } from '../vast/vms/vms-vips.ts';
 import { Cluster } from './cluster.ts';
-import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
+import {
+  Discovery,
+  type FoundServer,
+  type HostLogin,
+  type LookFor,
+  lookForServer,
+  type OpenFound,
+  SERVER_ID,
+} from './discovery.ts';
 import { notFound } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
+import { FoundKeys } from './found-keys.ts';
 import { type RequestObserver, requestHooks } from './request-observer.ts';
-import { rotationsOf } from './rotations.ts';
+import { rotationsOf, rotationsOfFound } from './rotations.ts';
 import { openServerStorage, type StorageSettings } from './server-storage.ts';
 import { SERVER_PREFIX, StorageServer, type StorageServerOptions } from './storage-server.ts';
 
@@ -53,8 +62,7 @@ export class ServerRegistry {
       await Promise.allSettled(servers.map((server) => server.close()));
       throw error;
     }
-    const open = (id: string, found: FoundServer): Promise<StorageServer> =>
-      openFound(id, found, settings, log, observe);
+    const open: OpenFound = (id, found, login) => openFound(id, found, login, settings, log, observe);
     const search: LookFor = (id, login, from) => lookForServer(id, login, from, requestHooks('vms', log, observe));
     return new ServerRegistry(servers, new Discovery(settings, lookFor ?? search, open));
   }
@@ -140,6 +148,7 @@ function lockPolicyOf(id: string, lsu: string, settings: Settings, log: Logger):
 async function openFound(
   id: string,
   found: FoundServer,
+  login: () => HostLogin,
   settings: Settings,
   log: Logger,
   observe: RequestObserver | undefined,
@@ -149,11 +158,20 @@ async function openFound(
   const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
   const storage = openServerStorage(id, server, settings, child, new VmsVips(client), observe);
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
+  const keys = new FoundKeys({
+    id,
+    settings,
+    client,
+    views: () => cluster.views(),
+    user: () => login().user,
+    log: child,
+  });
+  const rotations = rotationsOfFound(id, settings, client, child);
   child.info({ store, vms: client.origin }, 'storage server found by its name');
-  return openServer({ id, settings: { ...server, label: '' }, storage, cluster }, settings, child);
+  return openServer({ id, settings: { ...server, label: '' }, storage, cluster, keys, rotations }, settings, child);
 }
 
-type Parts = Pick<StorageServerOptions, 'id' | 'settings' | 'storage' | 'cluster' | 'rotations'>;
+type Parts = Pick<StorageServerOptions, 'id' | 'settings' | 'storage' | 'cluster' | 'keys' | 'rotations'>;
 
 async function openServer(parts: Parts, settings: Settings, log: Logger): Promise<StorageServer> {
   const { compression, parallel_streams: parallelStreams } = settings.performance;

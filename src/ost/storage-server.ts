@@ -2,8 +2,9 @@ import type { Logger } from 'pino';
 import type { ServerSettings } from '../config/settings.ts';
 import type { Streams } from '../config/streams.ts';
 import type { EngineError } from '../errors.ts';
-import type { LockPolicy } from '../image/image-lock.ts';
+import type { LockBounds, LockPolicy } from '../image/image-lock.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
+import { noSuchLsu } from '../vast/store-errors.ts';
 import { Aged, type Clock } from './aged.ts';
 import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
 import type { Cluster } from './cluster.ts';
@@ -12,6 +13,7 @@ import { CapacityWatch } from './events/capacity-watch.ts';
 import { ClusterEvents } from './events/cluster-events.ts';
 import type { EventLog } from './events/event-log.ts';
 import { Watch } from './events/watch.ts';
+import type { FoundKeys } from './found-keys.ts';
 import type { ImagePlace } from './images/open-image.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
 import { LsuLocks } from './lsu-locks.ts';
@@ -60,6 +62,8 @@ export interface StorageServerOptions {
   readonly cluster?: Cluster | undefined;
   /** Its credentials that are replaced on a schedule. */
   readonly rotations?: Rotations | undefined;
+  /** The keys of a server that was found by its name, which come with the first use of its data. */
+  readonly keys?: FoundKeys | undefined;
   /** How long a snapshot of an LSU is kept, milliseconds; undefined: none is taken. */
   readonly keepSnapshots?: ((lsu: string) => number | undefined) | undefined;
   /** Per cent of an LSU at which an event tells that it is nearly full. */
@@ -81,6 +85,7 @@ export class StorageServer {
   readonly locksImages: boolean;
   readonly #lockPolicy: (lsu: string) => LockPolicy | undefined;
   readonly #rotations: Rotations | undefined;
+  readonly #keys: FoundKeys | undefined;
   readonly #watches: Watch[];
   readonly #snapshots: SnapshotKeeper | undefined;
   readonly #lsus: Aged<readonly string[]>;
@@ -103,6 +108,7 @@ export class StorageServer {
     this.locksImages = options.locksImages ?? false;
     this.#lockPolicy = options.lockPolicy ?? (() => undefined);
     this.#rotations = rotations;
+    this.#keys = options.keys;
     this.#now = now;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
     const capacity = (lsu: string): Promise<Capacity> => this.capacity(lsu);
@@ -133,22 +139,28 @@ export class StorageServer {
     return this.#lsus.peek() ?? [];
   }
 
-  /** An LSU; one request when it is asked for first. Throws `not-found`. */
+  /** An LSU, for what is in it; one request when it is asked for first. Throws `not-found`. */
   async open(lsu: string): Promise<ObjectStore> {
-    return (await this.#lsu(lsu)).store;
+    return (await this.#withKeys(lsu)).store;
   }
 
-  /** The locks of an LSU's images. */
-  locks(lsu: string): Promise<LsuLocks> {
-    return this.#lsu(lsu).then(({ locks }) => locks);
+  /** How an LSU's images are locked when they are complete; undefined when they are not. */
+  async lockPolicy(lsu: string): Promise<LockPolicy | undefined> {
+    return (await this.#withKeys(lsu)).locks.policy;
   }
 
-  label(lsu: string): Promise<string> {
-    return this.#lsu(lsu).then(({ label }) => label.get());
+  /** How long locks of an LSU may be. For polls. */
+  async lockBounds(lsu: string): Promise<LockBounds | undefined> {
+    return (await this.#polled(lsu))?.locks.bounds();
+  }
+
+  /** For polls. */
+  async label(lsu: string): Promise<string> {
+    return (await this.#polled(lsu))?.label.get() ?? '';
   }
 
   async setLabel(lsu: string, label: string): Promise<void> {
-    const { store, label: aged } = await this.#lsu(lsu);
+    const { store, label: aged } = await this.#withKeys(lsu);
     await writeLabel(store, label);
     await aged.renew();
     await this.#lsuChanged(lsu, { label });
@@ -199,6 +211,18 @@ export class StorageServer {
     await this.storage.close();
   }
 
+  async #withKeys(lsu: string): Promise<Lsu> {
+    await this.#keys?.ensure();
+    return this.#lsu(lsu);
+  }
+
+  /** What a poll may know of an LSU: undefined while there are no keys to ask with. */
+  async #polled(lsu: string): Promise<Lsu | undefined> {
+    if (this.#keys === undefined || (await this.#keys.present())) return this.#lsu(lsu);
+    if ((await this.lsus()).includes(lsu)) return undefined;
+    throw noSuchLsu(lsu);
+  }
+
   async #lsu(lsu: string): Promise<Lsu> {
     if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
     await this.storage.verify?.(lsu);
@@ -229,7 +253,8 @@ export class StorageServer {
 
   async #listLsus(): Promise<readonly string[]> {
     const before = this.#lsus.peek();
-    const found = await this.storage.lsus();
+    const keys = this.#keys;
+    const found = keys === undefined || (await keys.present()) ? await this.storage.lsus() : await keys.buckets();
     // Told once the new list is known, so that whoever hears of an LSU finds it.
     if (before !== undefined) {
       for (const lsu of before) {

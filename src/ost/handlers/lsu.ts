@@ -19,8 +19,11 @@ export const lsuHandlers: Handlers<'LSU_LIST' | 'LSU_PROP' | 'LSU_LABEL'> = {
 
   LSU_PROP: async (session, { server: number, lsu }) => {
     const server = session.server(number);
-    const bounds = server.locks(lsu).then((locks) => locks.bounds());
-    const [label, capacity, worm] = await Promise.all([server.label(lsu), server.capacity(lsu), bounds]);
+    const [label, capacity, worm] = await Promise.all([
+      server.label(lsu),
+      server.capacity(lsu),
+      server.lockBounds(lsu),
+    ]);
     const { label: about } = server.settings;
     return {
       name: lsu,

@@ -45,7 +45,7 @@ export async function openWriter(
       resources: services.resources,
       journal: region.memory,
       creator: session.creatorOf(number),
-      lock: (await place.server.locks(place.lsu)).policy,
+      lock: await place.server.lockPolicy(place.lsu),
       signal: session.signal,
     };
     const handle = await begin(context, layout, tuning);

@@ -19,7 +19,8 @@ export const FULL_LSU = 'lsu-full';
 const IMAGE_DATA = /\/(fragment|held|tail)-/;
 const OUT_OF_SPACE = { status: 507, code: 'InsufficientCapacity' } as const;
 
-export type StoreKind = 'directory' | 'simulator';
+/** `none`: no section for a storage server at all. */
+export type StoreKind = 'directory' | 'simulator' | 'none';
 
 export interface ServedOptions {
   readonly kind?: StoreKind;
@@ -27,6 +28,8 @@ export interface ServedOptions {
   readonly performance?: string;
   /** Lines of `[engine]`. */
   readonly engine?: string;
+  /** Lines of `[general]`. */
+  readonly general?: string;
   /** Lines of `[metrics]`; default: off. */
   readonly metrics?: string;
   /** Puts something into the simulator's directory before it starts. */
@@ -61,7 +64,7 @@ export class Served {
   static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
     const served = new Served(mkdtempSync(join(tmpdir(), 'vost-served-')));
     t.teardown(() => rmSync(served.folder, { recursive: true }));
-    const store = options.kind === 'simulator' ? await served.#simulator(t, options) : served.#directory();
+    const store = await served.#store(t, options);
     writeFileSync(
       served.config,
       `
@@ -74,13 +77,19 @@ ${options.engine ?? ''}
 [metrics]
 ${options.metrics ?? 'listen = off'}
 ${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
-[server test]
+[general]
+${options.general ?? ''}
 ${store}
 ${options.lsus ?? ''}
 `,
     );
     t.teardown(() => served.kill());
     return served;
+  }
+
+  async #store(t: Test, options: ServedOptions): Promise<string> {
+    if (options.kind === 'none') return '';
+    return `[server test]\n${options.kind === 'simulator' ? await this.#simulator(t, options) : this.#directory()}`;
   }
 
   #directory(): string {
