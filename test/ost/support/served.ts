@@ -23,6 +23,8 @@ export type StoreKind = 'directory' | 'simulator';
 
 export interface ServedOptions {
   readonly kind?: StoreKind;
+  /** Lines of `[server test]` and what follows it, instead of a store that is made for it. */
+  readonly server?: string;
   /** Lines of `[performance]`. */
   readonly performance?: string;
   /** Lines of `[engine]`. */
@@ -59,7 +61,7 @@ export class Served {
   static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
     const served = new Served(mkdtempSync(join(tmpdir(), 'vost-served-')));
     t.teardown(() => rmSync(served.folder, { recursive: true }));
-    const store = options.kind === 'simulator' ? await served.#simulator(t, options) : served.#directory();
+    const store = options.server ?? (await served.#store(t, options));
     writeFileSync(
       served.config,
       `
@@ -78,6 +80,10 @@ ${store}
     );
     t.teardown(() => served.kill());
     return served;
+  }
+
+  async #store(t: Test, options: ServedOptions): Promise<string> {
+    return options.kind === 'simulator' ? this.#simulator(t, options) : this.#directory();
   }
 
   #directory(): string {
