@@ -26,9 +26,10 @@ const VMS_MS = 20_000;
 /** What comes back when a token has ended: how often in a storm at least. */
 const LOGINS = 2;
 const PART_BYTES = 5 * MIB;
+const SMALL_BYTES = 64 * 1024;
 const data = randomBytes(PART_BYTES + MIB / 2 + 3, 'cluster storm');
-/** Every fourth image is one of several parts; the others are there to be many. */
-const dataOf = (number: number): Buffer => (number % 4 === 0 ? data : data.subarray(0, MIB + number));
+/** Every eighth image is one of several parts; the others are there to be many. */
+const dataOf = (number: number): Buffer => (number % 8 === 0 ? data : data.subarray(0, SMALL_BYTES + number));
 /** One image begins in each period of the storm, and every fourth period another VIP fails. */
 const PERIOD_MS = 1000;
 const WAYS = ['refuse', 'reset', 'hang'] as const;
