@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { DEFAULT_EVENT_INTERVAL_MS } from '../config/engine-schema.ts';
 import type { ServerSettings } from '../config/settings.ts';
 import type { Streams } from '../config/streams.ts';
 import type { EngineError } from '../errors.ts';
@@ -30,7 +31,7 @@ const STALE_MS = 600_000;
 /** Capacity moves while images are written, and hosts look at it. */
 const CAPACITY_YOUNG_MS = 5_000;
 
-/** How often is looked for what hosts may want to hear of; the cluster's figures are as old as that anyway. */
+/** How often is looked whether an LSU fills up; the cluster's figures are as old as that anyway. */
 const WATCH_MS = 60_000;
 
 /** What CONFIG_SET may change, until the engine restarts. */
@@ -50,7 +51,7 @@ export interface StorageServerOptions {
   readonly id: string;
   /** `s3_credentials_file` is the file really used. */
   readonly settings: Pick<ServerSettings, 'store' | 'label'> &
-    Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water'>>;
+    Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water' | 'event_interval'>>;
   readonly storage: Storage;
   readonly events: EventLog;
   readonly tuning: Tuning;
@@ -116,7 +117,9 @@ export class StorageServer {
     this.#watches = [new Watch(() => space.look(), WATCH_MS)];
     if (cluster !== undefined) {
       const told = new ClusterEvents({ client: cluster.client, events, log, since: Date.now() });
-      this.#watches.push(new Watch((signal) => told.look(signal), WATCH_MS));
+      this.#watches.push(
+        new Watch((signal) => told.look(signal), settings.event_interval ?? DEFAULT_EVENT_INTERVAL_MS),
+      );
     }
     if (cluster !== undefined && keepSnapshots !== undefined) {
       this.#snapshots = new SnapshotKeeper({

@@ -7,6 +7,14 @@ import t from 'tap';
 const exec = promisify(execFile);
 const install = (root: string) => exec('deploy/install', [root]);
 
+t.test('the unit lets the engine leave no core dump', (t) => {
+  const unit = readFileSync('deploy/vast-ost.service', 'utf8');
+  t.match(unit, /^LimitCORE=0$/m);
+  t.match(unit, /^ExecStart=\/opt\/vast-ost\/bin\/vast-ost serve$/m);
+  t.match(unit, /^UMask=0027$/m);
+  t.end();
+});
+
 t.test('what is installed runs from where it is', async (t) => {
   const root = t.testdir({ store: { lsu: {} } });
   await install(root);

@@ -6,7 +6,7 @@ import { encodeManifest } from '../../src/image/manifest.ts';
 import { imagePrefix, MANIFEST } from '../../src/image/names.ts';
 import { EventLog } from '../../src/ost/events/event-log.ts';
 import { StorageServer } from '../../src/ost/storage-server.ts';
-import { IMAGE_FLAG } from '../../src/ost/wire/constants.ts';
+import { EVENT_TYPE, IMAGE_FLAG } from '../../src/ost/wire/constants.ts';
 import { UNKNOWN } from '../../src/ost/wire/kinds.ts';
 import { wireOfIdentity } from '../../src/ost/wire-identity.ts';
 import { MemoryStorage } from '../../src/vast/memory/storage.ts';
@@ -189,6 +189,27 @@ t.test('events have numbers that grow for ever', async (t) => {
   const left = get(2n, 60_000);
   await host.disconnect();
   await t.rejects(left, 'a wait ends with its connection');
+});
+
+t.test('events of every kind outlive the engine, and so do their numbers', async (t) => {
+  const path = join(t.testdir(), 'events.jsonl');
+  const log = pino({ level: 'silent' });
+  const before = await EventLog.open(path, log);
+  const types = Object.values(EVENT_TYPE);
+  for (const type of types) await before.append({ type, lsu: 'lsu', payload: `{"type":${type}}` });
+  t.strictSame(
+    before.read(0, 99).map(({ type }) => type),
+    types,
+  );
+  await before.close();
+  const after = await EventLog.open(path, log);
+  t.strictSame(
+    after.read(0, 99).map(({ sequence, type, payload }) => [sequence, type, payload]),
+    types.map((type, at) => [at + 1, type, `{"type":${type}}`]),
+  );
+  await after.append({ type: EVENT_TYPE.SERVER, lsu: '', payload: '' });
+  t.equal(after.latest, types.length + 1);
+  await after.close();
 });
 
 t.test('an LSU that comes or goes is an event; a failing poll is answered from memory', async (t) => {

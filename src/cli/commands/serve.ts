@@ -14,6 +14,7 @@ const STANDARD_ERROR = 2;
 /** `vast-ost serve`: the engine that NetBackup's processes talk to, until SIGTERM; a second one ends it at once. */
 export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
   const { log, reopen } = openLog(settings);
+  hideMemory(log);
   const metrics = await serveMetrics(settings, log);
   process.on('SIGHUP', reopen);
   const manager = new ServiceManager(bridge);
@@ -41,6 +42,12 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
     resources.slabs.close();
     process.off('SIGHUP', reopen);
   }
+}
+
+/** What is in memory, keys and tokens too, stays there unless an administrator raises the limit of core dumps. */
+function hideMemory(log: Logger): void {
+  if (process.report !== undefined) process.report.excludeEnv = true;
+  if (!bridge.forbidDumps()) log.warn('core dumps are on, and would hold keys and passwords: ulimit -c 0, LimitCORE=0');
 }
 
 /** JSON lines into the file of the configuration, opened anew on SIGHUP, else to standard error. */

@@ -114,9 +114,12 @@ export function refusalError(refusal: VmsRefusal, what: string): EngineError {
   });
 }
 
-/** New credentials were no better: the right is missing. */
+/** A 403 about the token itself, as the vendor's CSI driver knows it. */
+const TOKEN_ENDED = /token_not_valid|token (?:is|has) (?:invalid|expired)/i;
+
+/** New credentials were no better: the right is missing, unless the new token has ended as well. */
 export function stillForbidden(error: EngineError): EngineError {
-  if (error.details['httpStatus'] !== 403) return error;
+  if (error.details['httpStatus'] !== 403 || TOKEN_ENDED.test(error.message)) return error;
   return new EngineError(ACCESS.code, ACCESS.failure, error.message, {
     ...(ACCESS.advice === undefined ? {} : { advice: ACCESS.advice }),
     details: error.details,

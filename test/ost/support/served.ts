@@ -24,6 +24,8 @@ export type StoreKind = 'directory' | 'simulator' | 'none';
 
 export interface ServedOptions {
   readonly kind?: StoreKind;
+  /** Lines of `[server test]` and what follows it, instead of a store that is made for it. */
+  readonly server?: string;
   /** Lines of `[performance]`. */
   readonly performance?: string;
   /** Lines of `[engine]`. */
@@ -89,6 +91,7 @@ ${options.lsus ?? ''}
 
   async #store(t: Test, options: ServedOptions): Promise<string> {
     if (options.kind === 'none') return '';
+    if (options.server !== undefined) return `[server test]\n${options.server}`;
     return `[server test]\n${options.kind === 'simulator' ? await this.#simulator(t, options) : this.#directory()}`;
   }
 
