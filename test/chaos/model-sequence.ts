@@ -320,6 +320,5 @@ function refusalOf(kind: Job['kind'], image: ModelImage): string[] {
   if (kind === 'create') return ['exists'];
   if (image.state.state === 'absent') return ['not-found'];
   if (image.state.state === 'complete') return ['access'];
-  // A record that its writer replaces between the two requests that read it may look damaged, or gone.
-  return ['busy', 'integrity', 'not-found'];
+  return ['busy'];
 }
