@@ -35,7 +35,7 @@ export const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('abandon' as const), host }) },
   { weight: 5, arbitrary: fc.record({ op: fc.constant('read' as const), host, image, at: blocks, blocks }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('delete' as const), host, image }) },
-  { weight: 3, arbitrary: fc.record({ op: fc.constant('restart' as const), host, dies: fc.nat(25) }) },
+  { weight: 3, arbitrary: fc.record({ op: fc.constant('restart' as const), host, dies: fc.nat(60) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('lose host' as const), host }) },
 );
 export type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -171,7 +171,7 @@ class Run {
     try {
       await host.call(work);
     } catch (error) {
-      this.#excuse(nameOf(job), error, untoldOf(job));
+      this.#excuse(nameOf(job), error, []);
       await this.#lose(host, job);
     }
   }
@@ -191,7 +191,7 @@ class Run {
       this.#tally.closed += 1;
       if (job.slots.full.size > 0) throw new Error('a closed image holds slots');
     } catch (error) {
-      this.#excuse(nameOf(job), error, untoldOf(job));
+      this.#excuse(nameOf(job), error, []);
       image.may = [before, complete ? COMPLETE : pending(end)];
       await job.handle?.detach();
     }
@@ -205,7 +205,7 @@ class Run {
     try {
       await host.call(async () => (await host.handle(job))?.close('abandon', 0));
     } catch (error) {
-      this.#excuse(nameOf(job), error, untoldOf(job));
+      this.#excuse(nameOf(job), error, []);
       await job.handle?.detach();
     }
     // What kept nothing need not stay.
@@ -309,11 +309,6 @@ class Run {
 
 function nameOf({ kind, image }: Job): string {
   return `${kind} of ${image.name}`;
-}
-
-/** What is said of an image whose slots were given back for a failure that the engine did not live to tell. */
-function untoldOf({ untold }: Job): string[] {
-  return untold ? ['usage'] : [];
 }
 
 function refusalOf(kind: Job['kind'], image: ModelImage): string[] {

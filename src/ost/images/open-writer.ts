@@ -1,5 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import { journalMemory } from '../../image/journal-memory.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsToSend } from '../slot-plan.ts';
@@ -42,7 +43,7 @@ export async function openWriter(
     const context: HandleContext = {
       store,
       resources: services.resources,
-      journal: region.memory,
+      journal: journalMemory(region.memory),
       creator: session.creatorOf(number),
       lock: (await place.server.locks(place.lsu)).policy,
       signal: session.signal,
