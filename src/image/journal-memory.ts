@@ -1,3 +1,5 @@
+import type { Steps } from '../chaos/kill-switch.ts';
+
 /** Memory that survives this process, as a journal region needs it (docs/engine-protocol.md, section 5.1). */
 export interface JournalMemory {
   /** To read; hostile, and may change meanwhile. Writes go through the methods. */
@@ -21,14 +23,6 @@ export function journalMemory(bytes: Uint8Array): JournalMemory {
   };
 }
 
-/** Something that may end a process at any of its steps. */
-export interface Steps {
-  /** Nothing that happens has an effect any more. */
-  readonly dead: boolean;
-  /** A moment at which it may end; whether it did. */
-  step(where: string): boolean;
-}
-
 /** The memory, and each write to it is a few steps: of a process that dies amid one only the first half arrives. */
 export function steppedJournal(memory: JournalMemory, steps: Steps): JournalMemory {
   return {
@@ -37,19 +31,19 @@ export function steppedJournal(memory: JournalMemory, steps: Steps): JournalMemo
       if (steps.dead) return;
       const half = Math.floor(from.byteLength / 2);
       memory.set(from.subarray(0, half), at);
-      if (steps.step('amid journal-write')) return;
+      if (steps.step('amid:journal-write')) return;
       memory.set(from.subarray(half), at + half);
-      steps.step('after journal-write');
+      steps.step('after:journal-write');
     },
     publish: (at, value) => {
-      if (steps.dead || steps.step('before journal-publish')) return;
+      if (steps.dead || steps.step('before:journal-publish')) return;
       memory.publish(at, value);
-      steps.step('after journal-publish');
+      steps.step('after:journal-publish');
     },
     clear: () => {
-      if (steps.dead || steps.step('before journal-clear')) return;
+      if (steps.dead || steps.step('before:journal-clear')) return;
       memory.clear();
-      steps.step('after journal-clear');
+      steps.step('after:journal-clear');
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Steps } from '../../src/image/journal-memory.ts';
+import type { Steps } from '../../src/chaos/kill-switch.ts';
 import type { ObjectStore, Retention, Upload } from '../../src/vast/store.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
