@@ -33,6 +33,8 @@ export interface ServedOptions {
   readonly fill?: (dir: string) => Promise<void>;
   /** Lines of `[lsu test/lsu-worm]`, an LSU with object lock; simulator only. */
   readonly worm?: string;
+  /** Another engine's storage. */
+  readonly storageOf?: Served;
   /** Log into FOLDER/log instead of standard error. */
   readonly logFile?: boolean;
 }
@@ -48,6 +50,13 @@ export class Served {
   /** What the simulator was asked, oldest first. */
   readonly requests: string[] = [];
   child: ChildProcess | undefined;
+  /** When the last engine has ended and said all that it had to say. */
+  closed: Promise<unknown> = Promise.resolve();
+  /** The command line that serves; that of the sources unless another build is put here. */
+  main = MAIN;
+  /** Lines of `[server test]`, and whatever its storage needs beside them. */
+  #store = '';
+  #text = '';
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -59,10 +68,8 @@ export class Served {
   static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
     const served = new Served(mkdtempSync(join(tmpdir(), 'vost-served-')));
     t.teardown(() => rmSync(served.folder, { recursive: true }));
-    const store = options.kind === 'simulator' ? await served.#simulator(t, options) : served.#directory();
-    writeFileSync(
-      served.config,
-      `
+    served.#store = options.storageOf ? options.storageOf.#store : await served.#storage(t, options);
+    served.#text = `
 [performance]
 ${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
 [engine]
@@ -73,11 +80,20 @@ ${options.engine ?? ''}
 ${options.metrics ?? 'listen = off'}
 ${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
 [server test]
-${store}
-`,
-    );
+${served.#store}
+`;
+    served.chaos(undefined);
     t.teardown(() => served.kill());
     return served;
+  }
+
+  /** What the next engines meet: the setting of that name. */
+  chaos(text: string | undefined): void {
+    writeFileSync(this.config, `${text === undefined ? '' : `[general]\nchaos = ${text}`}${this.#text}`);
+  }
+
+  async #storage(t: Test, options: ServedOptions): Promise<string> {
+    return options.kind === 'simulator' ? this.#simulator(t, options) : this.#directory();
   }
 
   #directory(): string {
@@ -112,11 +128,12 @@ ${store}
 
   /** Start the engine; resolves when it can be connected to, rejects with what it said when it ends before. */
   async start(env: Record<string, string> = {}): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [MAIN, '--config', this.config, 'serve'], {
+    const child = spawn(process.execPath, [this.main, '--config', this.config, 'serve'], {
       env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.child = child;
+    this.closed = once(child, 'close');
     this.stderr = '';
     child.stderr?.on('data', (data: Buffer) => {
       this.stderr += data.toString();
