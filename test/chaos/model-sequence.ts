@@ -59,13 +59,22 @@ export class Tally {
   readonly faults: Record<string, number> = {};
 }
 
-/** Run a sequence of calls by two hosts; after each the LSU must be what the model says. */
-export async function runSequence(resources: Resources, { seed, steps }: Sequence, tally: Tally): Promise<void> {
-  const inner = await memoryLsu({ minPartBytes: 1 });
-  const run = new Run(inner, resources, seed, tally);
+/**
+ * Run a sequence of calls by two hosts; after each the LSU must be what the model says.
+ *
+ * @param inner an empty LSU; default: in memory.
+ */
+export async function runSequence(
+  resources: Resources,
+  { seed, steps }: Sequence,
+  tally: Tally,
+  inner?: ObjectStore,
+): Promise<void> {
+  const lsu = inner ?? (await memoryLsu({ minPartBytes: 1 }));
+  const run = new Run(lsu, resources, seed, tally);
   for (const one of steps) {
     await run.step(one);
-    await compare(inner, run.images, resources);
+    await compare(lsu, run.images, resources);
   }
   await run.finish();
   if (resources.budget.used !== 0) throw new Error(`${resources.budget.used} bytes of memory are held`);
