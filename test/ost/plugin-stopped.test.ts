@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import { listImages } from '../../src/image/catalog.ts';
 import { FileStorage } from '../../src/vast/nfs/storage.ts';
 import { limitMemory } from './support/memory-limit.ts';
-import { OST_HOST } from './support/ost-host.ts';
+import { OST_HOST, ostHost } from './support/ost-host.ts';
 import { Served } from './support/served.ts';
 import { SlowJob } from './support/slow-job.ts';
 
@@ -82,3 +82,24 @@ t.test('an engine that the kernel kills for its memory', async (t) => {
   t.equal(code, 0, said);
   t.ok(await job.restored(), 'bit for bit');
 });
+
+t.test(
+  'an engine that does not come back in time: the job fails by an STS number, and leaves what can be deleted',
+  async (t) => {
+    const served = await Served.prepare(t);
+    await served.start();
+    const job = new SlowJob(served, 'reconnect_patience_ms = 300');
+    await job.halfway();
+    await served.kill();
+    const { code, said } = await job.finish();
+    t.equal(code, 1, said);
+    t.match(said, /20600(12|19)/, 'STS_EAGAIN or STS_ESOCK');
+    t.match(job.log, /giving up/);
+    await served.start();
+    const { said: listed } = await ostHost(served, ['list', '--lsu', 'lsu-1', '--pending']);
+    t.match(listed, /slow/);
+    const deleted = await ostHost(served, ['delete', ...job.image]);
+    t.equal(deleted.code, 0, deleted.said);
+    t.notMatch((await ostHost(served, ['list', '--lsu', 'lsu-1', '--pending'])).said, /slow/);
+  },
+);
