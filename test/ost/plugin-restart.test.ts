@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import t from 'tap';
 import { checkKilled } from './support/killed-job.ts';
-import { OST_HOST } from './support/ost-host.ts';
+import { OST_HOST, ostHost } from './support/ost-host.ts';
+import { FULL_LSU, Served } from './support/served.ts';
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
 t.setTimeout(240_000);
@@ -22,3 +23,21 @@ t.test('an S3 endpoint: the same', async (t) => {
   ];
   await checkKilled(t, { kind: 'simulator', compression: 'none' }, { writing, reading: ['before:read:index'] });
 });
+
+t.test(
+  'an engine that fails a job and dies before it says so: the host hears the cause from the next one',
+  async (t) => {
+    const served = await Served.prepare(t, { kind: 'simulator' });
+    // Out of space; it dies when it has given the slots back and lets go of the image.
+    served.chaos('1,kill-at=before:put:pending#2');
+    await served.start();
+    const backup = ostHost(served, ['backup', '--lsu', FULL_LSU, '--image', 'full', '--generate', '3M']);
+    await served.closed;
+    t.match(served.stderr, /planned kill/);
+    served.chaos(undefined);
+    await served.start();
+    const { code, said } = await backup;
+    t.equal(code, 1, said);
+    t.match(said, /2060902/, 'STS_ENOSPC');
+  },
+);
