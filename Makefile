@@ -3,6 +3,7 @@
 #   make test     all tests                     make bench  measure (minutes)
 #   make test-real  the stores against other people's servers: Ceph, moto, NFS (docs/testing.md)
 #   make soak     10,000 sequences of calls under faults, against a model (docs/testing.md)
+#   make restarts  engines killed under running jobs (docs/testing.md)
 #   make lint     formatter, linter, types      make clean  remove what was built
 #   make install  into /opt/vast-ost, with the plugin; DESTDIR, PREFIX and PLUGIN_DIR say where else
 SHELL := /bin/bash
@@ -18,7 +19,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin lint demo bench install clean
+.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin restarts lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -64,6 +65,10 @@ soak-plugin: build plugin-programs
 # Another seed every time; SEED=n runs one again, SEQUENCES=n says how many.
 soak: build/.node_modules build/bridge.node
 	node test/soak/model.ts
+
+# Real engines that die at every kind of step and at random ones, under running jobs; many minutes. SEED=n, JOBS=n.
+restarts: build plugin-programs
+	node test/soak/restarts.ts
 
 test: build build/.tap build/ost-client.node addon-test plugin-checked plugin-programs
 	./test/run $(JOBS)

@@ -18,7 +18,7 @@ import { ImageIndex } from './image-index.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest, type MetaRecord } from './manifest.ts';
 import { readMeta } from './meta-blobs.ts';
 import { fragmentName, imagePrefix, MANIFEST } from './names.ts';
-import { readObject } from './read-object.ts';
+import { readRecord } from './read-record.ts';
 import { verifiedIndex } from './verified-index.ts';
 
 export interface ReadOptions {
@@ -69,7 +69,7 @@ export class ImageReader {
     signal?: AbortSignal,
   ): Promise<ImageReader> {
     const key = `${imagePrefix(imageId)}${MANIFEST}`;
-    const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
+    const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
     return ImageReader.of(store, resources, imageId, manifest);
   }
 

@@ -7,6 +7,7 @@ import { collectGarbage } from '../../src/image/collect-garbage.ts';
 import { deleteImage } from '../../src/image/delete-image.ts';
 import { imageIdOf } from '../../src/image/identity.ts';
 import type { WriteHandle } from '../../src/image/image-backend.ts';
+import { journalMemory } from '../../src/image/journal-memory.ts';
 import { attachWriteHandle, createWriteHandle, reopenWriteHandle } from '../../src/image/open-write-handle.ts';
 import type { ObjectStore, Upload } from '../../src/vast/store.ts';
 import { refusal } from '../support/refusal.ts';
@@ -300,7 +301,7 @@ t.test('an abort by signal, or a detach, leaves everything to an attach, even in
     const resources = testResources(t);
     const { store, inner, entered } = await blockedStore(t);
     const controller = new AbortController();
-    const journal = new Uint8Array(64 * 1024);
+    const journal = journalMemory(new Uint8Array(64 * 1024));
     const slots = new Slots(4);
     const handle = await createWriteHandle(
       context(store, resources, { journal, signal: controller.signal }),

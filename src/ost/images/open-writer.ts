@@ -1,6 +1,8 @@
+import { killSwitchOf } from '../../chaos/store-rates.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import { journalMemory, steppedJournal } from '../../image/journal-memory.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsToSend } from '../slot-plan.ts';
@@ -40,10 +42,12 @@ export async function openWriter(
     endUsage = services.usage.begin(place.place, 'write');
     const store = await place.server.open(place.lsu);
     const { layout, tuning, window } = plansOf(session, place, store);
+    const memory = journalMemory(region.memory);
+    const kills = killSwitchOf(services.settings.general.chaos);
     const context: HandleContext = {
       store,
       resources: services.resources,
-      journal: region.memory,
+      journal: kills === undefined ? memory : steppedJournal(memory, kills),
       creator: session.creatorOf(number),
       lock: await place.server.lockPolicy(place.lsu),
       signal: session.signal,

@@ -40,6 +40,8 @@ export interface ServedOptions {
   readonly worm?: string;
   /** Further sections `[lsu test/…]`. */
   readonly lsus?: string;
+  /** Another engine's storage. */
+  readonly storageOf?: Served;
   /** Log into FOLDER/log instead of standard error. */
   readonly logFile?: boolean;
 }
@@ -55,6 +57,14 @@ export class Served {
   /** What the simulator was asked, oldest first. */
   readonly requests: string[] = [];
   child: ChildProcess | undefined;
+  /** When the last engine has ended and said all that it had to say. */
+  closed: Promise<unknown> = Promise.resolve();
+  /** The command line that serves; that of the sources unless another build is put here. */
+  main = MAIN;
+  /** Lines of `[server test]`, and whatever its storage needs beside them. */
+  #store = '';
+  #general = '';
+  #text = '';
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -66,10 +76,9 @@ export class Served {
   static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
     const served = new Served(mkdtempSync(join(tmpdir(), 'vost-served-')));
     t.teardown(() => rmSync(served.folder, { recursive: true }));
-    const store = await served.#store(t, options);
-    writeFileSync(
-      served.config,
-      `
+    served.#store = options.storageOf ? options.storageOf.#store : await served.#storage(t, options);
+    served.#general = options.general ?? '';
+    served.#text = `
 [performance]
 ${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
 [engine]
@@ -79,17 +88,21 @@ ${options.engine ?? ''}
 [metrics]
 ${options.metrics ?? 'listen = off'}
 ${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
-[general]
-${options.general ?? ''}
-${store}
+${served.#store}
 ${options.lsus ?? ''}
-`,
-    );
+`;
+    served.chaos(undefined);
     t.teardown(() => served.kill());
     return served;
   }
 
-  async #store(t: Test, options: ServedOptions): Promise<string> {
+  /** What the next engines meet: the setting of that name. */
+  chaos(text: string | undefined): void {
+    const chaos = text === undefined ? '' : `chaos = ${text}`;
+    writeFileSync(this.config, `[general]\n${this.#general}\n${chaos}${this.#text}`);
+  }
+
+  async #storage(t: Test, options: ServedOptions): Promise<string> {
     if (options.kind === 'none') return '';
     if (options.server !== undefined) return `[server test]\n${options.server}`;
     return `[server test]\n${options.kind === 'simulator' ? await this.#simulator(t, options) : this.#directory()}`;
@@ -127,11 +140,12 @@ ${options.lsus ?? ''}
 
   /** Start the engine; resolves when it can be connected to, rejects with what it said when it ends before. */
   async start(env: Record<string, string> = {}): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [MAIN, '--config', this.config, 'serve'], {
+    const child = spawn(process.execPath, [this.main, '--config', this.config, 'serve'], {
       env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.child = child;
+    this.closed = once(child, 'close');
     this.stderr = '';
     child.stderr?.on('data', (data: Buffer) => {
       this.stderr += data.toString();
