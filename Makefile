@@ -18,7 +18,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin lint demo bench install clean
+.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin reliability lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -56,6 +56,10 @@ plugin-safety: build plugin-checked
 # The tables of the metrics, from their definitions.
 docs/metrics.md: src/metrics/definitions.ts test/metrics/reference.ts | build/.node_modules
 	node test/metrics/write-reference.ts $@
+
+# What the tests promise, from their sources, and how they ended when they ran last.
+reliability: build/.node_modules
+	node test/reliability/write-page.ts docs/reliability.md
 
 # Handle churn and mixed reads for minutes; the tests have a short one.
 soak-plugin: build plugin-programs
