@@ -66,7 +66,7 @@ const changes = POINTS.filter(({ name }) => name !== 'looking for the image');
 const ROWS: readonly Row[] = [
   {
     name: '1 SlowDown, then ok',
-    says: (t) =>
+    says: () =>
       promise({
         row: '1',
         promise: 'A backup goes on over requests that were turned away',
@@ -78,7 +78,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '2 SlowDown for a minute',
-    says: (t) =>
+    says: () =>
       promise({
         row: '2',
         promise: 'A backup outlasts a minute of an overloaded server',
@@ -91,7 +91,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '2 SlowDown for ever',
-    says: (t) =>
+    says: () =>
       promise({
         row: '2',
         promise: 'Whoever stays overloaded fails the backup after its time, without a visible image',
@@ -104,7 +104,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '3 the connection breaks amid the body',
-    says: (t) =>
+    says: () =>
       promise({
         row: '3',
         promise: 'Bytes that were cut off are sent again',
@@ -117,7 +117,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '4 done, the answer lost',
-    says: (t) =>
+    says: () =>
       promise({
         row: '4',
         promise: 'What was done but not answered is neither lost nor done twice',
@@ -130,7 +130,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '4 done, every answer lost',
-    says: (t) =>
+    says: () =>
       promise({
         row: '4',
         promise: 'Without a single answer the failure is told and gc finds all of it',
@@ -143,7 +143,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '5 a slow server',
-    says: (t) =>
+    says: () =>
       promise({
         row: '5',
         promise: 'A slow server makes a backup slow, nothing else',
@@ -155,7 +155,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '11 ExpiredToken, then refreshed',
-    says: (t) =>
+    says: () =>
       promise({
         row: '11',
         promise: 'Credentials that expire in mid-backup are taken anew',
@@ -168,7 +168,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '11 ExpiredToken that stays',
-    says: (t) =>
+    says: () =>
       promise({
         row: '11',
         promise: 'Credentials that stay refused fail the backup as such',
@@ -181,7 +181,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '11 AccessDenied',
-    says: (t) =>
+    says: () =>
       promise({ row: '11', promise: 'What access forbids fails at once as such', fault: 'error access: each step' }),
     effect: { kind: 'error', failure: 'access' },
     counts: [1, ALWAYS],
@@ -189,7 +189,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '14 no space',
-    says: (t) =>
+    says: () =>
       promise({
         row: '14',
         promise: 'A full storage fails the backup as full, leaves no image and holds nothing',
@@ -201,7 +201,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '14 EIO',
-    says: (t) =>
+    says: () =>
       promise({
         row: '14',
         promise: 'A broken storage fails the backup, leaves no image and holds nothing',
@@ -213,7 +213,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '8 BadDigest, then ok',
-    says: (t) =>
+    says: () =>
       promise({
         row: '8',
         promise: 'A body that arrived damaged is sent again',
@@ -225,7 +225,7 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '8 BadDigest always',
-    says: (t) =>
+    says: () =>
       promise({
         row: '8',
         promise: 'A body that always arrives damaged fails the backup as damaged',

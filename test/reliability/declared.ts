@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type PromiseMade, TOPICS } from '../support/promise.ts';
+import { type PromiseMade, TOPICS } from './promise-made.ts';
 
 /** A promise and the test file that makes it, from the root of the repository. */
 export interface Declared extends PromiseMade {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PromiseResult } from '../support/promise.ts';
 import type { Declared } from './declared.ts';
+import type { PromiseResult } from './promise-made.ts';
 
 /** Everything behind it is made by `make reliability`. */
 export const MARKER = '<!-- made by `make reliability`; what is changed here is lost -->\n';

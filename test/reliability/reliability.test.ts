@@ -1,16 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
-import { RESULTS } from '../support/promise.ts';
 import { declarationsIn, declaredPromises } from './declared.ts';
 import { MARKER, resultsOf, tables, withoutResults } from './page.ts';
+import { RESULTS, ROOT } from './promise-made.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const declared = declaredPromises(root);
+const declared = declaredPromises(ROOT);
 
 t.test('docs/reliability.md has the promises that the tests make', async (t) => {
-  const [, made = ''] = readFileSync(`${root}docs/reliability.md`, 'utf8').split(`${MARKER}\n`);
+  const [, made = ''] = readFileSync(`${ROOT}docs/reliability.md`, 'utf8').split(`${MARKER}\n`);
   t.strictSame(
     withoutResults(made),
     withoutResults(tables(declared, new Map())),
@@ -70,7 +68,7 @@ t.test('how a test ended is noted, however it ended', async (t) => {
     ['hang', 'failed'],
   ] as const) {
     rmSync(file, { force: true });
-    spawnSync(process.execPath, [`${root}test/reliability/outcomes.ts`, how], { stdio: 'ignore' });
+    spawnSync(process.execPath, [`${ROOT}test/reliability/outcomes.ts`, how], { stdio: 'ignore' });
     t.match(JSON.parse(readFileSync(file, 'utf8')), [{ row: '1', promise: 'a', fault: 'none', outcome }], how);
   }
 });

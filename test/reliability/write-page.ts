@@ -1,14 +1,12 @@
 /** `make reliability`: puts what the tests promise, and how they ended, into the page whose path is the argument. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { RESULTS } from '../support/promise.ts';
 import { declaredPromises } from './declared.ts';
 import { MARKER, resultsIn, resultsOf, tables } from './page.ts';
+import { RESULTS, ROOT } from './promise-made.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
 const [, , path = ''] = process.argv;
 const page = readFileSync(path, 'utf8');
 const end = page.indexOf(MARKER);
 if (end < 0) throw new Error(`${path} has no marker`);
 const results = new Map([...resultsOf(page), ...resultsIn(RESULTS)]);
-writeFileSync(path, `${page.slice(0, end)}${MARKER}\n${tables(declaredPromises(root), results)}`);
+writeFileSync(path, `${page.slice(0, end)}${MARKER}\n${tables(declaredPromises(ROOT), results)}`);
