@@ -18,6 +18,7 @@ import type { RetrierOptions } from '../../src/vast/retry.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
 import { context, feed, layout, Slots } from '../image/handle-support.ts';
 import { identity, keysOf, MIB, memoryLsu, randomBytes, readImage, testResources } from '../image/support.ts';
+import { orphans } from '../support/orphans.ts';
 import { promise } from '../support/promise.ts';
 
 // What a server can do wrong × where in a backup × how often. Every row is run twice, to see that its seed decides everything.
@@ -267,6 +268,7 @@ async function backUp(t: Test, store: ObjectStore): Promise<unknown> {
 /** Nothing of a backup is left but what gc names, and the image can be written (again) and read. */
 async function leavesNoTrace(t: Test, inner: ObjectStore, plan: StorePlan, error: unknown): Promise<void> {
   const resources = testResources(t);
+  t.same(await orphans(inner), [], 'what is left is of an image, or gc names it');
   const images = [];
   for await (const entry of listImages(inner)) images.push(entry.state);
   const visible = images.includes('complete');

@@ -9,6 +9,7 @@ import { verifyImage } from '../../src/image/verify-image.ts';
 import type { Resources } from '../../src/pipeline/resources.ts';
 import { MemoryStorage } from '../../src/vast/memory/storage.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { context, feed, layout, Slots } from './handle-support.ts';
@@ -195,6 +196,33 @@ t.test('missing and cut-off objects come back; a good image stays untouched', as
   t.strictSame(states(healed, 'healed'), ['index', 'fragment-000001', 'meta-3', 'image.meta']);
   await verify(both, one, imageId);
 });
+
+t.test(
+  'a fragment that is longer or shorter than the manifest says is told by every verification, and healed',
+  async (t) => {
+    promise({
+      row: 'integrity',
+      promise: 'Fragments of another size than the manifest says are told, also where no chunk of them is read',
+      fault: 'at rest: a fragment cut by one byte, longer by one, gone; verify of a subset without it',
+    });
+    const both = await pair(t);
+    const { resources, one, two, imageId } = both;
+    const key = `${imagePrefix(imageId)}fragment-000001`;
+    const whole = await objectBytes(one, key);
+    for (const wrong of [whole.subarray(0, -1), Buffer.concat([whole, Buffer.from('x')]), undefined]) {
+      if (wrong) await one.put(key, [wrong]);
+      else await one.delete([key]);
+      const reader = await ImageReader.open(one, resources, imageId);
+      await t.rejects(
+        verifyImage(reader, { readAhead: 2, subset: () => false }),
+        refusal('integrity', { code: 'VOST_STORED_SIZE', message: /image one\/image_.*fragment-000001/ }),
+      );
+      const healed = await repairImage({ store: one, imageId }, { store: two, imageId }, resources, { readAhead: 2 });
+      t.strictSame(states(healed, 'healed'), ['fragment-000001']);
+      await verify(both, one, imageId);
+    }
+  },
+);
 
 t.test('two copies with different damage make a whole one', async (t) => {
   const both = await pair(t);
