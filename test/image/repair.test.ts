@@ -121,6 +121,11 @@ const FLIPS: readonly Flip[] = [
 
 for (const { what, object, at, compress = false, code, message, details = {} } of FLIPS) {
   t.test(`a bit flipped at rest in ${what} is told, and healed from a copy`, async (t) => {
+    promise({
+      row: 'integrity',
+      promise: 'A bit that flips at rest is told with its image and place, and healed from a copy',
+      fault: 'one bit of a fragment, a compressed frame, the index (magic, page, footer), a blob, the manifest',
+    });
     const both = await pair(t, compress);
     const { resources, one, two, imageId } = both;
     const before = await snapshotOf(one);
@@ -152,6 +157,11 @@ for (const { what, object, at, compress = false, code, message, details = {} } o
 }
 
 t.test('a number of the manifest that still makes sense is proven wrong by the index', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'A manifest that still makes sense but lies is proven wrong by the index, and healed',
+    fault: 'checksum, version, stage, size of the manifest changed',
+  });
   const both = await pair(t);
   const { resources, one, two, imageId } = both;
   const key = `${imagePrefix(imageId)}image.meta`;
@@ -225,6 +235,11 @@ t.test(
 );
 
 t.test('two copies with different damage make a whole one', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'Copies that are damaged in different places make a whole one',
+    fault: 'bits flipped in both copies',
+  });
   const both = await pair(t);
   const { resources, one, two, imageId } = both;
   const key = `${imagePrefix(imageId)}fragment-000001`;
@@ -236,6 +251,11 @@ t.test('two copies with different damage make a whole one', async (t) => {
 });
 
 t.test('what no copy has stays as it is, and is told', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'What no copy has is told and left as it is; an image that is not whole gets no manifest',
+    fault: 'the same chunk and blob damaged in both copies',
+  });
   const both = await pair(t);
   const { resources, one, two, imageId } = both;
   const prefix = imagePrefix(imageId);
@@ -277,6 +297,11 @@ t.test('another image, an unfinished one, none at all', async (t) => {
 });
 
 t.test('an image that changes while it is repaired is left alone', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'A repair gives way to whoever changes the image meanwhile',
+    fault: 'the manifest vanishes amid a repair',
+  });
   const both = await pair(t);
   const { resources, one, two, imageId } = both;
   const key = `${imagePrefix(imageId)}fragment-000001`;
