@@ -65,7 +65,7 @@ reliability: build/.node_modules
 soak-plugin: build plugin-programs
 	node test/soak/plugin.ts
 
-# Another seed every time; SEED=n runs one again, SEQUENCES=n says how many.
+# In batches, each by its seed; goes on where the last run stopped. SEED=n runs a batch again, SEQUENCES=n says how many in all.
 soak: build/.node_modules build/bridge.node
 	node test/soak/model.ts
 

@@ -6,6 +6,10 @@ import type { PromiseResult } from './promise-made.ts';
 /** Everything behind it is made by `make reliability`. */
 export const MARKER = '<!-- made by `make reliability`; what is changed here is lost -->\n';
 
+/** Between the tables and what `make soak` found. */
+export const SOAK =
+  '\n## Soak\n\nRandom calls of two hosts under random faults and deaths of engines, against a model (`make soak`, [testing.md](testing.md)).\n\n';
+
 /** What each row of the matrix is about. */
 const MATRIX = [
   'One part is answered 500 or 503, then well',
