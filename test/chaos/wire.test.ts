@@ -192,3 +192,27 @@ t.test('a bit that flips on the way to the server, over http without any protect
     t.match(error, { message: /the bytes from offset [0-9]+ on \(chunk [0-9]+, leaf 0\)/ });
   }
 });
+
+t.test('a bit that flips on the way back', async (t) => {
+  promise({
+    row: '8',
+    promise:
+      'Over http a restore ends at a damaged byte, with image, offset and leaf, and is right when run again; over TLS the bytes are read again at once',
+    fault: 'proxy before S3: one bit of the image flips while it is read, http and https',
+  });
+  for (const scheme of ['http', 'https'] as const) {
+    const wire = await Wire.start(t, scheme);
+    const imageId = await backUp(wire.clean);
+    const after = await before(wire, 'down', (store) => readImage(store, resources, imageId));
+    const effect: ProxyEffect = { kind: 'flip', direction: 'down', at: [2 * MIB, 3 * MIB] };
+    const line = await wire.line(1, [{ after, count: 1, effect }], ONE);
+    const result = await readImage(line.store, resources, imageId).catch((error: unknown) => error);
+    line.plan.verifyAllHit();
+    if (scheme === 'https') t.ok(DATA.equals(result as Buffer));
+    else {
+      t.match(result, { failure: 'integrity', code: 'VOST_CORRUPT', details: { image: imageId, leaf: 0 } });
+      t.ok((await readImage(line.store, resources, imageId)).equals(DATA), 'it is not the image that is damaged');
+    }
+    await line.close();
+  }
+});

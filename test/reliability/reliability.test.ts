@@ -16,6 +16,11 @@ t.test('docs/reliability.md has the promises that the tests make', async (t) => 
   );
 });
 
+t.test('every row of the matrix is tested', async (t) => {
+  const rows = new Set<string>(declared.map(({ row }) => row));
+  for (let row = 1; row <= 20; row += 1) t.ok(rows.has(`${row}`), `row ${row}`);
+});
+
 t.test('no two promises are the same', async (t) => {
   const keys = declared.map(({ row, promise, fault }) => `${row}: ${promise} (${fault})`);
   t.strictSame(

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -27,26 +27,18 @@ interface Outcome {
   readonly held: number;
 }
 
-/** A process whose file operations below `root` fail as it is told. */
-function faultyProcess(
-  dir: string,
-  root: string,
-): { backUp(lsu: string, fault: string): Promise<Outcome & { hits: number }>; end(): Promise<void> } {
+/** Build what lets file operations fail; the environment of a process whose operations below `root` do. */
+function preload(dir: string, root: string, faults: string): NodeJS.ProcessEnv {
   const shim = `${dir}/faulty.so`;
-  execFileSync('cc', [
-    '-std=c11',
-    '-Wall',
-    '-Wextra',
-    '-Werror',
-    '-shared',
-    '-fPIC',
-    '-o',
-    shim,
-    path('faulty-files.c'),
-    '-ldl',
-  ]);
+  const flags = ['-std=c11', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC'];
+  execFileSync('cc', [...flags, '-o', shim, path('faulty-files.c'), '-ldl']);
+  return { ...process.env, LD_PRELOAD: shim, VOST_FILE_FAULTS: faults, VOST_FILE_PREFIX: root };
+}
+
+/** A process whose file operations below `root` fail as it is told. */
+function faultyProcess(dir: string, root: string) {
   const faults = `${dir}/faults`;
-  const env = { ...process.env, LD_PRELOAD: shim, VOST_FILE_FAULTS: faults, VOST_FILE_PREFIX: root };
+  const env = preload(dir, root, faults);
   const child = spawn(process.execPath, [path('faulty-child.ts'), root, faults], {
     env,
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -54,14 +46,14 @@ function faultyProcess(
   t.teardown(() => child.kill('SIGKILL'));
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   return {
-    backUp: async (lsu, fault) => {
+    backUp: async (lsu: string, fault: string): Promise<Outcome & { hits: number }> => {
       rmSync(`${faults}.hits`, { force: true });
       child.stdin.write(`${JSON.stringify({ lsu, fault })}\n`);
       const { value = '{}' } = await lines.next();
       const hits = existsSync(`${faults}.hits`) ? statSync(`${faults}.hits`).size : 0;
       return { ...(JSON.parse(String(value)) as Outcome), hits };
     },
-    end: async () => {
+    end: async (): Promise<void> => {
       child.stdin.end();
       await once(child, 'exit');
     },
@@ -82,7 +74,11 @@ t.test('every write, flush and rename of a backup fails in turn', async (t) => {
     fault: 'EIO, ESTALE at the n-th write, fsync or rename of a backup, once or for ever, for every n',
   });
   const dir = tempDir();
-  const root = `${dir}/folder`;
+  // Thousands of flushes: what a disk needs for them is not the matter here.
+  const memory = existsSync('/dev/shm') ? mkdtempSync('/dev/shm/vost-faults-') : dir;
+  t.teardown(() => rmSync(memory, { recursive: true, force: true }));
+  const root = `${memory}/folder`;
+  mkdirSync(root, { recursive: true });
   const faulty = faultyProcess(dir, root);
   const storage = new FileStorage(root);
   t.teardown(() => storage.close());
@@ -130,4 +126,25 @@ t.test('every write, flush and rename of a backup fails in turn', async (t) => {
     t.ok((tally[kind] ?? 0) > 0, kind);
   t.ok((tally['in doubt'] ?? 0) <= 5, 'once for each kind of failure');
   await faulty.end();
+});
+
+t.test('a mount that hangs holds up its own images only', async (t) => {
+  promise({
+    row: '15',
+    promise: 'Images on a mount that hangs wait until it is back and end well; those of other storages go on meanwhile',
+    fault:
+      'every fsync of eight backups into one directory hangs, a ninth goes elsewhere (128 threads, as bin/vast-ost has)',
+  });
+  const dir = tempDir();
+  for (const folder of ['hangs/lsu', 'well/lsu']) mkdirSync(`${dir}/${folder}`, { recursive: true });
+  const faults = `${dir}/faults`;
+  const size = /UV_THREADPOOL_SIZE:-([0-9]+)/.exec(readFileSync(path('../../../bin/vast-ost'), 'utf8'))?.[1];
+  const env = { ...preload(dir, `${dir}/hangs`, faults), UV_THREADPOOL_SIZE: size };
+  const child = spawn(process.execPath, [path('hang-child.ts'), dir, faults], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const lines = await Array.fromAsync(createInterface(child.stdout));
+  t.same(lines, ['8 hang', 'well: complete', 'hangs: 8 complete']);
 });

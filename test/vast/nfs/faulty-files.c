@@ -1,7 +1,7 @@
 /*
  * Preloaded into a process, lets its file operations fail: fault.test.ts. What fails is read from the file named by VOST_FILE_FAULTS, anew
  * for every operation: "OP ERRNO FROM COUNT" fails the FROM-th (from 1) to FROM+COUNT-1-th of `write`, `sync` or `rename` since the text
- * changed, with that number. Only paths with the prefix VOST_FILE_PREFIX count. Each failure appends a byte to the file's name + ".hits".
+ * changed, with that number; -1 holds them up until the text changes, as a server that hangs does. Only paths with the prefix VOST_FILE_PREFIX count. Each failure appends a byte to the file's name + ".hits".
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -38,6 +38,15 @@ static void note(const char *file) {
   close(fd);
 }
 
+/* As long as the plan stays what it is. */
+static void hang(const char *file, const char *plan) {
+  char text[sizeof last];
+  do {
+    usleep(20000);
+    if (!read_plan(file, text, sizeof text)) return;
+  } while (strcmp(text, plan) == 0);
+}
+
 /* The number to fail with, 0 to go on. */
 static int fault(const char *op, const char *path) {
   const char *file = getenv("VOST_FILE_FAULTS"), *prefix = getenv("VOST_FILE_PREFIX");
@@ -60,7 +69,9 @@ static int fault(const char *op, const char *path) {
     }
   }
   pthread_mutex_unlock(&lock);
-  return number;
+  if (number >= 0) return number;
+  hang(file, text);
+  return 0;
 }
 
 static int fault_of(const char *op, int fd) {
