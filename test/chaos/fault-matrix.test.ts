@@ -384,7 +384,7 @@ t.test('9 a bit that changes between hash and store is found by the reader, and 
 t.test('8 a bit that changes while it is read is never taken for the image', async (t) => {
   promise({
     row: '8',
-    promise: 'A restore never gives wrong bytes: it reads them again or says so',
+    promise: 'A restore never gives wrong bytes: it says so',
     fault: 'corrupt: one bit of what is read of fragment, index, manifest, once and always',
   });
   const inner = await memoryLsu({ minPartBytes: 1 });
