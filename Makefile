@@ -19,7 +19,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin restarts lint demo bench install clean
+.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin restarts reliability lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -58,11 +58,15 @@ plugin-safety: build plugin-checked
 docs/metrics.md: src/metrics/definitions.ts test/metrics/reference.ts | build/.node_modules
 	node test/metrics/write-reference.ts $@
 
+# What the tests promise, from their sources, and how they ended when they ran last.
+reliability: build/.node_modules
+	node test/reliability/write-page.ts docs/reliability.md
+
 # Handle churn and mixed reads for minutes; the tests have a short one.
 soak-plugin: build plugin-programs
 	node test/soak/plugin.ts
 
-# Another seed every time; SEED=n runs one again, SEQUENCES=n says how many.
+# In batches, each by its seed; goes on where the last run stopped. SEED=n runs a batch again, SEQUENCES=n says how many in all.
 soak: build/.node_modules build/bridge.node
 	node test/soak/model.ts
 

@@ -112,6 +112,16 @@ export class ImageReader {
     }
   }
 
+  /** Compare a fragment's size in storage with the manifest. Throws `integrity` (VOST_STORED_SIZE), also when it is gone. */
+  async checkFragment({ name, size }: Manifest['fragments'][number], signal?: AbortSignal): Promise<void> {
+    const key = `${this.#prefix}${name}`;
+    const found = await this.#store.head(key, { signal });
+    if (found?.size === size) return;
+    const has = found === undefined ? 'does not exist' : `has ${found.size} bytes where the manifest says ${size}`;
+    const message = `${this.#store.lsu}/${key} ${has}`;
+    throw this.named(new EngineError('VOST_STORED_SIZE', 'integrity', message, { details: { fragment: name, size } }));
+  }
+
   /** Compare a blob of the host with its digest. Throws as {@link checkIndex}. */
   async checkMeta(meta: MetaRecord, signal?: AbortSignal): Promise<void> {
     try {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { ATTACH_SLOT, OPEN_MODE } from '../../src/ost/wire/constants.ts';
 import type { Notice } from '../../src/ost/wire/messages.ts';
+import { promise } from '../support/promise.ts';
 import { Host, imageId, refuses } from './support/host.ts';
 import { readIfThere, Served, type StoreKind } from './support/served.ts';
 
@@ -31,6 +32,11 @@ const cases: { kind: StoreKind; chunk: number; compression: string }[] = [
 
 for (const { kind, chunk, compression } of cases) {
   t.test(`killed in the middle of a backup (${kind}, ${compression})`, async (t) => {
+    promise({
+      row: 'restart',
+      promise: 'A backup goes on when the engine was killed',
+      fault: 'SIGKILL of the engine in mid-backup; directory and S3, lz4 or not',
+    });
     const performance = `chunk_size_mb = ${chunk}\npart_size_mb = ${chunk}\ncompression = ${compression}`;
     const served = await Served.prepare(t, { kind, performance });
     await served.start();
@@ -100,6 +106,11 @@ for (const { kind, chunk, compression } of cases) {
 }
 
 t.test('SIGTERM lets a commit end; the next engine goes on with the rest', async (t) => {
+  promise({
+    row: '16',
+    promise: 'SIGTERM lets commits end; the next engine goes on with the rest',
+    fault: 'SIGTERM amid backups',
+  });
   const served = await Served.prepare(t);
   await served.start();
   const host = await connected(t, served, MIB);
@@ -147,6 +158,11 @@ t.test('wrong configuration is said at once', async (t) => {
 });
 
 t.test('an image whose writer lives is not taken from it', async (t) => {
+  promise({
+    row: '18',
+    promise: 'An image whose writer lives is not taken from it, even by another engine',
+    fault: 'reopen by a second host',
+  });
   const served = await Served.prepare(t);
   await served.start();
   const host = await connected(t, served, MIB);

@@ -1,32 +1,59 @@
 import fc from 'fast-check';
-import t, { type Test } from 'tap';
-import type { ObjectStore } from '../../src/vast/store.ts';
+import t from 'tap';
 import { runSequence, sequence, Tally } from '../chaos/model-sequence.ts';
 import { freshLsus } from '../chaos/model-stores.ts';
 import { testResources } from '../image/support.ts';
+import { type Batch, readBatches, writeBatches } from './record.ts';
 
-// `make soak`: SEQUENCES (default 10,000) of the model test. Another seed every time, unless SEED names one to run again.
-const runs = Number(process.env['SEQUENCES'] ?? 10_000);
-const seed = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
-/** Real stores are slower by this much. */
+// `make soak`: SEQUENCES (default 10,000) of the model test in batches, each by a seed of its own, going on where the last run stopped.
+// With SEED one batch is run again and not recorded. Real stores are slower, so they get fewer.
+const BATCH = 100;
 const SHARE = 20;
+const wanted = Number(process.env['SEQUENCES'] ?? 10_000);
+const again = process.env['SEED'];
 
 t.setTimeout(12 * 3_600_000);
 
-async function soak(t: Test, numRuns: number, fresh: () => Promise<ObjectStore | undefined>): Promise<void> {
-  const resources = testResources(t);
+async function run(seed: number, sequences: number): Promise<Batch> {
   const tally = new Tally();
-  await fc.assert(
-    fc.asyncProperty(sequence, async (one) => runSequence(resources, one, tally, await fresh())),
-    { numRuns, seed },
-  );
-  t.comment(JSON.stringify(tally));
-  t.ok(tally.steps > 0);
+  let failure: string | undefined;
+  try {
+    for (const { fresh, share } of stores) {
+      await fc.assert(
+        fc.asyncProperty(sequence, async (one) => runSequence(resources, one, tally, await fresh())),
+        { numRuns: Math.ceil(sequences / share), seed },
+      );
+    }
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+  }
+  const { faults, ...counted } = tally;
+  const date = new Date().toISOString().slice(0, 10);
+  return { seed, sequences, date, counted: { ...counted }, faults: { ...faults }, ...(failure && { failure }) };
 }
 
-t.test(`${runs} sequences, seed ${seed}`, (t) => soak(t, runs, async () => undefined));
-
-for (const kind of ['directory', 'simulator'] as const) {
-  const some = Math.ceil(runs / SHARE);
-  t.test(`${some} sequences, ${kind}, seed ${seed}`, async (t) => soak(t, some, await freshLsus(t, kind)));
+const resources = testResources(t);
+const stores = [
+  { fresh: async () => undefined, share: 1 },
+  { fresh: await freshLsus(t, 'directory'), share: SHARE },
+  { fresh: await freshLsus(t, 'simulator'), share: SHARE },
+];
+if (again !== undefined) {
+  const { failure, ...done } = await run(Number(again), wanted);
+  t.comment(JSON.stringify(done));
+  t.equal(failure, undefined, `seed ${again}`);
+} else {
+  const batches = readBatches();
+  let seed = (batches.at(-1)?.seed ?? Date.now() % 2 ** 30) + 1;
+  let done = batches.reduce((sum, { sequences }) => sum + sequences, 0);
+  t.comment(`${done} of ${wanted} sequences are done already`);
+  for (; done < wanted; done += BATCH) {
+    const batch = await run(seed, BATCH);
+    batches.push(batch);
+    writeBatches(batches);
+    t.equal(batch.failure, undefined, `seed ${seed}: ${done + BATCH} of ${wanted}`);
+    seed += 1;
+  }
+  for (const { seed, failure } of batches) if (failure !== undefined) t.fail(`seed ${seed}: ${failure}`);
+  t.pass('done');
 }

@@ -13,6 +13,11 @@ interface Verdict {
 }
 
 const UNAVAILABLE: Verdict = { code: 'VOST_STORE_UNAVAILABLE', failure: 'retryable' };
+const NO_DESCRIPTORS: Verdict = {
+  code: 'VOST_NO_DESCRIPTORS',
+  failure: 'retryable',
+  advice: 'Raise the limit of open files (LimitNOFILE of the unit, ulimit -n), or have fewer images open at once.',
+};
 const CREDENTIALS: Verdict = {
   code: 'VOST_CREDENTIALS',
   failure: 'credentials',
@@ -137,8 +142,8 @@ const SOCKET_CODES: Readonly<Record<string, Verdict>> = {
   ENETUNREACH: UNAVAILABLE,
   ENETDOWN: UNAVAILABLE,
   EADDRNOTAVAIL: UNAVAILABLE,
-  EMFILE: UNAVAILABLE,
-  ENFILE: UNAVAILABLE,
+  EMFILE: NO_DESCRIPTORS,
+  ENFILE: NO_DESCRIPTORS,
   ENOTFOUND: UNAVAILABLE,
   EAI_AGAIN: UNAVAILABLE,
   UND_ERR_SOCKET: UNAVAILABLE,

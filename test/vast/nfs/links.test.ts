@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { FileStorage } from '../../../src/vast/nfs/storage.ts';
+import { promise } from '../../support/promise.ts';
 import { refusal } from '../../support/refusal.ts';
 import { keysOf } from '../conformance/support.ts';
 
@@ -32,6 +33,11 @@ t.test('LSUs that are links', async (t) => {
 });
 
 t.test('links below an LSU', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'Symbolic links below an LSU are not followed',
+    fault: 'links as objects and as folders',
+  });
   const { store, outside, lsu } = await prepare(t);
   const into = Buffer.alloc(7);
   await t.rejects(store.read('filelink', 0, into), LINK, 'a file is not read through a link');
