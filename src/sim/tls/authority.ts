@@ -66,16 +66,17 @@ export class Authority {
     return new Authority(dir, `${cert.toString('pem')}\n`, keys.privateKey);
   }
 
-  /** A server's certificate for these addresses and DNS names. */
-  async issueServer(names: readonly string[]): Promise<KeyPair> {
+  /** A server's certificate for these addresses and DNS names. One that has expired, for `notAfter` in the past. */
+  async issueServer(names: readonly string[], notAfter?: Date): Promise<KeyPair> {
     const alternatives = names.map((name) => ({
       type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const),
       value: name,
     }));
-    return this.#issue(`CN=vast-ost simulator`, [
+    const extensions = [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
       new x509.SubjectAlternativeNameExtension(alternatives),
-    ]);
+    ];
+    return this.#issue(`CN=vast-ost simulator`, extensions, notAfter);
   }
 
   /** A client's certificate; its common name is the VMS user. */
@@ -83,10 +84,15 @@ export class Authority {
     return this.#issue([{ CN: [user] }], [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]);
   }
 
-  async #issue(subject: string | x509.JsonName, extensions: x509.Extension[]): Promise<KeyPair> {
+  async #issue(
+    subject: string | x509.JsonName,
+    extensions: x509.Extension[],
+    notAfter = new Date(Date.now() + LIFE_MS),
+  ): Promise<KeyPair> {
     const keys = await generateKeys();
     const cert = await x509.X509CertificateGenerator.create({
       ...validity(),
+      notAfter,
       subject,
       issuer: this.#issuer.subject,
       publicKey: keys.publicKey,
