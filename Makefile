@@ -18,7 +18,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin reliability lint demo bench install clean
+.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin soak-load reliability lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -64,6 +64,10 @@ reliability: build/.node_modules
 # Handle churn and mixed reads for minutes; the tests have a short one.
 soak-plugin: build plugin-programs
 	node test/soak/plugin.ts
+
+# 10,000 open images, 1,000 writers; the tests have a small one.
+soak-load: build build/ost-client.node
+	node test/soak/load.ts
 
 # Another seed every time; SEED=n runs one again, SEQUENCES=n says how many.
 soak: build/.node_modules build/bridge.node
