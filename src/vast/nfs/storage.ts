@@ -7,7 +7,7 @@ import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
 import { lsuExists, noSuchLsu, storageClosed } from '../store-errors.ts';
 import { errnoOf, fileError } from './classify.ts';
 import { FileStore } from './store.ts';
-import { findFolder, type LsuPlace } from './walk.ts';
+import { entryPath, findFolder, type LsuPlace } from './walk.ts';
 
 export interface FileStorageOptions extends Omit<RetrierOptions, 'refresh'> {
   /** Whether large aligned writes bypass the page cache where the file system allows. Default true. */
@@ -76,14 +76,13 @@ export class FileStorage implements Storage {
     return this.#run('list snapshots in', options, async () => {
       await this.#openAt({ root: this.#root, lsu });
       const names: string[] = [];
-      try {
-        for await (const { name } of await opendir(join(this.#root, lsu, SNAPSHOTS))) {
-          checkSignal(options.signal);
-          if (isDirectoryLsu(name)) names.push(name);
-        }
-      } catch (error) {
-        // The policy of the view may hide the folder; it need not be there.
-        if (errnoOf(error) !== 'ENOENT') throw error;
+      // The policy of the view may hide the folder; it need not be there.
+      const found = await findFolder({ root: this.#root, lsu }, [SNAPSHOTS]);
+      if (found === undefined) return names;
+      await using folder = found;
+      for await (const { name } of await opendir(entryPath(folder, '.'))) {
+        checkSignal(options.signal);
+        if (isDirectoryLsu(name)) names.push(name);
       }
       return names.sort();
     });
@@ -94,7 +93,7 @@ export class FileStorage implements Storage {
     checkLsu(snapshot, isDirectoryLsu);
     return this.#run('open a snapshot in', options, async () => {
       await this.#openAt({ root: this.#root, lsu });
-      return this.#openAt({ root: join(this.#root, lsu, SNAPSHOTS), lsu: snapshot });
+      return this.#openAt({ root: this.#root, lsu, inside: [SNAPSHOTS, snapshot] });
     });
   }
 
@@ -103,7 +102,7 @@ export class FileStorage implements Storage {
       if (errnoOf(error) === 'ENOENT') return undefined;
       throw error;
     });
-    if (dir === undefined) throw noSuchLsu(place.lsu);
+    if (dir === undefined) throw noSuchLsu([place.lsu, ...(place.inside ?? [])].join('/'));
     await dir.close();
     return new FileStore({ place, retrier: this.#retrier, directIo: this.#directIo, closed: this.#closed.signal });
   }

@@ -140,9 +140,10 @@ export class FileStore implements ObjectStore, FileUploadHost {
   }
 
   /** Open an object for reading; the caller closes it. */
-  async #openObject(key: string, lsu = this.lsu): Promise<FileHandle> {
+  async #openObject(key: string, place = this.place): Promise<FileHandle> {
+    const { lsu } = place;
     const { folder, name } = splitKey(key);
-    const dir = await findFolder({ root: this.place.root, lsu }, folder);
+    const dir = await findFolder(place, folder);
     if (dir === undefined) throw noSuchKey(lsu, key);
     await using parent = dir;
     try {
@@ -233,7 +234,7 @@ export class FileStore implements ObjectStore, FileUploadHost {
     checkKey(from.key);
     checkKey(key);
     return this.#run('copy', key, 0, options, async () => {
-      await using source = await this.#openObject(from.key, from.lsu);
+      await using source = await this.#openObject(from.key, { root: this.place.root, lsu: from.lsu });
       return await this.#replace(key, options, async (_file, path) => {
         await copyFile(`/proc/self/fd/${source.fd}`, path, constants.COPYFILE_FICLONE);
       });
