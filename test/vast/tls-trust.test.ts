@@ -6,8 +6,10 @@ import type { TlsOptions } from 'node:tls';
 import t, { type Test } from 'tap';
 import { failureOf } from '../../src/errors.ts';
 import { Authority } from '../../src/sim/tls/authority.ts';
+import { s3Error } from '../../src/vast/s3/classify.ts';
 import { S3Storage } from '../../src/vast/s3/storage.ts';
 import { VmsClient } from '../../src/vast/vms/client.ts';
+import { connectionError } from '../../src/vast/vms/errors.ts';
 import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { VirtualClock } from './vms/support.ts';
@@ -142,3 +144,20 @@ for (const [name, ask] of Object.entries(CLIENTS)) {
     t.strictSame(trap.heard, [], 'nobody came');
   });
 }
+
+t.test('what TLS found damaged on its way is asked for again', async (t) => {
+  for (const code of [
+    'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
+    'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC',
+    'ERR_SSL_UNEXPECTED_EOF_WHILE_READING',
+  ]) {
+    const error = Object.assign(new Error('write EPROTO'), { code });
+    t.match(s3Error(error, 'put'), refusal('retryable'), code);
+    t.match(connectionError(error, 'GET /'), refusal('retryable'), code);
+  }
+  for (const code of ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', 'CERT_REVOKED']) {
+    const error = Object.assign(new Error('write EPROTO'), { code });
+    t.match(s3Error(error, 'put'), TRUST, code);
+    t.match(connectionError(error, 'GET /'), TRUST, code);
+  }
+});

@@ -5,7 +5,7 @@
  * Codes: AWS "Error responses"; RadosGW and VAST specials as noted. Statuses 507 and 501 are VAST's.
  */
 import { EngineError, type FailureClass } from '../../errors.ts';
-import { isTrustFailure } from '../tls.ts';
+import { isTlsDamage, isTrustFailure } from '../tls.ts';
 
 interface Verdict {
   readonly code: string;
@@ -181,6 +181,7 @@ function bySocket(error: RawError): Verdict | undefined {
       const verdict = SOCKET_CODES[at.code];
       if (verdict !== undefined) return verdict;
       if (isTrustFailure(at.code)) return TRUST;
+      if (isTlsDamage(at.code)) return UNAVAILABLE;
       // llhttp: the answer is no HTTP; a broken proxy or half a connection.
       if (at.code.startsWith('HPE_')) return UNAVAILABLE;
     }

@@ -124,7 +124,7 @@ export function stillForbidden(error: EngineError): EngineError {
   });
 }
 
-const CERTIFICATE_REFUSED = /^ERR_SSL_(SSLV3_ALERT_(BAD|CERT)|TLSV13_ALERT_CERT)/;
+const CERTIFICATE_REFUSED = /^ERR_SSL_(SSLV3_ALERT_(BAD_CERT|CERT)|TLSV13_ALERT_CERT)/;
 /** Nothing was sent when one of these comes. */
 const NOT_SENT = new Set([
   'ECONNREFUSED',
