@@ -19,7 +19,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin restarts reliability lint demo bench install clean
+.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin soak-load restarts reliability lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -65,6 +65,10 @@ reliability: build/.node_modules
 # Handle churn and mixed reads for minutes; the tests have a short one.
 soak-plugin: build plugin-programs
 	node test/soak/plugin.ts
+
+# 10,000 open images, 1,000 writers; the tests have a small one.
+soak-load: build build/ost-client.node
+	node test/soak/load.ts
 
 # In batches, each by its seed; goes on where the last run stopped. SEED=n runs a batch again, SEQUENCES=n says how many in all.
 soak: build/.node_modules build/bridge.node

@@ -81,6 +81,9 @@ export class ImageReader {
         throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names fragment ${at + 1} ${name}`);
       }
     }
+    // Without it nothing would compare what is read with its digests.
+    if (manifest.chain[0]?.name !== 'checksum')
+      throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names no checksum as its first stage`);
     return new ImageReader(store, resources, imageId, manifest);
   }
 

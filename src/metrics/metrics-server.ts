@@ -4,6 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import type { ListenAddress } from '../config/metrics-schema.ts';
+import { MIN_TLS } from '../vast/tls.ts';
 import type { MetricsAccess } from './access.ts';
 
 /** A few Prometheus servers scrape; whoever opens more connections is none. */
@@ -37,7 +38,9 @@ export class MetricsServer {
     const listener: RequestListener = (request, response) => void answer(request, response, options);
     const { tls } = access;
     const server =
-      tls === undefined ? createServer(limits, listener) : createTlsServer({ ...limits, ...tls }, listener);
+      tls === undefined
+        ? createServer(limits, listener)
+        : createTlsServer({ ...limits, ...tls, minVersion: MIN_TLS }, listener);
     server.maxConnections = MAX_CONNECTIONS;
     server.listen(listen.port, listen.host);
     await once(server, 'listening');

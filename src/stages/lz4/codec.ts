@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { joined } from './joined.ts';
 
 export interface CodecRequest {
   readonly id: number;
@@ -24,6 +25,8 @@ interface Helper {
 }
 
 const MAX_THREADS = 4;
+/** Jobs that a thread has or will have next; the data of the others stay where they are. */
+const JOBS_PER_THREAD = 2;
 
 /**
  * LZ4 frames on threads of our own, shared by all images of the process. lz4-napi's asynchronous functions are not used: memory that they allocate on
@@ -33,27 +36,42 @@ const MAX_THREADS = 4;
 export class Lz4Codec {
   readonly threads: number = Math.min(MAX_THREADS, availableParallelism());
   readonly #helpers: Helper[] = [];
+  /** Who waits for a turn, the first one first: copies are made of few chunks at a time, however many there are. */
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
   #nextId = 0;
 
-  /** One frame with content checksum. The data are copied before this returns. */
-  compress(data: Uint8Array): Promise<Uint8Array> {
-    return this.#run('compress', data);
+  /** One frame with content checksum, of the pieces one after the other. They must stay as they are until this resolves. */
+  compress(...pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+    return this.#run('compress', pieces);
   }
 
   /** The content of exactly one frame, which must have been inspected: decoding allocates what the frame asks for. */
   decompress(frame: Uint8Array): Promise<Uint8Array> {
-    return this.#run('decompress', frame);
+    return this.#run('decompress', [frame]);
   }
 
-  #run(operation: CodecRequest['operation'], data: Uint8Array): Promise<Uint8Array> {
+  async #run(operation: CodecRequest['operation'], pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+    if (this.#running < this.threads * JOBS_PER_THREAD) this.#running += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await this.#send(operation, joined(pieces));
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running -= 1;
+      else next();
+    }
+  }
+
+  #send(operation: CodecRequest['operation'], data: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     const helper = this.#leastBusy();
     this.#nextId += 1;
-    const request: CodecRequest = { id: this.#nextId, operation, data: new Uint8Array(data) };
+    const request: CodecRequest = { id: this.#nextId, operation, data };
     return new Promise((resolve, reject) => {
       helper.jobs.set(request.id, { resolve, reject });
       // Busy threads keep the process alive, idle ones do not.
       helper.worker.ref();
-      helper.worker.postMessage(request, [request.data.buffer]);
+      helper.worker.postMessage(request, [data.buffer]);
     });
   }
 

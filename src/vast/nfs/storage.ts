@@ -9,7 +9,7 @@ import { lsuExists, noSuchLsu, storageClosed } from '../store-errors.ts';
 import { errnoOf, fileError } from './classify.ts';
 import { checkMount } from './mount.ts';
 import { FileStore } from './store.ts';
-import { findFolder, type LsuPlace } from './walk.ts';
+import { entryPath, findFolder, type LsuPlace } from './walk.ts';
 
 export interface FileStorageOptions extends Omit<RetrierOptions, 'refresh'> {
   /** Whether large aligned writes bypass the page cache where the file system allows. Default true. */
@@ -95,14 +95,13 @@ export class FileStorage implements Storage {
     return this.#run('list snapshots in', options, async () => {
       await this.#find(place);
       const names: string[] = [];
-      try {
-        for await (const { name } of await opendir(join(place.directory, SNAPSHOTS))) {
-          checkSignal(options.signal);
-          if (isDirectoryLsu(name)) names.push(name);
-        }
-      } catch (error) {
-        // The policy of the view may hide the folder; it need not be there.
-        if (errnoOf(error) !== 'ENOENT') throw error;
+      // The policy of the view may hide the folder; it need not be there.
+      const found = await findFolder(place, [SNAPSHOTS]);
+      if (found === undefined) return names;
+      await using folder = found;
+      for await (const { name } of await opendir(entryPath(folder, '.'))) {
+        checkSignal(options.signal);
+        if (isDirectoryLsu(name)) names.push(name);
       }
       return names.sort();
     });
@@ -112,12 +111,12 @@ export class FileStorage implements Storage {
     const place = this.#placeOf(lsu);
     const placeOf = (name: string): LsuPlace => {
       checkLsu(name, isDirectoryLsu);
-      return { lsu: name, directory: join(place.directory, SNAPSHOTS, name) };
+      return { lsu: name, directory: place.directory, inside: [SNAPSHOTS, name] };
     };
-    const found = placeOf(snapshot);
+    checkLsu(snapshot, isDirectoryLsu);
     return this.#run('open a snapshot in', options, async () => {
       await this.#find(place);
-      return this.#openAt(found, placeOf);
+      return this.#openAt(placeOf(snapshot), placeOf);
     });
   }
 

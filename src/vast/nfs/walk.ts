@@ -17,6 +17,8 @@ export interface LsuPlace {
   readonly lsu: string;
   /** Absolute. */
   readonly directory: string;
+  /** A directory inside it in its stead, segment by segment. */
+  readonly inside?: readonly string[];
 }
 
 /** The path of an entry of an open directory. */
@@ -95,11 +97,12 @@ async function openLsu(place: LsuPlace): Promise<FileHandle> {
 export async function openFolder(place: LsuPlace, folder: readonly string[], create: boolean): Promise<FileHandle> {
   let dir = await openLsu(place);
   let shown = place.directory;
-  for (const name of folder) {
+  const { inside = [] } = place;
+  for (const [at, name] of [...inside, ...folder].entries()) {
     const parent = dir;
     shown = join(shown, name);
     try {
-      dir = await enter(parent, name, shown, create);
+      dir = await enter(parent, name, shown, create && at >= inside.length);
     } finally {
       await parent.close();
     }

@@ -12,6 +12,10 @@ import { startS3Sim } from '../../../src/sim/s3/s3-sim.ts';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
+/** What bin/vast-ost tells Node. */
+const FLAGS = /exec "\$node" (.*) "\$here/
+  .exec(readFileSync(new URL('../../../bin/vast-ost', import.meta.url), 'utf8'))?.[1]
+  ?.split(' ') as string[];
 const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
 
 /** An LSU of the simulator that takes records, but no bytes of images. */
@@ -140,7 +144,7 @@ ${options.lsus ?? ''}
 
   /** Start the engine; resolves when it can be connected to, rejects with what it said when it ends before. */
   async start(env: Record<string, string> = {}): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [this.main, '--config', this.config, 'serve'], {
+    const child = spawn(process.execPath, [...FLAGS, this.main, '--config', this.config, 'serve'], {
       env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
