@@ -13,7 +13,7 @@ import { identity, MIB, memoryLsu, randomBytes, readImage, testResources } from 
 
 t.setTimeout(240_000);
 
-const data = randomBytes(6 * MIB);
+const data = randomBytes(4 * MIB);
 const FULL = { code: 'VOST_CHAOS', failure: 'capacity' };
 
 /** A store that runs out of space: with its third fragment or part, or when the image is to be published. */
