@@ -7,7 +7,7 @@ import { LeaseScope } from '../pipeline/lease.ts';
 import { ParallelSink } from '../pipeline/parallel-sink.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import { runStage } from '../pipeline/run-stage.ts';
-import type { StageEnv } from '../pipeline/stage.ts';
+import type { StageEnv, StageInstance } from '../pipeline/stage.ts';
 import { StageClock } from '../pipeline/stage-clock.ts';
 import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
 import { createFetcher } from '../stages/fetcher.ts';
@@ -19,6 +19,7 @@ import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest, type MetaRecord } fr
 import { readMeta } from './meta-blobs.ts';
 import { fragmentName, imagePrefix, MANIFEST } from './names.ts';
 import { readRecord } from './read-record.ts';
+import { rereading } from './reread.ts';
 import { verifiedIndex } from './verified-index.ts';
 
 export interface ReadOptions {
@@ -33,6 +34,9 @@ export interface ReadOptions {
 
 /** Takes verified bytes in order; their memory may be reused when the promise resolves. */
 export type Consume = (data: Uint8Array, offset: number) => Promise<void>;
+
+/** Where stored bytes lie. */
+type Place = Pick<StoredChunk, 'fragment' | 'storedOffset'>;
 
 /** A stage's clock outside of a chain. */
 export interface NamedClock {
@@ -162,17 +166,23 @@ export class ImageReader {
         lease.release();
       },
     });
+    const places = new WeakMap<Uint8Array, Place>();
     const stages = [
       createFetcher({
         pool: slabs,
         scope,
         concurrency: options.readAhead,
-        read: (fragment, offset, into, signal) =>
-          this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, offset, into, { signal }),
+        read: (fragment, storedOffset, into, signal) => {
+          const place = { fragment, storedOffset };
+          places.set(into, place);
+          return this.fetch(place, into, signal);
+        },
       }),
-      ...this.#stages.toReversed().map((stage) => {
+      ...this.#stages.toReversed().map((stage, at) => {
         const clock = new StageClock();
-        return runStage(inverseName(stage), stage.inverse({ ...env, budget: clock.watch(budget) }), { clock });
+        const instance = stage.inverse({ ...env, budget: clock.watch(budget) });
+        const run = at > 0 ? instance : this.#rereading(instance, (bytes) => places.get(bytes));
+        return runStage(inverseName(stage), run, { clock });
       }),
       createSlicer(start, end),
     ];
@@ -207,16 +217,32 @@ export class ImageReader {
   }
 
   /** Fill `into` with a chunk's stored bytes. */
-  async fetch(chunk: StoredChunk, into: Uint8Array, signal: AbortSignal): Promise<void> {
-    await this.#store.read(`${this.#prefix}${fragmentName(chunk.fragment)}`, chunk.storedOffset, into, { signal });
+  async fetch({ fragment, storedOffset }: Place, into: Uint8Array, signal: AbortSignal): Promise<void> {
+    await this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, storedOffset, into, { signal });
+  }
+
+  #rereading(instance: StageInstance, placeOf: (bytes: Uint8Array) => Place | undefined): StageInstance {
+    const reread = async (bytes: Uint8Array, signal: AbortSignal): Promise<void> => {
+      const place = placeOf(bytes);
+      if (place !== undefined) await this.fetch(place, bytes, signal);
+    };
+    return rereading(instance, reread, () => {
+      this.#resources.meters.healed += 1;
+    });
   }
 
   /** Turn a chunk's stored bytes back and verify them, by the clocks of {@link ImageReader.clocks}. The result's lease takes over. */
-  async decode(chunk: Chunk, env: StageEnv, clocks: readonly NamedClock[], signal: AbortSignal): Promise<Chunk> {
-    let decoded = chunk;
+  async decode(
+    chunk: Chunk & Place,
+    env: StageEnv,
+    clocks: readonly NamedClock[],
+    signal: AbortSignal,
+  ): Promise<Chunk> {
+    let decoded: Chunk = chunk;
     for (const [at, stage] of this.#stages.toReversed().entries()) {
       const { clock } = clocks[at] as NamedClock;
-      const instance = stage.inverse({ ...env, budget: clock.watch(env.budget) });
+      const inverse = stage.inverse({ ...env, budget: clock.watch(env.budget) });
+      const instance = at > 0 ? inverse : this.#rereading(inverse, () => chunk);
       clock.bytesIn += sizeOf(decoded.pieces);
       clock.begin();
       try {

@@ -61,7 +61,8 @@ export const METRICS = {
     type: 'counter',
     help: 'Bytes that were not what their digest says.',
     labels: {
-      place: '`image` (what storage returned is not what was backed up), `wire` (one request; it was repeated)',
+      place:
+        '`image` (what storage returned is not what was backed up), `read` (a chunk that was right when it was read again), `wire` (one request; it was repeated)',
     },
   },
 

@@ -26,6 +26,8 @@ interface Metered {
 export class StageMeters {
   /** Chunks whose bytes were not those that were backed up. */
   mismatches = 0;
+  /** Chunks that were right when they were read again. */
+  healed = 0;
   readonly #ended = new Map<string, StageTotals>();
   readonly #live = new Map<StageClock, { readonly stage: string; readonly flow: Flow }>();
 

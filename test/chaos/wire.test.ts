@@ -196,8 +196,7 @@ t.test('a bit that flips on the way to the server, over http without any protect
 t.test('a bit that flips on the way back', async (t) => {
   promise({
     row: '8',
-    promise:
-      'Over http a restore ends at a damaged byte, with image, offset and leaf, and is right when run again; over TLS the bytes are read again at once',
+    promise: 'Bytes that are damaged on the way back are read again, and the restore is right',
     fault: 'proxy before S3: one bit of the image flips while it is read, http and https',
   });
   for (const scheme of ['http', 'https'] as const) {
@@ -206,13 +205,11 @@ t.test('a bit that flips on the way back', async (t) => {
     const after = await before(wire, 'down', (store) => readImage(store, resources, imageId));
     const effect: ProxyEffect = { kind: 'flip', direction: 'down', at: [2 * MIB, 3 * MIB] };
     const line = await wire.line(1, [{ after, count: 1, effect }], ONE);
-    const result = await readImage(line.store, resources, imageId).catch((error: unknown) => error);
+    const { healed } = resources.meters;
+    t.ok((await readImage(line.store, resources, imageId)).equals(DATA));
     line.plan.verifyAllHit();
-    if (scheme === 'https') t.ok(DATA.equals(result as Buffer));
-    else {
-      t.match(result, { failure: 'integrity', code: 'VOST_CORRUPT', details: { image: imageId, leaf: 0 } });
-      t.ok((await readImage(line.store, resources, imageId)).equals(DATA), 'it is not the image that is damaged');
-    }
+    // TLS sees it before we do.
+    t.equal(resources.meters.healed - healed, scheme === 'http' ? 1 : 0);
     await line.close();
   }
 });
