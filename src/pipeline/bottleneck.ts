@@ -58,7 +58,7 @@ const TEXTS: Readonly<Record<Limit, string>> = {
   decompress: 'decompression: the processors of this machine, or its memory budget',
   pack: 'the assembly of parts: the main loop of the engine',
   stage: 'a stage of the chain',
-  network: 'the network: bytes wait to get through to the storage, or back',
+  network: 'the network: bytes wait to get through (a storage that does not take them in looks the same)',
   storage: 'the storage: it takes its time to answer',
 };
 

@@ -25,7 +25,7 @@ t.test('the page, and what its headers forbid', async (t) => {
   t.equal(page.status, 200);
   t.equal(page.headers['content-type'], 'text/html; charset=utf-8');
   const loaded = [...page.text.matchAll(/(?:src|href)="([^"#]+)"/g)].map(([, path]) => path);
-  t.strictSame(loaded, ['style.css', 'main.js'], 'nothing from elsewhere');
+  t.strictSame(loaded, ['icon.svg', 'style.css', 'main.js'], 'nothing from elsewhere');
   t.notMatch(page.text, /<script(?![^>]*src=)|<style|\son[a-z]+=|\sstyle=/, 'nothing that the policy would refuse');
   const { text: main } = await ask('/main.js');
   for (const [, file = ''] of main.matchAll(/from '\.\/([^']+)'/g)) t.equal((await ask(`/${file}`)).status, 200, file);

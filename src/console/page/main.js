@@ -65,7 +65,11 @@ async function refresh() {
     ['/actions', (/** @type {any} */ answer) => showActions(answer, handlers)],
     ['/events', showEvents],
   ]);
-  await Promise.allSettled(views.map(async ([path, view]) => view(await ask(path))));
+  const results = await Promise.allSettled(views.map(async ([path, view]) => view(await ask(path))));
+  const failed = results.find(({ status }) => status === 'rejected');
+  const text = failed?.status === 'rejected' ? `Not all of this is of now: ${failed.reason.message}` : '';
+  const place = byId('stale');
+  if (place.textContent !== text) place.textContent = text;
 }
 
 /** Nobody looks at a hidden page. */

@@ -20,8 +20,8 @@ export function showRecent({ ended }, handlers) {
       make('span', {}, image.name, make('small', { class: 'soft' }, ` ${image.server}/${image.lsu}`)),
       image.operation,
       make('span', { class: image.result === 'failed' ? 'bad' : '' }, image.result, reason(image)),
-      size(image.bytes),
-      size(image.stored),
+      nowrap(size(image.bytes)),
+      nowrap(size(image.stored)),
       between(image.began, image.ended),
       timeSplit(image),
       time(image.ended),
@@ -31,6 +31,9 @@ export function showRecent({ ended }, handlers) {
     return [table('Recent images', headings, rows)];
   });
 }
+
+/** @param {string} text */
+const nowrap = (text) => make('span', { class: 'nowrap' }, text);
 
 /** @param {EndedImage} image */
 function reason({ error }) {
@@ -61,7 +64,7 @@ function checks(image, { check }) {
       },
       kind,
     );
-  return make('span', {}, button('verify'), ' ', button('restore-check'));
+  return make('span', { class: 'nowrap' }, button('verify'), ' ', button('restore-check'));
 }
 
 /** @param {Lsus} answer */

@@ -262,8 +262,8 @@ export class WriteImage implements OpenImage {
 
   #free(use: SlotUse): void {
     if (this.#uses.get(use.slot) === use) this.#uses.delete(use.slot);
-    this.#judge();
     this.#host.slots.free(use);
+    this.#judge();
     this.#host.grants.kick(this.#share);
   }
 
@@ -280,7 +280,9 @@ export class WriteImage implements OpenImage {
       filling ||= state === 'filling';
       wanted ||= state === 'wanted';
     }
-    this.#hostClock.turn(filling || (!wanted && this.#uses.size < this.#window));
+    const { arena, slots } = this.#host;
+    const free = this.#uses.size < this.#window && slots.size < arena.layout.slotCount;
+    this.#hostClock.turn(filling || (!wanted && free));
   }
 
   /** The stored tail of a reopened image goes into the slot of its chunk. */
