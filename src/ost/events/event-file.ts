@@ -2,6 +2,7 @@ import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { ImageIdentitySchema } from '../../image/identity.ts';
+import { EVENT_TYPE } from '../wire/constants.ts';
 
 /** Longest payload that is kept, characters. */
 export const MAX_PAYLOAD = 8192;
@@ -11,7 +12,7 @@ export const EventSchema = z.strictObject({
   sequence: z.int().min(1),
   /** Seconds since the epoch. */
   time: z.int().min(0),
-  type: z.int().min(1).max(3),
+  type: z.literal(Object.values(EVENT_TYPE)),
   lsu: z.string().max(255),
   image: ImageIdentitySchema.optional(),
   payload: z.string().max(MAX_PAYLOAD),
