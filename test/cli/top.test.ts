@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { liveStates } from '../../src/cli/live-states.ts';
 import { screenOf } from '../../src/cli/top-screen.ts';
@@ -15,24 +13,9 @@ import { READ_TOKEN, serveConsole } from '../console/support.ts';
 import { memoryBench } from '../ost/support/engine.ts';
 import { imageId } from '../ost/support/host.ts';
 import { refusal } from '../support/refusal.ts';
+import { jsonLines, run } from './support.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const NONE = buildSettings(parseIni('', 'x.conf'));
-
-async function top(...args: string[]): Promise<{ code: unknown; out: string; errors: string }> {
-  const child = spawn(process.execPath, [MAIN, '--config', '/dev/null', ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let [out, errors] = ['', ''];
-  child.stdout.on('data', (data: Buffer) => {
-    out += data.toString();
-  });
-  child.stderr.on('data', (data: Buffer) => {
-    errors += data.toString();
-  });
-  const [code] = await once(child, 'close');
-  return { code, out, errors };
-}
 
 const STATE: State = {
   at: '2026-01-01T00:01:00.000Z',
@@ -104,13 +87,16 @@ t.test('from a running engine', async (t) => {
   await host.create(1n, imageId('open'));
   const { port } = await serveConsole(t, bench.engine);
   const url = `http://127.0.0.1:${port}`;
-  const shown = await top('top', '--url', url, '--once');
-  t.strictSame([shown.code, shown.errors], [0, '']);
-  t.match(shown.out, /^vast-ost .*\n\nbackup .*held back by the host.*\[source, 100%\]\n> source/);
-  t.match(shown.out, /1 images are open\n {2}write {2}open/);
-  const { code, out } = await top('--json', 'top', '--url', url, '--once');
-  t.equal(code, 0);
-  StateSchema.strict().parse(JSON.parse(out));
+  const top = (...args: string[]) => run(['--config', '/dev/null', ...args, '--url', url, '--once']);
+  const shown = await top('top');
+  t.strictSame([shown.code, shown.stderr], [0, '']);
+  const out = String(shown.stdout);
+  t.match(out, /^vast-ost .*\n\nbackup .*held back by the host.*\[source, 100%\]\n> source/);
+  t.match(out, /1 images are open\n {2}write {2}open/);
+  const json = await top('--json', 'top');
+  t.equal(json.code, 0);
+  t.equal(jsonLines(json).length, 1);
+  StateSchema.strict().parse(jsonLines(json)[0]);
 });
 
 t.test('tokens, and engines that are not there', async (t) => {
