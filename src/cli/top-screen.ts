@@ -35,8 +35,9 @@ function flowLines({ flow, bytes_per_second, stages, bottleneck }: Flow): string
     `${flow} ${rate(bytes_per_second)}   ${held}`,
     ...stages.map((stage) => {
       const mark = stage.stage === bottleneck?.stage ? '>' : ' ';
+      const throughput = stage.bytes_per_second === null ? '-' : rate(stage.bytes_per_second);
       const shares = `busy ${percent(stage.busy)}  nothing to do ${percent(stage.waits_upstream)}  backpressure ${percent(stage.waits_downstream)}`;
-      return `${mark} ${stage.stage.padEnd(width)}  [${bar(stage)}]  ${shares}  ${rate(stage.bytes_per_second).padStart(14)}  ${stage.streams} streams`;
+      return `${mark} ${stage.stage.padEnd(width)}  [${bar(stage)}]  ${shares}  ${throughput.padStart(14)}  ${stage.streams} streams`;
     }),
   ];
 }

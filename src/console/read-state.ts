@@ -52,12 +52,13 @@ function readFlow(flow: Flow, direction: Direction, before: Sample, now: Sample)
   return {
     flow,
     bytes_per_second: perSecond(now.bytes[direction] - before.bytes[direction], seconds),
-    stages: live.map(({ stage, streams, bytesIn, times }) => {
+    stages: live.map((one) => {
+      const { stage, streams, bytesIn, times } = one;
       const all = Math.max(sumOf(times), Number.EPSILON);
       return {
         stage,
         streams,
-        bytes_per_second: perSecond(bytesIn, seconds),
+        bytes_per_second: now.stages.get(keyOf(one))?.bytesIn === 0 ? null : perSecond(bytesIn, seconds),
         busy: Math.min(1, times.busy / all),
         waits_upstream: Math.min(1, times.upstream / all),
         waits_downstream: Math.min(1, times.downstream / all),

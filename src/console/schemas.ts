@@ -41,7 +41,7 @@ export const FlowSchema = z.object({
       z.object({
         stage: z.string(),
         streams: z.int().min(0),
-        bytes_per_second: Rate.describe('what entered the stage'),
+        bytes_per_second: Rate.nullable().describe('what entered the stage; null where nobody counts it'),
         busy: Share,
         waits_upstream: Share.describe('nothing to work on'),
         waits_downstream: Share.describe('nobody takes the results, or no memory for them is free'),

@@ -102,12 +102,6 @@ export class Chromium {
     await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, code: key, windowsVirtualKeyCode: code });
   }
 
-  /** PNG of the whole page. */
-  async screenshot(): Promise<Buffer> {
-    const { data } = await this.send('Page.captureScreenshot', { captureBeyondViewport: true });
-    return Buffer.from(String(data), 'base64');
-  }
-
   async close(): Promise<void> {
     const gone = this.#child.exitCode === null ? once(this.#child, 'exit') : undefined;
     this.#socket.close();

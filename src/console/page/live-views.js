@@ -38,7 +38,7 @@ function flowPicture({ flow, bytes_per_second, stages, bottleneck }) {
       'li',
       { class: limits ? 'limits' : '' },
       make('strong', {}, stage.stage),
-      make('span', {}, rate(stage.bytes_per_second)),
+      make('span', {}, stage.bytes_per_second === null ? '–' : rate(stage.bytes_per_second)),
       bar(stage, words),
       make('small', {}, `${percent(stage.busy)} busy, ${stage.streams} streams`),
       limits
