@@ -15,6 +15,8 @@ NODE_DIR := $(CURDIR)/node_modules/node/bin
 export PATH := $(NODE_DIR):$(CURDIR)/node_modules/.bin:$(PATH)
 
 SOURCES := $(shell find src -name '*.ts')
+# The console's page: files as a browser takes them.
+PAGE := $(filter-out %.json,$(wildcard src/console/page/*))
 JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
@@ -31,9 +33,11 @@ include addon/bridge/bridge.mk
 include addon/plugin/plugin.mk
 build/bridge.node: | build/.node_modules
 
-build/.dist: build/.node_modules tsconfig.json $(SOURCES)
+build/.dist: build/.node_modules tsconfig.json $(SOURCES) $(PAGE)
 	rm -rf dist
 	tsc -p .
+	mkdir -p dist/console/page
+	cp $(PAGE) dist/console/page
 	touch $@
 
 # Tests run our TypeScript as it is: Node strips the types, so tap's own compiler stays out.
@@ -88,6 +92,7 @@ lint: build/.node_modules
 	biome ci .
 	tsc -p . --noEmit
 	tsc -p test --noEmit
+	tsc -p src/console/page
 
 demo: build
 	./test/demo/run

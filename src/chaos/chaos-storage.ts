@@ -9,6 +9,7 @@ export class ChaosStorage implements Storage {
   readonly name: string;
   readonly verify?: NonNullable<Storage['verify']>;
   readonly flow: Storage['flow'];
+  readonly transfers: Storage['transfers'];
   readonly snapshots?: NonNullable<Storage['snapshots']>;
   readonly openSnapshot?: NonNullable<Storage['openSnapshot']>;
   readonly vips?: NonNullable<Storage['vips']>;
@@ -22,6 +23,7 @@ export class ChaosStorage implements Storage {
   constructor(inner: Storage, plan: StorePlan, retry: RetrierOptions = {}, steps?: Steps) {
     this.name = inner.name;
     this.flow = inner.flow;
+    this.transfers = inner.transfers;
     this.#inner = inner;
     this.#plan = plan;
     this.#retry = retry;

@@ -23,6 +23,7 @@ import { type ScrubCommandOptions, scrubLsu } from './commands/scrub.ts';
 import { serve } from './commands/serve.ts';
 import { show } from './commands/show.ts';
 import { type SimOptions, sim } from './commands/sim.ts';
+import { type TopOptions, top } from './commands/top.ts';
 import { type VerifyCommandOptions, verify } from './commands/verify.ts';
 import { type AtSnapshot, type Context, type GlobalOptions, loadSettings, withContext } from './context.ts';
 
@@ -199,6 +200,17 @@ export function buildProgram(signal: AbortSignal): Command {
     .action(async (server: string | undefined, options: Omit<DoctorOptions, 'json'>) => {
       const json = program.opts()['json'] === true;
       await doctor(await loadSettings(program.opts()), server, { ...options, json }, signal);
+    });
+
+  program
+    .command('top')
+    .description('show what a running engine does and what holds it back, every second: docs/console.md')
+    .option('--url <url>', 'of its console (default: where [metrics] of the configuration listens)')
+    .option('--token-file <file>', 'file with a token (default: token_file of [console])')
+    .option('--once', 'one picture, then end')
+    .action(async (options: Pick<TopOptions, 'url' | 'once'>) => {
+      const json = program.opts()['json'] === true;
+      await top(await loadSettings({ ...program.opts(), ...options }), { ...options, json }, signal);
     });
 
   program

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EngineError } from '../errors.ts';
+import { consoleSchema } from './console-schema.ts';
 import { engineSchema, serverSchema } from './engine-schema.ts';
 import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
@@ -58,7 +59,12 @@ export const settingsSchema = {
 } as const;
 
 /** All sections that stand once: those of {@link settingsSchema}, and the service's. */
-export const sectionSchemas = { ...settingsSchema, engine: engineSchema, metrics: metricsSchema } as const;
+export const sectionSchemas = {
+  ...settingsSchema,
+  engine: engineSchema,
+  metrics: metricsSchema,
+  console: consoleSchema,
+} as const;
 
 type Schema = typeof sectionSchemas;
 type Section<Keys> = { readonly [K in keyof Keys]: z.output<Keys[K] & z.ZodType> };

@@ -227,7 +227,7 @@ export class ImageReader {
       if (place !== undefined) await this.fetch(place, bytes, signal);
     };
     return rereading(instance, reread, () => {
-      this.#resources.meters.healed += 1;
+      this.#resources.meters.heal();
     });
   }
 
@@ -260,7 +260,7 @@ export class ImageReader {
   /** Corruption is counted, and reported with the image's name; the stages do not know it. */
   named(error: unknown): unknown {
     if (!(error instanceof EngineError) || error.failure !== 'integrity') return error;
-    this.#resources.meters.mismatches += 1;
+    this.#resources.meters.mismatch();
     const { advice, cause, details } = error;
     return new EngineError(error.code, 'integrity', `image ${this.#store.lsu}/${this.imageId}: ${error.message}`, {
       cause,

@@ -57,6 +57,7 @@ export class CopyOperations {
       throw error;
     }
     const stop = new AbortController();
+    const began = Date.now();
     const operation: Operation = {
       stop,
       ended: false,
@@ -72,6 +73,20 @@ export class CopyOperations {
         .then((error) => {
           operation.ended = true;
           services.counters.images.end('copy', resultOfCopy(error));
+          services.ended.add({
+            operation: 'copy',
+            result: resultOfCopy(error),
+            server: toServer.id,
+            lsu: question.to_lsu,
+            imageId: imageIdOf(to),
+            name: to.basename,
+            began,
+            ended: Date.now(),
+            bytes: operation.done,
+            stored: operation.done,
+            stages: [],
+            error,
+          });
           operation.error = error;
           endSource();
           endTarget();

@@ -9,9 +9,11 @@ import { Counters } from './counters.ts';
 import { thisMachine } from './creator.ts';
 import { Deletions } from './deletions.ts';
 import { DrainGate } from './drain-gate.ts';
+import { EndedImages } from './ended-images.ts';
 import { ImageUsage } from './image-usage.ts';
 import { Limiter } from './limiter.ts';
 import { Listener } from './listener.ts';
+import { Problems } from './problems.ts';
 import type { RequestObserver } from './request-observer.ts';
 import { Scrubber } from './scrubber.ts';
 import { ServerRegistry } from './server-registry.ts';
@@ -71,6 +73,8 @@ export class OstEngine {
       copying: new Limiter(MAX_COPIES),
       drain: new DrainGate(),
       counters: new Counters(),
+      ended: new EndedImages(),
+      problems: new Problems(),
       machine: thisMachine(),
       instance: randomBytes(16).toString('hex'),
       log,

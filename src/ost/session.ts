@@ -194,6 +194,7 @@ export class Session {
       }
       const result = resultOf(error);
       this.services.counters.countError(result);
+      this.services.problems.add(error, name);
       const level = result === 'INTERNAL' || result === 'INTEGRITY' ? 'error' : 'info';
       this.log[level]({ err: error, request: name, result }, 'request failed');
       this.#connection.send({ kind: 'error', name, id, value: wireErrorOf(error) });

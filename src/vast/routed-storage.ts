@@ -9,6 +9,7 @@ import type { VipPoolSnapshot } from './vip-pool/vip-pool.ts';
 export class RoutedStorage implements Storage {
   readonly name: string;
   readonly flow: Storage['flow'];
+  readonly transfers: Storage['transfers'];
   readonly vips?: () => VipPoolSnapshot;
   readonly #main: Storage;
   readonly #elsewhere: ReadonlyMap<string, Storage>;
@@ -17,6 +18,7 @@ export class RoutedStorage implements Storage {
   constructor(main: Storage, elsewhere: ReadonlyMap<string, Storage>) {
     this.name = main.name;
     this.flow = main.flow;
+    this.transfers = main.transfers;
     this.#main = main;
     this.#elsewhere = elsewhere;
     if (main.vips) this.vips = main.vips.bind(main);

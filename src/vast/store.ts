@@ -11,6 +11,7 @@
  */
 
 import type { FlowControl } from './flow/flow-control.ts';
+import type { TransferMeter } from './transfer-meter.ts';
 import type { VipPoolSnapshot } from './vip-pool/vip-pool.ts';
 
 /** Bytes in memory, in order. Retries send the same memory again, so it must not change meanwhile. */
@@ -232,5 +233,7 @@ export interface Storage {
   vips?(): VipPoolSnapshot;
   /** What bounds the requests in flight, where that is found out. */
   readonly flow?: FlowControl | undefined;
+  /** Where the time of its requests with payload goes. Absent where nobody can tell the way from the storage. */
+  readonly transfers?: TransferMeter | undefined;
   close(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type Logger, pino } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
 import type { Settings } from '../../config/settings.ts';
+import { Console } from '../../console/console.ts';
 import { serveMetrics } from '../../metrics/serve-metrics.ts';
 import { OstEngine } from '../../ost/engine.ts';
 import { imageHandles } from '../../ost/image-handles.ts';
@@ -16,6 +17,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   const { log, reopen } = openLog(settings);
   hideMemory(log);
   const metrics = await serveMetrics(settings, log);
+  const console = await Console.prepare(settings, log);
   process.on('SIGHUP', reopen);
   const manager = new ServiceManager(bridge);
   // One half for what can be delayed or refused, one for the slots that every open image may always hold.
@@ -31,10 +33,11 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
       log,
       observe: metrics.observe,
     });
-    await metrics.open(engine);
+    await metrics.open(engine, console.open(engine));
     manager.ready();
     if (!signal.aborted) await once(signal, 'abort');
     manager.stopping();
+    await console.close();
     await engine.stop();
   } finally {
     await metrics.close();

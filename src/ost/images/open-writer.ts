@@ -3,6 +3,7 @@ import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
 import { journalMemory, steppedJournal } from '../../image/journal-memory.ts';
+import { StageMeters } from '../../pipeline/stage-meters.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsToSend } from '../slot-plan.ts';
@@ -10,6 +11,7 @@ import { IMAGE_FLAG } from '../wire/constants.ts';
 import type { WireImageOpened } from '../wire/groups.ts';
 import { clientOf } from '../wire-identity.ts';
 import { infoOfPending } from './image-info.ts';
+import { recordOf } from './image-record.ts';
 import type { ImagePlace } from './open-image.ts';
 import { WriteImage } from './write-image.ts';
 
@@ -33,6 +35,7 @@ export async function openWriter(
   const { services, imageHost: host, arena } = session;
   await services.deletions.settled(place.place);
   const region = session.takeJournal(journal);
+  const meters = new StageMeters(services.resources.meters);
   let endUsage = (): void => undefined;
   const endUse = (): void => {
     region.release();
@@ -46,7 +49,7 @@ export async function openWriter(
     const kills = killSwitchOf(services.settings.general.chaos);
     const context: HandleContext = {
       store,
-      resources: services.resources,
+      resources: { ...services.resources, meters },
       journal: kills === undefined ? memory : steppedJournal(memory, kills),
       creator: session.creatorOf(number),
       lock: await place.server.lockPolicy(place.lsu),
@@ -66,11 +69,15 @@ export async function openWriter(
       handle,
       always,
       window: Math.max(window, always),
-      onEnd: (result, counters) => {
+      meters,
+      onEnd: (result, { error, stored }) => {
+        const { counters } = image;
         endUse();
         services.writers.delete(place.place);
         services.counters.imagesClosed += 1;
         services.counters.images.end('write', result, counters);
+        services.ended.add(recordOf('write', image, { result, error, stored }));
+        if (error !== undefined) services.problems.add(error, `write ${place.lsu}/${place.imageId}`);
       },
     });
     services.writers.set(place.place, image);

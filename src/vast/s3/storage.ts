@@ -6,6 +6,7 @@ import { checkLsu, isBucketLsu } from '../names.ts';
 import { Retrier } from '../retry.ts';
 import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
 import { lsuExists, noSuchLsu } from '../store-errors.ts';
+import type { TransferMeter } from '../transfer-meter.ts';
 import type { VipPoolSnapshot } from '../vip-pool/vip-pool.ts';
 import { connectS3, type S3Connection } from './client.ts';
 import { sendHead } from './head.ts';
@@ -20,6 +21,7 @@ export type { S3ConnectionOptions, S3Options } from './options.ts';
 export class S3Storage implements Storage {
   readonly name: string;
   readonly flow: FlowControl | undefined;
+  readonly transfers: TransferMeter;
   readonly #connection: S3Connection;
   readonly #sender: S3Sender;
   readonly #digests: Digests;
@@ -28,6 +30,7 @@ export class S3Storage implements Storage {
   /** @throws EngineError VOST_CA_FILE (`usage`) */
   constructor(endpoint: URL, options: S3Options = {}) {
     const settings = settingsOf(endpoint, options);
+    this.transfers = settings.transfers;
     this.name = `s3:${endpoint.origin}`;
     this.#digests = options.digests ?? bridgeDigests;
     this.#connection = connectS3(settings, options);

@@ -101,7 +101,7 @@ export class VipConnection implements Closable {
   }
 
   #makePool(): Pool {
-    const { connections, idleTimeoutMs } = this.#settings;
+    const { connections, idleTimeoutMs, transfers } = this.#settings;
     const connect = this.#connect;
     return new Pool(this.#vip.origin, {
       allowH2: false,
@@ -112,7 +112,7 @@ export class VipConnection implements Closable {
       headersTimeout: 0,
       bodyTimeout: 0,
       connect,
-      factory: (origin, options) => new WatchedClient(origin, options, connect, idleTimeoutMs),
+      factory: (origin, options) => new WatchedClient(origin, options, connect, { idleMs: idleTimeoutMs, transfers }),
     });
   }
 }
