@@ -18,7 +18,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin lint demo bench install clean
+.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin lint dashboards demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -56,6 +56,10 @@ plugin-safety: build plugin-checked
 # The tables of the metrics, from their definitions.
 docs/metrics.md: src/metrics/definitions.ts test/metrics/reference.ts | build/.node_modules
 	node test/metrics/write-reference.ts $@
+
+# The dashboards, from the same definitions.
+dashboards: | build/.node_modules
+	node grafana/write.ts grafana/dashboards
 
 # Handle churn and mixed reads for minutes; the tests have a short one.
 soak-plugin: build plugin-programs
