@@ -72,7 +72,7 @@ soak: build/.node_modules build/bridge.node
 test: build build/.tap build/ost-client.node addon-test plugin-checked plugin-programs
 	./test/run $(JOBS)
 
-test-real: build build/.tap
+test-real: build build/.tap build/ost-client.node
 	./test/real/run
 
 lint: build/.node_modules

@@ -1,12 +1,14 @@
 import type { DashboardOptions } from './dashboard.ts';
 import { bars, lines, numbers, states } from './panel.ts';
-import { buckets, query, rates, series, WINDOW } from './query.ts';
+import { buckets, query, rate, rates, series } from './query.ts';
 
 const used = series('vast_ost_lsu_used_bytes');
 const size = series('vast_ost_lsu_size_bytes');
 const physicalUsed = series('vast_ost_lsu_physical_used_bytes');
 const physicalSize = series('vast_ost_lsu_physical_size_bytes');
 const vms = { service: 'vms' } as const;
+/** VMS is asked now and then. */
+const SELDOM = '10m';
 const vip = '{{vip}} {{server}}';
 
 /** LSUs, data VIPs and the management. */
@@ -134,7 +136,12 @@ export const storage: DashboardOptions = {
         lines({
           title: 'Requests',
           description: 'By what came of them.',
-          queries: [query(rates('vast_ost_requests_total', 'operation, result', vms), '{{operation}} {{result}}')],
+          queries: [
+            query(
+              `sum by (operation, result) (${rate('vast_ost_requests_total', vms, SELDOM)})`,
+              '{{operation}} {{result}}',
+            ),
+          ],
           unit: 'reqps',
           width: 8,
         }),
@@ -143,7 +150,7 @@ export const storage: DashboardOptions = {
           description: 'Clusters were seen to need half a minute.',
           queries: [
             query(
-              `histogram_quantile(0.95, sum by (operation, le) (rate(${buckets('vast_ost_request_duration_seconds', vms)}[${WINDOW}])))`,
+              `histogram_quantile(0.95, sum by (operation, le) (rate(${buckets('vast_ost_request_duration_seconds', vms)}[${SELDOM}])))`,
               '{{operation}}',
             ),
           ],
