@@ -21,6 +21,13 @@ t.test('the rules speak of the metrics of the table', async (t) => {
     t.match(rule, /severity: (critical|warning) (?:.|\n)*summary: (?:.|\n)*description: \S.*\.$/m, rule.slice(0, 30));
 });
 
+t.test('docs/grafana.md names every alert', async (t) => {
+  const page = readFileSync(new URL('../../docs/grafana.md', import.meta.url), 'utf8');
+  const told = [...page.matchAll(/^\| .* \| (VastOst.*) \|$/gm)].flatMap(([line]) => line.match(/VastOst\w+/g) ?? []);
+  t.strictSame(told.sort(), [...names].sort());
+  t.match(page, `${names.length} alerts`);
+});
+
 t.test('Prometheus understands them', { skip: withoutPromtool }, async (t) => {
   t.equal(checkRules(text), '');
 });
