@@ -21,7 +21,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin soak-load restarts reliability lint demo bench install clean
+.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin soak-load restarts reliability dashboards lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -66,6 +66,10 @@ docs/metrics.md: src/metrics/definitions.ts test/metrics/reference.ts | build/.n
 reliability: build/.node_modules
 	node test/reliability/write-page.ts docs/reliability.md
 
+# The dashboards, from the same definitions.
+dashboards: | build/.node_modules
+	node grafana/write.ts grafana/dashboards
+
 # Handle churn and mixed reads for minutes; the tests have a short one.
 soak-plugin: build plugin-programs
 	node test/soak/plugin.ts
@@ -85,7 +89,7 @@ restarts: build plugin-programs
 test: build build/.tap build/ost-client.node addon-test plugin-checked plugin-programs
 	./test/run $(JOBS)
 
-test-real: build build/.tap
+test-real: build build/.tap build/ost-client.node
 	./test/real/run
 
 lint: build/.node_modules

@@ -13,6 +13,7 @@ import { openStorage } from '../vast/open-storage.ts';
 import type { RetrierOptions } from '../vast/retry.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { vipOptions } from '../vast/vip-pool/configured-vips.ts';
+import { logDestination, openLog } from './open-log.ts';
 
 /** Read when it exists and no other file is named. */
 const DEFAULT_CONFIG = '/etc/vast-ost/vast-ost.conf';
@@ -81,7 +82,8 @@ export async function withContext(
       advice: 'give --store file:DIR or --store s3:http://host:port, or set store in the configuration file',
     });
   }
-  const log = logging.log_file === undefined ? pino({ level: 'silent' }) : openLog(logging.log_level, logging.log_file);
+  const { log_level: level, log_file: file } = logging;
+  const log = file === undefined ? pino({ level: 'silent' }) : openLog(level, logDestination(file, 0o600));
   let retries = 0;
   const flow = flowOf(performance, (decision) => log.debug(decision, 'requests in flight'));
   const { read_ahead: ahead } = performance;
@@ -125,13 +127,6 @@ export async function withContext(
     resources.slabs.close();
     await storage.close();
   }
-}
-
-function openLog(level: string, file: string): Logger {
-  return pino(
-    { level, name: 'vast-ost' },
-    pino.destination({ dest: file, append: true, mkdir: false, sync: true, mode: 0o600 }),
-  );
 }
 
 /** Which state of an LSU a reading command means. */

@@ -165,6 +165,22 @@ export const METRICS = {
     labels: { server: SERVER },
   },
 
+  vast_ost_vms_failing: {
+    type: 'gauge',
+    help: '1 while the management of the cluster does not answer; data flows without it.',
+    labels: { server: SERVER },
+  },
+  vast_ost_vms_figures_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When it last told its figures, since the epoch; absent before the first time.',
+    labels: { server: SERVER },
+  },
+  vast_ost_rotation_failing: {
+    type: 'gauge',
+    help: '1 while credentials could not be replaced; the old ones are still used.',
+    labels: { server: SERVER, what: '`keys`, `token`' },
+  },
+
   vast_ost_vip_state: {
     type: 'gauge',
     help: '1 for the state that a data VIP is in.',

@@ -19,6 +19,7 @@ export function* readServers(servers: readonly StorageServer[]): Generator<Readi
   for (const server of servers) {
     const { id, events, storage } = server;
     yield { name: 'vast_ost_events_total', labels: { server: id }, value: events.latest };
+    yield* readManagement(server);
     for (const lsu of server.lsusNow()) yield* readCapacity({ server: id, lsu }, server.capacityNow(lsu));
     const parts = server.lsusNow().map((lsu) => storage.part?.(lsu) ?? storage);
     for (const part of new Set([storage.part?.('') ?? storage, ...parts])) yield* readFlow(id, part);
@@ -29,6 +30,17 @@ export function* readServers(servers: readonly StorageServer[]): Generator<Readi
     yield { name: 'vast_ost_vip_lookup_failed', labels: { server: id }, value: failed };
     for (const vip of pool.vips) yield* readVip({ server: id, vip: vip.vip }, vip);
   }
+}
+
+function* readManagement({ id, cluster, rotations }: StorageServer): Generator<Reading> {
+  const labels = { server: id };
+  if (cluster !== undefined) {
+    yield { name: 'vast_ost_vms_failing', labels, value: cluster.failing ? 1 : 0 };
+    const at = cluster.toldAt;
+    if (at !== undefined) yield { name: 'vast_ost_vms_figures_timestamp_seconds', labels, value: at / 1000 };
+  }
+  for (const [what, failing] of rotations?.failing ?? [])
+    yield { name: 'vast_ost_rotation_failing', labels: { ...labels, what }, value: failing ? 1 : 0 };
 }
 
 function* readFlow(server: string, { name, flow }: Storage): Generator<Reading> {

@@ -30,6 +30,8 @@ export class Cluster {
   readonly client: VmsClient;
   readonly #options: ClusterOptions;
   readonly #facts: Aged<ClusterFacts>;
+  #failing = false;
+  #toldAt: number | undefined;
 
   constructor(options: ClusterOptions) {
     this.client = options.client;
@@ -37,13 +39,27 @@ export class Cluster {
     const { client, log, now } = options;
     const read = async (): Promise<ClusterFacts> => {
       try {
-        return await readFacts(client);
+        const facts = await readFacts(client);
+        this.#failing = false;
+        this.#toldAt = Date.now();
+        return facts;
       } catch (error) {
+        this.#failing = true;
         log.warn({ err: error }, 'VMS does not answer; figures are older than they should be');
         throw error;
       }
     };
     this.#facts = new Aged(read, YOUNG_MS, STALE_MS, now, RETRY_MS);
+  }
+
+  /** Whether the last question for its figures had no answer. */
+  get failing(): boolean {
+    return this.#failing;
+  }
+
+  /** When it last told its figures, milliseconds since the epoch; undefined before the first time. */
+  get toldAt(): number | undefined {
+    return this.#toldAt;
   }
 
   /** Ask ahead of the first question. */

@@ -28,6 +28,7 @@ const TOKEN_LIFE = '90d';
 export class Rotations {
   readonly #rotations: ReadonlyMap<string, Rotation>;
   readonly #log: Logger;
+  readonly #failing = new Map<string, boolean>();
   readonly #end = new AbortController();
   readonly #timer: NodeJS.Timeout;
   #running: Promise<unknown> = Promise.resolve();
@@ -35,9 +36,15 @@ export class Rotations {
   constructor(rotations: ReadonlyMap<string, Rotation>, log: Logger) {
     this.#rotations = rotations;
     this.#log = log;
+    for (const what of rotations.keys()) this.#failing.set(what, false);
     this.#timer = setInterval(() => this.look(), LOOK_MS);
     this.#timer.unref();
     this.look();
+  }
+
+  /** What is replaced (`keys`, `token`), and whether the last try failed. */
+  get failing(): ReadonlyMap<string, boolean> {
+    return this.#failing;
   }
 
   /** Do what is due, without making anybody wait. */
@@ -60,9 +67,12 @@ export class Rotations {
   async #run(what: string, rotation: Rotation): Promise<void> {
     try {
       const outcome = await rotation.run({ signal: this.#end.signal });
+      this.#failing.set(what, false);
       if (outcome !== 'waiting') this.#log.info({ what, outcome }, 'rotation of credentials');
     } catch (error) {
-      if (!this.#end.signal.aborted) this.#log.error({ err: error, what }, 'credentials could not be rotated');
+      if (this.#end.signal.aborted) return;
+      this.#failing.set(what, true);
+      this.#log.error({ err: error, what }, 'credentials could not be rotated');
     }
   }
 }

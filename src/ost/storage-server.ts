@@ -83,9 +83,9 @@ export class StorageServer {
   readonly events: EventLog;
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
+  readonly rotations: Rotations | undefined;
   readonly locksImages: boolean;
   readonly #lockPolicy: (lsu: string) => LockPolicy | undefined;
-  readonly #rotations: Rotations | undefined;
   readonly #keys: FoundKeys | undefined;
   readonly #watches: Watch[];
   readonly #snapshots: SnapshotKeeper | undefined;
@@ -108,7 +108,7 @@ export class StorageServer {
     this.cluster = cluster;
     this.locksImages = options.locksImages ?? false;
     this.#lockPolicy = options.lockPolicy ?? (() => undefined);
-    this.#rotations = rotations;
+    this.rotations = rotations;
     this.#keys = options.keys;
     this.#now = now;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
@@ -209,7 +209,7 @@ export class StorageServer {
     await this.#snapshots?.close();
     await Promise.all(this.#watches.map((watch) => watch.close()));
     await this.events.close();
-    await this.#rotations?.close();
+    await this.rotations?.close();
     await this.cluster?.close();
     await this.storage.close();
   }

@@ -30,6 +30,7 @@ t.test('what is installed runs from where it is', async (t) => {
   const host = await exec(join(home, 'bin', 'ost-host'), ['info', '-pi', '--library', library]);
   t.match(host.stdout, `Version: ${version}`);
   t.notOk(existsSync(join(home, 'node_modules', 'tap')), 'nothing that only tests need');
+  t.ok(existsSync(join(home, 'grafana', 'dashboards', 'overview.json')), 'the dashboards, where provisioning looks');
   const config = join(root, 'etc', 'vast-ost', 'vast-ost.conf');
   t.equal(statSync(config).mode & 0o777, 0o640);
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
 import type { Settings } from '../../config/settings.ts';
 import { Console } from '../../console/console.ts';
@@ -9,12 +9,13 @@ import { imageHandles } from '../../ost/image-handles.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
 import { createResources } from '../../pipeline/resources.ts';
 import { builtInStages } from '../../stages/built-in.ts';
+import { logDestination, openLog } from '../open-log.ts';
 
 const STANDARD_ERROR = 2;
 
 /** `vast-ost serve`: the engine that NetBackup's processes talk to, until SIGTERM; a second one ends it at once. */
 export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
-  const { log, reopen } = openLog(settings);
+  const { log, reopen } = logOf(settings);
   hideMemory(log);
   const metrics = await serveMetrics(settings, log);
   const console = await Console.prepare(settings, log);
@@ -54,16 +55,10 @@ function hideMemory(log: Logger): void {
 }
 
 /** JSON lines into the file of the configuration, opened anew on SIGHUP, else to standard error. */
-function openLog({ logging }: Settings): { readonly log: Logger; readonly reopen: () => void } {
-  const destination = pino.destination({
-    dest: logging.log_file ?? STANDARD_ERROR,
-    append: true,
-    mkdir: false,
-    sync: true,
-    mode: 0o640,
-  });
+function logOf({ logging }: Settings): { readonly log: Logger; readonly reopen: () => void } {
+  const destination = logDestination(logging.log_file ?? STANDARD_ERROR, 0o640);
   const reopen = (): void => {
     if (logging.log_file !== undefined) destination.reopen();
   };
-  return { log: pino({ level: logging.log_level, name: 'vast-ost' }, destination), reopen };
+  return { log: openLog(logging.log_level, destination), reopen };
 }
