@@ -13,19 +13,21 @@
  * - `aborted`: somebody asked us to stop.
  * - `internal`: a bug or an unclassified system error.
  */
-export type FailureClass =
-  | 'retryable'
-  | 'credentials'
-  | 'access'
-  | 'not-found'
-  | 'exists'
-  | 'busy'
-  | 'capacity'
-  | 'integrity'
-  | 'usage'
-  | 'unsupported'
-  | 'aborted'
-  | 'internal';
+export const FAILURE_CLASSES = [
+  'retryable',
+  'credentials',
+  'access',
+  'not-found',
+  'exists',
+  'busy',
+  'capacity',
+  'integrity',
+  'usage',
+  'unsupported',
+  'aborted',
+  'internal',
+] as const;
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
 export interface EngineErrorOptions {
   /** The error that led here; kept whole so that a log shows the chain. */

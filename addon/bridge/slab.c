@@ -48,6 +48,8 @@ struct slab *slab_adopt(void *data, size_t bytes, void (*unmap)(void *owner), vo
 struct slab *slab_map(size_t bytes) {
     void *data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (data == MAP_FAILED) return NULL;
+    /* Backup data belongs into no core dump, here as in arenas. */
+    madvise(data, bytes, MADV_DONTDUMP);
     struct slab *slab = slab_adopt(data, bytes, NULL, NULL);
     if (slab == NULL) munmap(data, bytes);
     return slab;

@@ -16,6 +16,7 @@ static const char text[] =
     "  list         images of an LSU (--pending: the incomplete ones too)\n"
     "  delete       all images of a backup\n"
     "  copy         one image (--async: asynchronously, with progress)\n"
+    "  events       those after number --after; ends when none has come for --interval\n"
     "  poll         what NetBackup asks every minute, with times\n"
     "  conformance  every promised behaviour, one line each\n"
     "  bench        write through the plugin (--raw: the two-process memory hand-over to compare with)\n"
@@ -39,7 +40,8 @@ static const char text[] =
     "  --seed N          of the made-up data, default 1\n"
     "  --pattern NAME    order of writes: forward, swap (pairs), jump (ahead and back)\n"
     "  --incomplete      backup: close the images incomplete\n"
-    "  --count N, --interval MS    poll\n"
+    "  --count N, --interval MS    poll; default: once, 1000\n"
+    "  --after N         events: default 0, all that are kept\n"
     "  --failing-lsu NAME  conformance: an LSU that is out of space, for the late error\n"
     "  --only TEXT       conformance: only checks whose name holds TEXT\n"
     "Sizes: 512, 64K, 16M, 2G.\n"
@@ -97,6 +99,7 @@ enum {
   OPT_RAW,
   OPT_COUNT,
   OPT_INTERVAL,
+  OPT_AFTER,
   OPT_ONLY,
   OPT_FAILING_LSU,
   OPT_HELP,
@@ -131,6 +134,7 @@ static const struct option long_options[] = {
     {"raw", 0, NULL, OPT_RAW},
     {"count", 1, NULL, OPT_COUNT},
     {"interval", 1, NULL, OPT_INTERVAL},
+    {"after", 1, NULL, OPT_AFTER},
     {"only", 1, NULL, OPT_ONLY},
     {"failing-lsu", 1, NULL, OPT_FAILING_LSU},
     {"help", 0, NULL, OPT_HELP},
@@ -174,6 +178,7 @@ static void take(struct options *o, int option) {
   case OPT_RAW: o->raw = true; break;
   case OPT_COUNT: o->count = (uint32_t)size_argument("count"); break;
   case OPT_INTERVAL: o->interval_ms = (uint32_t)size_argument("interval"); break;
+  case OPT_AFTER: o->after = size_argument("after"); break;
   case OPT_ONLY: o->only = optarg; break;
   case OPT_FAILING_LSU: o->failing_lsu = optarg; break;
   case OPT_PI: o->info |= INFO_PLUGIN; break;

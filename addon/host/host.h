@@ -25,6 +25,7 @@ struct options {
   uint64_t seed;
   uint32_t streams;
   uint32_t count, interval_ms;
+  uint64_t after; /* events: number of the last one that is known */
   const char *pattern; /* order of writes: forward, swap, jump */
   bool pending, async, incomplete, raw;
   const char *failing_lsu; /* conformance: an LSU whose storage takes no image data */
@@ -67,6 +68,7 @@ int command_restore(const struct options *options);
 int command_list(const struct options *options);
 int command_delete(const struct options *options);
 int command_copy(const struct options *options);
+int command_events(const struct options *options);
 int command_poll(const struct options *options);
 int command_conformance(const struct options *options);
 int command_bench(const struct options *options);

@@ -12,7 +12,8 @@ static const struct {
 } commands[] = {
     {"info", command_info}, {"backup", command_backup}, {"restore", command_restore},
     {"list", command_list}, {"delete", command_delete}, {"copy", command_copy},
-    {"poll", command_poll}, {"bench", command_bench},   {"conformance", command_conformance},
+    {"events", command_events}, {"poll", command_poll}, {"bench", command_bench},
+    {"conformance", command_conformance},
 };
 
 /* libstspiVastData.so beside this program. */

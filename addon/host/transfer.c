@@ -260,7 +260,7 @@ int command_restore(const struct options *options) {
   int code = header_read(options, server, &header);
   int fd = STDOUT_FILENO;
   if (code == EXIT_OK && !header.generated && !standard(options->file)) {
-    fd = open(options->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    fd = open(options->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
       perror(options->file);
       code = EXIT_FAILED;

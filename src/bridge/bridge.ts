@@ -96,6 +96,12 @@ export interface HostBridge {
   peerOf(socket: number): Peer;
   /** Send one datagram (at most 1023 bytes) to a Unix socket without waiting; `@name` is an abstract address. Throws errno codes. */
   sendDatagram(address: string, message: string): void;
+  /**
+   * Where core dumps are off (RLIMIT_CORE is 0), see to it that there is none at all, also not through a pipe in core_pattern, and that no
+   * other process without privileges can read this one's memory: PR_SET_DUMPABLE of prctl(2). Returns whether they are off. `/proc/PID` of
+   * the process belongs to root from then on.
+   */
+  forbidDumps(): boolean;
   /** flock(2), exclusive, without waiting: whether this process has the lock now. It ends when the descriptor is closed. */
   tryLock(descriptor: number): boolean;
 }

@@ -1,25 +1,37 @@
 import type { RetrierOptions } from '../vast/retry.ts';
 import type { ObjectStore, RequestOptions, Storage } from '../vast/store.ts';
 import { ChaosStore } from './chaos-store.ts';
+import type { Steps } from './kill-switch.ts';
 import { StoreFaults, type StorePlan } from './store-faults.ts';
 
 /** A storage whose LSUs meet the faults of a plan; see {@link ChaosStore}. Closing it closes the one below. */
 export class ChaosStorage implements Storage {
   readonly name: string;
+  readonly verify?: NonNullable<Storage['verify']>;
+  readonly flow: Storage['flow'];
+  readonly transfers: Storage['transfers'];
   readonly snapshots?: NonNullable<Storage['snapshots']>;
   readonly openSnapshot?: NonNullable<Storage['openSnapshot']>;
+  readonly vips?: NonNullable<Storage['vips']>;
   readonly #inner: Storage;
   readonly #plan: StorePlan;
   readonly #retry: RetrierOptions;
+  readonly #steps: Steps | undefined;
   readonly #faults: StoreFaults;
 
-  constructor(inner: Storage, plan: StorePlan, retry: RetrierOptions = {}) {
+  /** @param steps as for {@link StoreFaults}. */
+  constructor(inner: Storage, plan: StorePlan, retry: RetrierOptions = {}, steps?: Steps) {
     this.name = inner.name;
+    this.flow = inner.flow;
+    this.transfers = inner.transfers;
     this.#inner = inner;
     this.#plan = plan;
     this.#retry = retry;
-    this.#faults = new StoreFaults(plan, retry);
-    const { snapshots, openSnapshot } = inner;
+    this.#steps = steps;
+    this.#faults = new StoreFaults(plan, retry, steps);
+    const { verify, vips, snapshots, openSnapshot } = inner;
+    if (verify) this.verify = verify.bind(inner);
+    if (vips) this.vips = vips.bind(inner);
     if (snapshots) this.snapshots = snapshots.bind(inner);
     if (openSnapshot) {
       this.openSnapshot = async (...request) => this.#wrap(await openSnapshot.apply(inner, request));
@@ -48,6 +60,6 @@ export class ChaosStorage implements Storage {
   }
 
   #wrap(store: ObjectStore): ObjectStore {
-    return new ChaosStore(store, this.#plan, this.#retry);
+    return new ChaosStore(store, this.#plan, this.#retry, this.#steps);
   }
 }

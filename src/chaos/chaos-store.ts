@@ -13,6 +13,7 @@ import type {
   VersionHistory,
 } from '../vast/store.ts';
 import { ChaosUpload } from './chaos-upload.ts';
+import type { Steps } from './kill-switch.ts';
 import { flipBit, flippedCopy, type Site, StoreFaults, type StorePlan } from './store-faults.ts';
 
 /**
@@ -30,12 +31,12 @@ export class ChaosStore implements ObjectStore {
   readonly #faults: StoreFaults;
 
   /** @param retry how attempts are repeated; `{ policy: { retries: 0 } }` lets every fault through. */
-  constructor(inner: ObjectStore, plan: StorePlan, retry: RetrierOptions = {}) {
+  constructor(inner: ObjectStore, plan: StorePlan, retry: RetrierOptions = {}, steps?: Steps) {
     this.lsu = inner.lsu;
     this.limits = inner.limits;
     this.capabilities = inner.capabilities;
     this.#inner = inner;
-    this.#faults = new StoreFaults(plan, retry);
+    this.#faults = new StoreFaults(plan, retry, steps);
     if (inner.retention) this.retention = chaosRetention(inner.retention, this.#faults);
     if (inner.history) this.history = chaosHistory(inner.history, this.#faults);
     if (inner.policy) {

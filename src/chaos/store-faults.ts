@@ -2,6 +2,7 @@ import { EngineError, type FailureClass } from '../errors.ts';
 import { Retrier, type RetrierOptions, type RetryClock, systemClock } from '../vast/retry.ts';
 import type { RequestOptions } from '../vast/store.ts';
 import { type DueFault, FaultPlan, type FaultRule } from './fault-plan.ts';
+import type { Steps } from './kill-switch.ts';
 
 /** What can be done to a storage, as faults see it. */
 export type Operation =
@@ -101,9 +102,12 @@ export class StoreFaults {
   readonly #plan: StorePlan;
   readonly #retrier: Retrier;
   readonly #clock: RetryClock;
+  readonly #steps: Steps | undefined;
 
-  constructor(plan: StorePlan, retry: RetrierOptions) {
+  /** @param steps hears of each operation before it is asked for and when it has been carried out. */
+  constructor(plan: StorePlan, retry: RetrierOptions, steps?: Steps) {
     this.#plan = plan;
+    this.#steps = steps;
     this.#retrier = new Retrier(retry);
     this.#clock = retry.clock ?? systemClock;
   }
@@ -120,11 +124,16 @@ export class StoreFaults {
       }
       // At most one more: what failed cannot fail in another way.
       const fault = faults.find(({ effect }) => effect.kind !== 'delay');
-      const ask = (damage: Damage): Promise<Answer<T>> =>
-        attempt(damage).then(
-          (value) => ({ value }),
-          (error: unknown) => ({ error }),
-        );
+      const ask = async (damage: Damage): Promise<Answer<T>> => {
+        this.#steps?.step(`before:${kindOf(site)}`);
+        try {
+          const value = await attempt(damage);
+          this.#steps?.step(`after:${kindOf(site)}`);
+          return { value };
+        } catch (error) {
+          return { error };
+        }
+      };
       return fault === undefined ? ask(UNHARMED) : meet(fault, site, ask);
     });
     if ('error' in answer) throw answer.error;
@@ -166,6 +175,12 @@ function matches({ operations, key, part, effect }: StoreRule, site: Site): bool
 
 function nameOf({ operation, key, part }: Site): string {
   return part === undefined ? `${operation} ${key}` : `${operation} ${key} ${part}`;
+}
+
+/** Operation, and what kind of object: `part:fragment`, `put:image.meta`. */
+function kindOf({ operation, key }: Site): string {
+  const name = /([a-z.]+)[-0-9]*$/.exec(key)?.[1];
+  return name === undefined ? operation : `${operation}:${name}`;
 }
 
 function failure(site: Site, kind: FailureClass, how: string): EngineError {

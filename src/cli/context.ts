@@ -5,6 +5,7 @@ import { withChaos } from '../chaos/store-rates.ts';
 import type { IniEntry } from '../config/ini.ts';
 import { parseIni } from '../config/ini.ts';
 import { buildSettings, type Settings, sectionSchemas } from '../config/settings.ts';
+import { flowOf, streamsOf } from '../config/streams.ts';
 import { EngineError } from '../errors.ts';
 import { createResources, type Resources } from '../pipeline/resources.ts';
 import type { ImageInfo, StageReport } from '../stage-api/index.ts';
@@ -14,6 +15,7 @@ import type { RetrierOptions } from '../vast/retry.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { vipOptions } from '../vast/vip-pool/configured-vips.ts';
 import { type StageChain, VendorStages } from '../vendor-stages/vendor-stages.ts';
+import { logDestination, openLog } from './open-log.ts';
 
 /** Read when it exists and no other file is named. */
 const DEFAULT_CONFIG = '/etc/vast-ost/vast-ost.conf';
@@ -39,6 +41,8 @@ export interface Context {
   readonly json: boolean;
   /** Requests that were repeated so far. */
   readonly retries: () => number;
+  /** Chunks that a restore fetches at the same time, now. */
+  readonly readAhead: () => number;
 }
 
 /** Settings from the file and the command line, the latter winning. */
@@ -85,8 +89,13 @@ export async function withContext(
       advice: 'give --store file:DIR or --store s3:http://host:port, or set store in the configuration file',
     });
   }
-  const log = logging.log_file === undefined ? pino({ level: 'silent' }) : openLog(logging.log_level, logging.log_file);
+  const { log_level: level, log_file: file } = logging;
+  const log = file === undefined ? pino({ level: 'silent' }) : openLog(level, logDestination(file, 0o600));
   let retries = 0;
+  const flow = flowOf(performance, (decision) => log.debug(decision, 'requests in flight'));
+  const { read_ahead: ahead } = performance;
+  // One more than may be on their way, so that the next is there when a place is free.
+  const readAhead = (): number => (flow.read === undefined ? streamsOf(ahead) : flow.read.limit + 1);
   const retry: RetrierOptions = {
     policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
     onRetry: ({ operation, attempt, delayMs, error }) => {
@@ -103,6 +112,7 @@ export async function withContext(
     },
     file: { directIo: performance.use_direct_io },
     ...retry,
+    flow,
   });
   const storage = withChaos(opened, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
   const registry = builtInStages();
@@ -119,8 +129,17 @@ export async function withContext(
     // What was asked for here wins over what stands anywhere in the file.
     const server = options.stage === undefined ? serverOf(settings) : '';
     const stagesOf = (lsu: string): StageChain => places.chainOf(server, lsu);
-    const json = options.json === true;
-    await run({ settings, storage, resources, stagesOf, log, signal, json, retries: () => retries });
+    await run({
+      settings,
+      storage,
+      resources,
+      stagesOf,
+      log,
+      signal,
+      json: options.json === true,
+      retries: () => retries,
+      readAhead,
+    });
   } catch (error) {
     log.error({ err: error }, 'command failed');
     throw error;
@@ -145,13 +164,6 @@ function tellReport(log: Logger, stage: string, image: ImageInfo, { severity, te
   log[level]({ stage, lsu: image.lsu, image: image.name, values }, text);
   const numbers = Object.entries(values ?? {}).map(([name, value]) => ` ${name}=${value}`);
   process.stderr.write(`${image.name}: ${stage}: ${severity}: ${text}${numbers.join('')}\n`);
-}
-
-function openLog(level: string, file: string): Logger {
-  return pino(
-    { level, name: 'vast-ost' },
-    pino.destination({ dest: file, append: true, mkdir: false, sync: true, mode: 0o600 }),
-  );
 }
 
 /** Which state of an LSU a reading command means. */

@@ -25,6 +25,7 @@ import { show } from './commands/show.ts';
 import { type SimOptions, sim } from './commands/sim.ts';
 import { type StageCreateOptions, stageCreate } from './commands/stage-create.ts';
 import { stageTest } from './commands/stage-test.ts';
+import { type TopOptions, top } from './commands/top.ts';
 import { type VerifyCommandOptions, verify } from './commands/verify.ts';
 import { type AtSnapshot, type Context, type GlobalOptions, loadSettings, withContext } from './context.ts';
 
@@ -79,7 +80,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--compression <name>', 'none or lz4 (default: none)')
     .option('--chunk-size-mb <n>', 'length of a chunk (default: 64)')
     .option('--part-size-mb <n>', 'size of the first parts (default: 64)')
-    .option('--parallel-streams <n>', 'parts in flight (default: 4)')
+    .option('--parallel-streams <n>', 'parts in flight, or auto (default: auto)')
     .action((lsu: string, image: string, file: string, options: BackupOptions) =>
       run((context) => backup(context, lsu, image, file, options), options),
     );
@@ -92,7 +93,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .argument('[file]', 'where to; - is standard output', '-')
     .option('--offset <size>', 'first byte wanted', sizeArgument)
     .option('--length <size>', 'bytes wanted', sizeArgument)
-    .option('--read-ahead <n>', 'chunks fetched at the same time (default: 4)')
+    .option('--read-ahead <n>', 'chunks fetched at the same time, or auto (default: auto)')
     .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
     .action((lsu: string, image: string, file: string, options: RestoreOptions) =>
       run((context) => restore(context, lsu, image, file, options), options),
@@ -122,7 +123,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--subset <s>', 'n/t, x% or a size: read only that much')
     .option('--older-than <duration>', 'of all images, those completed longer ago, such as 30d', durationArgument)
     .option('--newer-than <duration>', 'of all images, those completed more recently', durationArgument)
-    .option('--read-ahead <n>', 'chunks fetched at the same time (default: 4)')
+    .option('--read-ahead <n>', 'chunks fetched at the same time, or auto (default: auto)')
     .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
     .action((lsu: string, image: string | undefined, options: VerifyCommandOptions) =>
       run((context) => verify(context, lsu, image, options), options),
@@ -136,7 +137,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .argument('<lsu>')
     .option('--bytes-per-second <size>', 'stored bytes read a second, at least 1M (default: no bound)', rateArgument)
     .option('--for <duration>', 'stop after so long, such as 4h (default: at the end of the round)', durationArgument)
-    .option('--read-ahead <n>', 'chunks fetched at the same time (default: 4)')
+    .option('--read-ahead <n>', 'chunks fetched at the same time, or auto (default: auto)')
     .action((lsu: string, options: ScrubCommandOptions) => run((context) => scrubLsu(context, lsu, options), options));
 
   program
@@ -207,6 +208,17 @@ export function buildProgram(signal: AbortSignal): Command {
     .action(async (server: string | undefined, options: Omit<DoctorOptions, 'json'>) => {
       const json = program.opts()['json'] === true;
       await doctor(await loadSettings(program.opts()), server, { ...options, json }, signal);
+    });
+
+  program
+    .command('top')
+    .description('show what a running engine does and what holds it back, every second: docs/console.md')
+    .option('--url <url>', 'of its console (default: where [metrics] of the configuration listens)')
+    .option('--token-file <file>', 'file with a token (default: token_file of [console])')
+    .option('--once', 'one picture, then end')
+    .action(async (options: Pick<TopOptions, 'url' | 'once'>) => {
+      const json = program.opts()['json'] === true;
+      await top(await loadSettings({ ...program.opts(), ...options }), { ...options, json }, signal);
     });
 
   program

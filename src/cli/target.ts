@@ -22,7 +22,9 @@ export async function openTarget(path: string): Promise<Target> {
   const partial = special ? path : `${path}.partial`;
   let handle: FileHandle;
   try {
-    handle = await open(partial, 'w', 0o600);
+    // Made anew: one that is there may be open to others, or lead elsewhere.
+    if (!special) await rm(partial, { force: true });
+    handle = await open(partial, special ? 'w' : 'wx', 0o600);
   } catch (cause) {
     throw cannotWrite(partial, cause);
   }

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { badSecretFile, readSecretValues } from './secret-file.ts';
 
 /** S3 keys. Never logged, never shown. */
@@ -18,4 +19,18 @@ export async function readCredentialsFile(path: string): Promise<S3Keys> {
   if (!accessKeyId || !secretAccessKey) throw badSecretFile(path, 'must set access_key_id and secret_access_key');
   const sessionToken = values.get('session_token');
   return { accessKeyId, secretAccessKey, ...(sessionToken ? { sessionToken } : {}) };
+}
+
+/** Which key a credentials file has; undefined when there is no file. */
+export async function readKeyInFile(path: string): Promise<KeyInFile | undefined> {
+  const there = await stat(path).catch(() => undefined);
+  if (there === undefined) return undefined;
+  const { accessKeyId } = await readCredentialsFile(path);
+  return { accessKeyId, user: (await readSecretValues(path)).get('user') };
+}
+
+export interface KeyInFile {
+  readonly accessKeyId: string;
+  /** Whose key it is, in a file that the engine made for a server without a section. */
+  readonly user: string | undefined;
 }

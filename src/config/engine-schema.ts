@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseSize } from '../units.ts';
+import { parseDuration, parseSize } from '../units.ts';
 import { Count } from './fields.ts';
 import { stageFields } from './stage-fields.ts';
 import { vipFields } from './vip-fields.ts';
@@ -66,6 +66,12 @@ const Rate = z
   .transform((text) => parseSize(text))
   .pipe(z.number('give a size such as 50M').min(MIN_SCRUB_RATE, 'give 1M at least'));
 
+export const DEFAULT_EVENT_INTERVAL_MS = 60_000;
+const Interval = z
+  .string()
+  .transform((text) => parseDuration(text))
+  .pipe(z.number('give a time such as 30s or 5m').min(1000, 'give 1s at least').max(3_600_000, 'give 1h at most'));
+
 /** `[server NAME]`: one storage server, which NetBackup knows as `VastData:NAME`. */
 export const serverSchema = {
   /** `file:DIR` or `s3:http(s)://host:port`; its LSUs are the server's. */
@@ -90,6 +96,8 @@ export const serverSchema = {
   vms_ca_file: z.string().startsWith('/').optional(),
   /** File with `user` and `password`, or `token`, or `certificate`. */
   vms_credentials_file: z.string().startsWith('/').optional(),
+  /** How often VMS is asked for its events and alarms, milliseconds. */
+  event_interval: Interval.default(DEFAULT_EVENT_INTERVAL_MS),
   tenant: PlainName.optional(),
   /** The data VIPs are those that VMS knows of this pool. */
   vip_pool: PlainName.optional(),

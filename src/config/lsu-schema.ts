@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { parseDuration, parseSize } from '../units.ts';
 import { stageFields } from './stage-fields.ts';
@@ -17,6 +18,14 @@ export const lsuSchema = {
   path: z
     .string()
     .regex(/^(\/[A-Za-z0-9._-]+)+$/, 'give an absolute path without a trailing slash')
+    .max(1024)
+    .optional(),
+  /** How its images reach the cluster. Default: as those of the server. */
+  data: z.enum(['s3', 'nfs']).optional(),
+  /** Where its directory is mounted, with `data = nfs` on a server with an S3 store. */
+  mount_point: z
+    .string()
+    .refine((text) => text !== '/' && resolve(text) === text, 'give an absolute path without a trailing slash')
     .max(1024)
     .optional(),
   /** Writes end here, bytes; without it the cluster's space is the bound. */

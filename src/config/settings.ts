@@ -1,13 +1,16 @@
 import { z } from 'zod';
 import { EngineError } from '../errors.ts';
+import { consoleSchema } from './console-schema.ts';
 import { engineSchema, serverSchema } from './engine-schema.ts';
 import { Count } from './fields.ts';
 import type { IniEntry } from './ini.ts';
+import { dataProblem, lsusOf } from './lsu-data.ts';
 import { lsuSchema } from './lsu-schema.ts';
 import { checkMetrics, metricsSchema } from './metrics-schema.ts';
 import { stageFields } from './stage-fields.ts';
+import { MOST_STREAMS } from './streams.ts';
 import { vipFields } from './vip-fields.ts';
-import { lsusOf, wormOf, wormProblem } from './worm-settings.ts';
+import { wormOf, wormProblem } from './worm-settings.ts';
 
 const MIB = 1024 * 1024;
 const Flag = z.enum(['true', 'false', 'yes', 'no', '1', '0']).transform((text) => ['true', 'yes', '1'].includes(text));
@@ -36,14 +39,14 @@ export const settingsSchema = {
     ...vipFields,
   },
   performance: {
-    /** Parts in flight per image. */
-    parallel_streams: Count(1, 64).default(4),
+    /** Parts in flight per image; `auto`: as many for the whole storage as turn out to be best. */
+    parallel_streams: z.union([z.literal('auto'), Count(1, MOST_STREAMS)]).default('auto'),
     chunk_size_mb: Megabytes(1, 1024).default(64 * MIB),
     part_size_mb: Megabytes(1, 4096).default(64 * MIB),
     /** Bound on payload memory of the process. */
     memory_budget_mb: Megabytes(64, 1024 * 1024).default(512 * MIB),
-    /** Chunks fetched ahead on restore. */
-    read_ahead: Count(1, 64).default(4),
+    /** Chunks fetched ahead on restore; `auto` likewise. */
+    read_ahead: z.union([z.literal('auto'), Count(1, MOST_STREAMS)]).default('auto'),
     /** How far ahead of the first missing byte a write may reach. The default is smaller when memory is. */
     reorder_window_mb: Megabytes(0, 65536).default(128 * MIB),
     compression: z.enum(['none', 'lz4']).default('none'),
@@ -62,7 +65,12 @@ export const settingsSchema = {
 } as const;
 
 /** All sections that stand once: those of {@link settingsSchema}, and the service's. */
-export const sectionSchemas = { ...settingsSchema, engine: engineSchema, metrics: metricsSchema } as const;
+export const sectionSchemas = {
+  ...settingsSchema,
+  engine: engineSchema,
+  metrics: metricsSchema,
+  console: consoleSchema,
+} as const;
 
 type Schema = typeof sectionSchemas;
 type Section<Keys> = { readonly [K in keyof Keys]: z.output<Keys[K] & z.ZodType> };
@@ -130,7 +138,7 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
   }
   for (const name of servers.keys()) {
     for (const lsu of ['', ...lsusOf({ lsus }, name)]) {
-      const problem = wormProblem(wormOf({ servers, lsus }, name, lsu));
+      const problem = dataProblem({ servers, lsus }, name, lsu) ?? wormProblem(wormOf({ servers, lsus }, name, lsu));
       if (problem !== undefined)
         throw configError(`[${lsu === '' ? `server ${name}` : `lsu ${name}/${lsu}`}]: ${problem}`);
     }

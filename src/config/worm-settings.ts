@@ -1,3 +1,4 @@
+import { lsusOf } from './lsu-data.ts';
 import type { Settings } from './settings.ts';
 import { periodMs } from './worm-schema.ts';
 
@@ -14,22 +15,20 @@ export interface WormSettings {
   readonly mode: 'governance' | 'compliance';
 }
 
-/** What holds for an LSU: its own section, else its server's. What the cluster was told about locks serves as default. */
+/**
+ * What holds for an LSU: its own section, else its server's. What the cluster was told about locks serves as default. An LSU that is
+ * mounted by itself has no locks, whatever its server has.
+ */
 export function wormOf(settings: Pick<Settings, 'servers' | 'lsus'>, server: string, lsu: string): WormSettings {
   const [own, its] = [settings.lsus.get(`${server}/${lsu}`), settings.servers.get(server)];
   const period = (text: string | undefined): number | undefined => (text === undefined ? undefined : periodMs(text));
   const lockMode = own?.object_lock === 'none' ? undefined : own?.object_lock;
   return {
-    retentionMs: own?.worm_retention ?? its?.worm_retention,
+    retentionMs: own?.mount_point === undefined ? (own?.worm_retention ?? its?.worm_retention) : undefined,
     minimumMs: own?.worm_minimum ?? period(own?.min_retention) ?? its?.worm_minimum ?? DEFAULT_MINIMUM_MS,
     maximumMs: own?.worm_maximum ?? period(own?.max_retention) ?? its?.worm_maximum ?? DEFAULT_MAXIMUM_MS,
     mode: own?.worm_mode ?? lockMode ?? its?.worm_mode ?? 'governance',
   };
-}
-
-/** The LSUs of a server that have sections of their own. */
-export function lsusOf({ lsus }: Pick<Settings, 'lsus'>, server: string): string[] {
-  return [...lsus.keys()].flatMap((name) => (name.startsWith(`${server}/`) ? [name.slice(server.length + 1)] : []));
 }
 
 /** Whether images of any of a server's LSUs are locked. */

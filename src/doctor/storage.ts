@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { MountedLsu } from '../config/lsu-data.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { Storage } from '../vast/store.ts';
 import type { VipSource } from '../vast/vip-pool/vip-source.ts';
@@ -17,6 +18,8 @@ export interface StorageUnderTest {
   readonly vips: VipSource | undefined;
   /** What must be mounted, where that is known. */
   readonly exported: string | undefined;
+  /** Its LSUs that are mounted by themselves. */
+  readonly mounted: ReadonlyMap<string, MountedLsu>;
   /** Opened to fail early: the doctor does not wait for what will not come. */
   readonly storage: Storage;
   readonly resources: Resources;
@@ -29,7 +32,7 @@ export interface StorageUnderTest {
 
 /** From the address of a storage to an image that was written, read and deleted in each of its LSUs. */
 export async function* examineStorage(options: StorageUnderTest): Findings {
-  const { subject, url, caFile, vips, exported, storage, resources, signal } = options;
+  const { subject, url, caFile, vips, exported, mounted, storage, resources, signal } = options;
   if (url.startsWith('file:')) yield* examineDirectory(subject, resolve(url.slice('file:'.length)), exported);
   else yield* examineEndpoint(subject, { url: new URL(url.slice('s3:'.length)), caFile, vips });
   let lsus: readonly string[] = [];
@@ -40,7 +43,10 @@ export async function* examineStorage(options: StorageUnderTest): Findings {
   });
   yield listed;
   for (const lsu of options.lsu === undefined ? lsus : [options.lsu]) {
-    if (url.startsWith('s3:')) {
+    const mount = mounted.get(lsu);
+    if (mount !== undefined) {
+      yield* examineDirectory(`${subject} lsu ${lsu}`, mount.directory, mount.exported);
+    } else if (url.startsWith('s3:')) {
       yield await look(`${subject} lsu ${lsu}`, 'bucket policy', async () =>
         examinePolicy(await storage.open(lsu, { signal }), signal),
       );

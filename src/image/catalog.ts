@@ -5,7 +5,7 @@ import { lockedUntil } from './image-lock.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
 import { imagePrefix, MANIFEST, PENDING } from './names.ts';
 import { decodePending, MAX_PENDING_BYTES, type Pending } from './pending.ts';
-import { readObject } from './read-object.ts';
+import { readRecord } from './read-record.ts';
 import { type ImageFolder, scanFolders } from './scan.ts';
 
 /** Records read at the same time while listing. */
@@ -61,11 +61,11 @@ export async function readEntry(
   const key = `${imagePrefix(imageId)}${folder.complete ? MANIFEST : PENDING}`;
   try {
     if (folder.complete) {
-      const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
+      const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
       const locked = await lockedUntil(store, imageId, signal);
       return { state: 'complete', imageId, storedBytes, manifest, lockedUntil: locked };
     }
-    const pending = decodePending(await readObject(store, key, MAX_PENDING_BYTES, signal), `${store.lsu}/${key}`);
+    const pending = await readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal);
     return { state: 'pending', imageId, storedBytes, pending };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;

@@ -3,7 +3,7 @@ import { EngineError, failureOf } from '../errors.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { MANIFEST, PENDING } from './names.ts';
 import { decodePending, encodePending, type HandleRecord, MAX_PENDING_BYTES, type Pending } from './pending.ts';
-import { readObject } from './read-object.ts';
+import { readRecord } from './read-record.ts';
 
 /** What a pending record says about the image itself. */
 export type AboutImage = Omit<Pending, 'format' | 'version' | 'writer' | 'created' | 'uploads' | 'handle'>;
@@ -130,7 +130,7 @@ export class Claim {
 /** Read an image's pending record. Throws `not-found`, `integrity`, `unsupported`. */
 export async function readPending(store: ObjectStore, prefix: string, signal?: AbortSignal): Promise<Pending> {
   const key = `${prefix}${PENDING}`;
-  return decodePending(await readObject(store, key, MAX_PENDING_BYTES, signal), `${store.lsu}/${key}`);
+  return await readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal);
 }
 
 /** Undefined when the record cannot be made sense of, or is gone already: then it is another's. */

@@ -6,7 +6,7 @@ import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts
 import { IMAGES_PREFIX, imagePrefix, MANIFEST, PENDING, parseKey } from './names.ts';
 import { neededObjects } from './needed-objects.ts';
 import { decodePending, MAX_PENDING_BYTES } from './pending.ts';
-import { readObject } from './read-object.ts';
+import { readRecord } from './read-record.ts';
 import { type ImageFolder, scanFolders } from './scan.ts';
 
 export interface GarbageOptions {
@@ -170,7 +170,7 @@ async function manifestOf(
 ): Promise<Manifest | undefined> {
   const key = `${imagePrefix(folder.imageId)}${MANIFEST}`;
   try {
-    return decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), key);
+    return await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
   } catch {
     return undefined;
   }
@@ -183,7 +183,7 @@ async function uploadsOf(
 ): Promise<Set<string>> {
   const key = `${imagePrefix(folder.imageId)}${PENDING}`;
   try {
-    const { uploads } = decodePending(await readObject(store, key, MAX_PENDING_BYTES, signal), key);
+    const { uploads } = await readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal);
     return new Set(uploads.map(({ id }) => id));
   } catch {
     // A record that cannot be read protects every upload of its image.

@@ -33,7 +33,8 @@ export interface HandleMemory {
  * the other.
  */
 export class HandleJournal {
-  readonly #region: JournalRegion | undefined;
+  /** Undefined when there is none, or when nothing more is to be noted. */
+  #region: JournalRegion | undefined;
   readonly #index: IndexWriter;
   readonly #memory: HandleMemory;
   #queue: Promise<unknown> = Promise.resolve();
@@ -115,6 +116,15 @@ export class HandleJournal {
     return HandleJournal.maxChunks(this.#region, chunkBytes);
   }
 
+  /**
+   * The handle has failed, and its slots are about to go back: whoever attaches to it must hear why instead of finding
+   * that bytes are missing. Nothing is noted afterwards.
+   */
+  fail(error: EngineError): void {
+    this.#region?.restart(0, [encodeRecord({ type: 'failed', error })]);
+    this.#region = undefined;
+  }
+
   /** The handle has ended: nothing of it may be taken up again. */
   clear(): void {
     this.#region?.clear();
@@ -132,7 +142,8 @@ export class HandleJournal {
   async tidy(signal: AbortSignal | undefined): Promise<void> {
     if (this.#region === undefined) return;
     if (this.#region.used < this.#region.capacity / 2 && !this.#index.fullPage) return;
-    this.#region.restart(await this.#index.checkpoint(signal), this.#lasting());
+    const segments = await this.#index.checkpoint(signal);
+    this.#region?.restart(segments, this.#lasting());
   }
 
   /** Records that no journal object replaces. */

@@ -27,6 +27,8 @@ export interface HandleStart {
   /** Chunks that storage has already, and their logical bytes. */
   readonly known: number;
   readonly knownBytes: number;
+  /** The handle failed before its process died: all that is left is to say so. */
+  readonly failure: EngineError | undefined;
 }
 
 export interface StartOptions {
@@ -77,6 +79,8 @@ export async function startFromKept(options: StartOptions): Promise<HandleStart>
 export async function startFromJournal(options: StartOptions): Promise<HandleStart> {
   const contents = options.region?.read();
   if (contents === undefined) return startFromKept(options);
+  const failed = contents.records.find((record) => record.type === 'failed');
+  if (failed) return { ...(await startFrom(options, undefined)), failure: failed.error };
   const start = await startFrom(options, contents);
   await start.journal.tidy(options.signal);
   return start;
@@ -126,6 +130,7 @@ async function startFrom(options: StartOptions, journal: JournalContents | undef
     packer: { ...place, fillTo, held: runs },
     known,
     knownBytes,
+    failure: undefined,
     journal: new HandleJournal(options.region, index, memory),
   };
 }

@@ -6,6 +6,7 @@ import type { ConfiguredObserver, ConfiguredStage } from '../pipeline/stage-regi
 import type { ObjectStore } from '../vast/store.ts';
 import type { ImageIdentity } from './identity.ts';
 import type { LockPolicy } from './image-lock.ts';
+import type { JournalMemory } from './journal-memory.ts';
 import type { Manifest, NetBackupMetadata } from './manifest.ts';
 
 /** What a handle on an image works with. */
@@ -16,7 +17,7 @@ export interface HandleContext {
    * The handle's journal region in memory that survives us, zeroed by its owner for a new handle; absent when the handle need
    * not survive this process. Hostile input when read.
    */
-  readonly journal: Uint8Array | undefined;
+  readonly journal: JournalMemory | undefined;
   /** Who writes: session and handle, at most 256 characters. The same one may attach again. */
   readonly creator: string;
   /** Lock the image when it is complete. */

@@ -38,6 +38,8 @@ export class ImageHandle implements WriteHandle {
   #metas: Promise<unknown> = Promise.resolve();
   #closing: Promise<Manifest | undefined> | undefined;
   #detached = false;
+  /** The caller wants nothing of it. */
+  #abandoned = false;
   /** A record that names what was stored has been sent: it may be in storage even if its answer is lost, so the data must stay. */
   #named = false;
 
@@ -80,7 +82,11 @@ export class ImageHandle implements WriteHandle {
       knownLast: knownBytes % chunk_size !== 0,
       start: start.packer,
       stop: this.#stop,
+      onFail: (error) => {
+        if (!this.#detached && !this.#abandoned) this.#journal.fail(error);
+      },
     });
+    if (start.failure) void this.#chain.stop(start.failure);
     if (signal?.aborted) this.#onAbort();
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -138,6 +144,7 @@ export class ImageHandle implements WriteHandle {
 
   async #close(mode: CloseMode, size: number): Promise<Manifest | undefined> {
     if (mode === 'abandon' && !this.#detached) {
+      this.#abandoned = true;
       await this.#abandon(new EngineError('VOST_ABANDONED', 'aborted', 'the image was abandoned'));
       return undefined;
     }

@@ -7,7 +7,7 @@ import { LeaseScope } from '../pipeline/lease.ts';
 import { ParallelSink } from '../pipeline/parallel-sink.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import { runStage } from '../pipeline/run-stage.ts';
-import type { StageEnv, StageMemory } from '../pipeline/stage.ts';
+import type { StageEnv, StageInstance, StageMemory } from '../pipeline/stage.ts';
 import { StageClock } from '../pipeline/stage-clock.ts';
 import { boundOf, type ConfiguredStage } from '../pipeline/stage-registry.ts';
 import { createFetcher } from '../stages/fetcher.ts';
@@ -18,7 +18,8 @@ import { ImageIndex } from './image-index.ts';
 import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest, type MetaRecord } from './manifest.ts';
 import { readMeta } from './meta-blobs.ts';
 import { fragmentName, imagePrefix, MANIFEST } from './names.ts';
-import { readObject } from './read-object.ts';
+import { readRecord } from './read-record.ts';
+import { rereading } from './reread.ts';
 import { verifiedIndex } from './verified-index.ts';
 
 export interface ReadOptions {
@@ -27,12 +28,15 @@ export interface ReadOptions {
   /** Bytes wanted. Default: to the end. */
   readonly length?: number | undefined;
   /** Fetches in flight at the same time. */
-  readonly readAhead: number;
+  readonly readAhead: number | (() => number);
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Takes verified bytes in order; their memory may be reused when the promise resolves. */
 export type Consume = (data: Uint8Array, offset: number) => Promise<void>;
+
+/** Where stored bytes lie. */
+type Place = Pick<StoredChunk, 'fragment' | 'storedOffset'>;
 
 /** A stage's clock outside of a chain. */
 export interface NamedClock {
@@ -68,7 +72,7 @@ export class ImageReader {
     signal?: AbortSignal,
   ): Promise<ImageReader> {
     const key = `${imagePrefix(imageId)}${MANIFEST}`;
-    const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
+    const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
     return ImageReader.of(store, resources, imageId, manifest);
   }
 
@@ -80,6 +84,9 @@ export class ImageReader {
         throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names fragment ${at + 1} ${name}`);
       }
     }
+    // Without it nothing would compare what is read with its digests.
+    if (manifest.chain[0]?.name !== 'checksum')
+      throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names no checksum as its first stage`);
     return new ImageReader(store, resources, imageId, manifest);
   }
 
@@ -109,6 +116,16 @@ export class ImageReader {
     } catch (error) {
       throw this.named(error);
     }
+  }
+
+  /** Compare a fragment's size in storage with the manifest. Throws `integrity` (VOST_STORED_SIZE), also when it is gone. */
+  async checkFragment({ name, size }: Manifest['fragments'][number], signal?: AbortSignal): Promise<void> {
+    const key = `${this.#prefix}${name}`;
+    const found = await this.#store.head(key, { signal });
+    if (found?.size === size) return;
+    const has = found === undefined ? 'does not exist' : `has ${found.size} bytes where the manifest says ${size}`;
+    const message = `${this.#store.lsu}/${key} ${has}`;
+    throw this.named(new EngineError('VOST_STORED_SIZE', 'integrity', message, { details: { fragment: name, size } }));
   }
 
   /** Compare a blob of the host with its digest. Throws as {@link checkIndex}. */
@@ -147,18 +164,23 @@ export class ImageReader {
         lease.release();
       },
     });
+    const places = new WeakMap<Uint8Array, Place>();
     const stages = [
       createFetcher({
         pool: slabs,
         scope,
         concurrency: options.readAhead,
-        read: (fragment, offset, into, signal) =>
-          this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, offset, into, { signal }),
+        read: (fragment, storedOffset, into, signal) => {
+          const place = { fragment, storedOffset };
+          places.set(into, place);
+          return this.fetch(place, into, signal);
+        },
       }),
-      ...this.#stages.toReversed().map((stage) => {
+      ...this.#stages.toReversed().map((stage, at) => {
         const clock = new StageClock();
-        const env = this.#env({ budget, scope, bridge }, stage, clock);
-        return runStage(inverseName(stage), stage.inverse(env), { clock });
+        const instance = stage.inverse(this.#env({ budget, scope, bridge }, stage, clock));
+        const run = at > 0 ? instance : this.#rereading(instance, (bytes) => places.get(bytes));
+        return runStage(inverseName(stage), run, { clock });
       }),
       createSlicer(start, end),
     ];
@@ -193,16 +215,32 @@ export class ImageReader {
   }
 
   /** Fill `into` with a chunk's stored bytes. */
-  async fetch(chunk: StoredChunk, into: Uint8Array, signal: AbortSignal): Promise<void> {
-    await this.#store.read(`${this.#prefix}${fragmentName(chunk.fragment)}`, chunk.storedOffset, into, { signal });
+  async fetch({ fragment, storedOffset }: Place, into: Uint8Array, signal: AbortSignal): Promise<void> {
+    await this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, storedOffset, into, { signal });
+  }
+
+  #rereading(instance: StageInstance, placeOf: (bytes: Uint8Array) => Place | undefined): StageInstance {
+    const reread = async (bytes: Uint8Array, signal: AbortSignal): Promise<void> => {
+      const place = placeOf(bytes);
+      if (place !== undefined) await this.fetch(place, bytes, signal);
+    };
+    return rereading(instance, reread, () => {
+      this.#resources.meters.heal();
+    });
   }
 
   /** Turn a chunk's stored bytes back and verify them, by the clocks of {@link ImageReader.clocks}. The result's lease takes over. */
-  async decode(chunk: Chunk, memory: StageMemory, clocks: readonly NamedClock[], signal: AbortSignal): Promise<Chunk> {
-    let decoded = chunk;
+  async decode(
+    chunk: Chunk & Place,
+    memory: StageMemory,
+    clocks: readonly NamedClock[],
+    signal: AbortSignal,
+  ): Promise<Chunk> {
+    let decoded: Chunk = chunk;
     for (const [at, stage] of this.#stages.toReversed().entries()) {
       const { clock } = clocks[at] as NamedClock;
-      const instance = stage.inverse(this.#env(memory, stage, clock));
+      const inverse = stage.inverse(this.#env(memory, stage, clock));
+      const instance = at > 0 ? inverse : this.#rereading(inverse, () => chunk);
       clock.bytesIn += sizeOf(decoded.pieces);
       clock.begin();
       try {
@@ -232,7 +270,7 @@ export class ImageReader {
   /** Corruption is counted, and reported with the image's name; the stages do not know it. */
   named(error: unknown): unknown {
     if (!(error instanceof EngineError) || error.failure !== 'integrity') return error;
-    this.#resources.meters.mismatches += 1;
+    this.#resources.meters.mismatch();
     const { advice, cause, details } = error;
     return new EngineError(error.code, 'integrity', `image ${this.#store.lsu}/${this.imageId}: ${error.message}`, {
       cause,

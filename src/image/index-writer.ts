@@ -14,7 +14,7 @@ import {
   type StoredPart,
 } from './journal-object.ts';
 import { INDEX, journalName } from './names.ts';
-import { readObject } from './read-object.ts';
+import { readRecord } from './read-record.ts';
 
 /** Pages kept in memory; older ones are stored as journal objects, so that an image of any size needs little memory. */
 const PAGES_IN_MEMORY = 4;
@@ -114,7 +114,7 @@ export class IndexWriter {
   async restore(count: number, onObject: (object: JournalObject) => void, signal?: AbortSignal): Promise<void> {
     for (let nth = this.#pages.length; nth < count; nth += 1) {
       const key = `${this.#prefix}${journalName(nth + 1)}`;
-      const object = decodeJournalObject(await readObject(this.#store, key, MAX_JOURNAL_BYTES, signal), key);
+      const object = await readRecord(this.#store, key, MAX_JOURNAL_BYTES, decodeJournalObject, signal);
       const [first] = object.chunks;
       if (first?.index !== this.#next || first.offset !== this.#size) {
         throw new EngineError('VOST_BAD_JOURNAL', 'integrity', `${key} does not follow the one before it`);

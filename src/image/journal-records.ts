@@ -1,5 +1,5 @@
 import { DIGEST_BYTES, LEAF_BYTES } from '../bridge/bridge.ts';
-import { EngineError } from '../errors.ts';
+import { EngineError, FAILURE_CLASSES } from '../errors.ts';
 import type { StoredChunk } from '../stages/packer.ts';
 import { crc32c } from './crc32c.ts';
 import { ENTRY_BYTES, readEntry, writeEntry } from './index-page.ts';
@@ -11,11 +11,13 @@ import { metaName } from './names.ts';
  * Records of a handle's journal region: what storage has acknowledged since the last journal object. Binary,
  * little-endian; layout in docs/engine-protocol.md, section 5.1.
  */
-const TYPES = { part: 2, chunk: 3, meta: 4, hash: 5, sent: 6, held: 7 } as const;
+const TYPES = { part: 2, chunk: 3, meta: 4, hash: 5, sent: 6, held: 7, failed: 8 } as const;
 const HEADER_BYTES = 12;
 const CHUNK_FIXED_BYTES = 8 + ENTRY_BYTES;
 /** Longest saved state of the plain digest, bytes. */
 const MAX_STATE_BYTES = 512;
+/** Longest text of a failure, characters: every region has room for its record. */
+const MAX_FAILURE_TEXT = 300;
 
 /** A part was handed to storage, so that it may be there. */
 export interface SentRecord {
@@ -47,7 +49,9 @@ export type JournalRecord =
   | { readonly type: 'meta'; readonly meta: MetaRecord }
   | { readonly type: 'hash'; readonly hash: HashRecord }
   | { readonly type: 'sent'; readonly sent: SentRecord }
-  | { readonly type: 'held'; readonly held: HeldRecord };
+  | { readonly type: 'held'; readonly held: HeldRecord }
+  /** The handle has failed for good: whatever came before counts no more. */
+  | { readonly type: 'failed'; readonly error: EngineError };
 
 /** Bytes that the record of a chunk of that length takes. */
 export function chunkRecordBytes(chunkBytes: number): number {
@@ -123,6 +127,13 @@ function encodePayload(record: JournalRecord): Buffer {
       const { number, first, count, bytes, digest } = record.held;
       return Buffer.concat([u64(first), u32(number, count, bytes), digest]);
     }
+    case 'failed': {
+      const { failure, code, message, advice = '' } = record.error;
+      const texts = [failure, code, message, advice].map((text) =>
+        text.replaceAll('\0', ' ').slice(0, MAX_FAILURE_TEXT),
+      );
+      return Buffer.from(texts.join('\0'), 'utf8');
+    }
   }
 }
 
@@ -171,6 +182,12 @@ function decodePayload(type: number, payload: Buffer): JournalRecord | undefined
         digest: payload.subarray(20),
       };
       return { type: 'held', held };
+    }
+    case TYPES.failed: {
+      const [name, code = '', message = '', advice] = payload.toString('utf8').split('\0', 4);
+      const failure = FAILURE_CLASSES.find((one) => one === name);
+      if (failure === undefined || !/^VOST_[A-Z0-9_]{1,60}$/.test(code)) return undefined;
+      return { type: 'failed', error: new EngineError(code, failure, message, advice ? { advice } : {}) };
     }
     default:
       return undefined;

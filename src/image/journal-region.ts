@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { EngineError } from '../errors.ts';
 import { crc32c } from './crc32c.ts';
+import type { JournalMemory } from './journal-memory.ts';
 import { decodeRecords, type JournalRecord } from './journal-records.ts';
 
 /**
@@ -24,7 +25,7 @@ export interface JournalContents {
 }
 
 export class JournalRegion {
-  readonly #region: Uint8Array;
+  readonly #memory: JournalMemory;
   readonly #halfBytes: number;
   readonly #owner: Buffer;
   /** Which half is written, and its header. */
@@ -33,14 +34,15 @@ export class JournalRegion {
   #used = 0;
 
   /**
-   * @param region memory of at least 4 KiB, aligned to 8 bytes; all zero, or what an earlier process left.
+   * @param memory of at least 4 KiB, aligned to 8 bytes; all zero, or what an earlier process left.
    * @param creator whose region it is; another's records are passed over.
    */
-  constructor(region: Uint8Array, creator: string) {
-    this.#region = region;
-    this.#halfBytes = Math.floor(region.byteLength / 128) * 64;
-    if (region.byteLength < MIN_REGION_BYTES || region.byteOffset % 8 !== 0) {
-      const message = `a journal region of ${region.byteLength} bytes at ${region.byteOffset} cannot be used`;
+  constructor(memory: JournalMemory, creator: string) {
+    const { byteLength, byteOffset } = memory.bytes;
+    this.#memory = memory;
+    this.#halfBytes = Math.floor(byteLength / 128) * 64;
+    if (byteLength < MIN_REGION_BYTES || byteOffset % 8 !== 0) {
+      const message = `a journal region of ${byteLength} bytes at ${byteOffset} cannot be used`;
       throw new EngineError('VOST_JOURNAL_REGION', 'usage', message);
     }
     this.#owner = createHash('sha256').update(creator).digest().subarray(0, 8);
@@ -83,13 +85,13 @@ export class JournalRegion {
 
   /** The memory may change while we look at it. */
   #copy(at: number, length: number): Uint8Array {
-    return new Uint8Array(this.#region.subarray(at, at + length));
+    return new Uint8Array(this.#memory.bytes.subarray(at, at + length));
   }
 
   /** Append records, all or none of which a reader sees. Throws when they do not fit: the caller keeps room. */
   append(records: readonly Uint8Array[]): void {
     this.#used = this.#write(this.#half, this.#used, records);
-    this.#publish();
+    this.#memory.publish(this.#half * this.#halfBytes + 28, this.#used);
   }
 
   /**
@@ -107,7 +109,7 @@ export class JournalRegion {
     header.writeUInt32LE(segments, 24);
     header.writeUInt32LE(used, 28);
     header.writeUInt32LE(crc32c(header.subarray(0, COVERED_BYTES)), 32);
-    this.#region.set(header, half * this.#halfBytes);
+    this.#memory.set(header, half * this.#halfBytes);
     this.#half = half;
     this.#epoch += 1n;
     this.#used = used;
@@ -115,7 +117,7 @@ export class JournalRegion {
 
   /** Forget everything. */
   clear(): void {
-    this.#region.fill(0);
+    this.#memory.clear();
     this.#half = 0;
     this.#epoch = 0n;
     this.#used = 0;
@@ -129,15 +131,9 @@ export class JournalRegion {
     }
     let at = half * this.#halfBytes + HEADER_BYTES + used;
     for (const record of records) {
-      this.#region.set(record, at);
+      this.#memory.set(record, at);
       at += record.byteLength;
     }
     return used + bytes;
-  }
-
-  /** One aligned store, after everything before it. */
-  #publish(): void {
-    const at = this.#region.byteOffset + this.#half * this.#halfBytes + 28;
-    Atomics.store(new Int32Array(this.#region.buffer, at, 1), 0, this.#used);
   }
 }

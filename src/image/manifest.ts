@@ -118,12 +118,19 @@ export function decodeJson<T>(schema: z.ZodType<T>, bytes: Uint8Array, where: st
       },
     );
   }
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw new EngineError(
-    'VOST_BAD_RECORD',
-    'integrity',
-    `${where} is malformed at ${issue?.path.join('.') || 'its top'}: ${issue?.message}`,
-  );
+  const parsed = parse(schema, json);
+  if (parsed?.success) return parsed.data;
+  const [issue] = parsed?.error.issues ?? [];
+  const what = issue ? `malformed at ${issue.path.join('.') || 'its top'}: ${issue.message}` : 'nested too deeply';
+  throw new EngineError('VOST_BAD_RECORD', 'integrity', `${where} is ${what}`);
+}
+
+/** Undefined for what is nested so deeply that it cannot be walked: only the free form of a stage's options can be. */
+function parse<T>(schema: z.ZodType<T>, json: unknown): z.ZodSafeParseResult<T> | undefined {
+  try {
+    return schema.safeParse(json);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }

@@ -13,7 +13,7 @@ import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest } from '
 import { imagePrefix, MANIFEST, PENDING } from './names.ts';
 import type { HandleRecord, Pending } from './pending.ts';
 import { prepareStages } from './prepare-stages.ts';
-import { readObject } from './read-object.ts';
+import { readRecord } from './read-record.ts';
 
 /** Begin an image. Throws `exists` when there is one of this identity, complete or unfinished, unless this very handle began it. */
 export async function createWriteHandle(
@@ -100,7 +100,7 @@ export async function attachWriteHandle(
   const prefix = imagePrefix(imageIdOf(checkIdentity(identity)));
   if (await store.head(`${prefix}${MANIFEST}`, { signal })) {
     const key = `${prefix}${MANIFEST}`;
-    const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
+    const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
     if (manifest.creator !== creator) throw imageExists(prefix);
     await ensureLocked(store, imageIdOf(identity), manifest, signal);
     return { committed: true };

@@ -22,7 +22,7 @@ export interface RepairedObject {
 export interface RepairOptions {
   /** Name what is damaged, change nothing. */
   readonly dryRun?: boolean;
-  readonly readAhead: number;
+  readonly readAhead: number | (() => number);
   readonly signal?: AbortSignal | undefined;
   /** Told of each object, in the order in which they are looked at. */
   readonly onObject?: (object: RepairedObject) => void;
@@ -117,11 +117,7 @@ export async function repairImage(
   }
 
   async function checkFragment(name: string, size: number, { start, end }: Extent): Promise<void> {
-    const found = await store.head(`${prefix}${name}`, { signal });
-    if (found?.size !== size) {
-      const has = found === undefined ? 'does not exist' : `has ${found.size} bytes where the manifest says ${size}`;
-      throw new EngineError('VOST_STORED_SIZE', 'integrity', `${store.lsu}/${prefix}${name} ${has}`);
-    }
+    await target.checkFragment({ name, size }, signal);
     await target.readChunks(
       index.requests(start, end, signal),
       start,

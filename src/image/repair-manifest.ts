@@ -8,7 +8,7 @@ import { imageIdOf } from './identity.ts';
 import { ImageReader } from './image-reader.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
 import { imagePrefix, MANIFEST } from './names.ts';
-import { readObject } from './read-object.ts';
+import { readRecord } from './read-record.ts';
 
 /** One copy of an image. */
 export interface Copy {
@@ -81,7 +81,7 @@ function contentOf({
 async function readManifest({ store, imageId }: Copy, signal: AbortSignal): Promise<Manifest | EngineError> {
   const key = `${imagePrefix(imageId)}${MANIFEST}`;
   try {
-    const manifest = decodeManifest(await readObject(store, key, MAX_MANIFEST_BYTES, signal), `${store.lsu}/${key}`);
+    const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
     if (imageIdOf(manifest.identity) === imageId) return manifest;
     return new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} has the identity of another image`);
   } catch (error) {

@@ -3,7 +3,7 @@ import { EngineError } from '../errors.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { isImageId } from './identity.ts';
 import { decodeJson, Size } from './manifest.ts';
-import { readObject } from './read-object.ts';
+import { readRecord } from './read-record.ts';
 
 /** Beside the images and of none of them: where the scrub of an LSU is. Documented in docs/image-format.md. */
 export const SCRUB_KEY = 'vast-ost/scrub.json';
@@ -39,8 +39,8 @@ export type ScrubRound = NonNullable<ScrubState['round']>;
 /** Where the scrub of an LSU is; that of a new one when there is no record, or none that makes sense: it is a place to go on from, nothing more. */
 export async function readScrubState(store: ObjectStore, signal?: AbortSignal): Promise<ScrubState> {
   try {
-    const bytes = await readObject(store, SCRUB_KEY, MAX_STATE_BYTES, signal);
-    return decodeJson(ScrubStateSchema, bytes, `${store.lsu}/${SCRUB_KEY}`, FORMAT);
+    const decode = (bytes: Uint8Array, where: string) => decodeJson(ScrubStateSchema, bytes, where, FORMAT);
+    return await readRecord(store, SCRUB_KEY, MAX_STATE_BYTES, decode, signal);
   } catch (error) {
     const harmless = error instanceof EngineError && (error.failure === 'not-found' || error.failure === 'integrity');
     if (!harmless) throw error;

@@ -38,6 +38,8 @@ export interface SlotChainOptions extends WriteTuning {
   readonly start: PackerStart<HeldRun>;
   /** Aborted with the first failure. */
   readonly stop: AbortController;
+  /** Called with the first failure before any slot goes back for it. */
+  readonly onFail: (error: EngineError) => void;
 }
 
 interface Waiter {
@@ -311,6 +313,7 @@ export class SlotChain {
         ? error
         : new EngineError('VOST_INTERNAL', 'internal', `writing an image failed: ${String(error)}`, { cause: error });
     this.#failure = failure;
+    this.#options.onFail(failure);
     this.#options.stop.abort(failure);
     for (const waiter of this.#waiters) waiter.reject(this.#failure);
     this.#waiters.clear();

@@ -8,7 +8,7 @@ import type { Subset } from './subset.ts';
 export interface VerifyOptions {
   /** Which chunks to read. Default: all. */
   readonly subset?: Subset | undefined;
-  readonly readAhead: number;
+  readonly readAhead: number | (() => number);
   readonly signal?: AbortSignal | undefined;
   /** Called with the logical bytes verified so far. */
   readonly onProgress?: (verified: number) => void;
@@ -22,16 +22,17 @@ export interface VerifyResult {
 
 /**
  * Read an image back and compare every leaf with its digest, the digests with the checksum in the manifest, the index and the host's blobs with
- * their digests, and the identity with the name of the image's folder. Throws an `integrity` error that names the first place found wrong.
+ * their digests, the sizes of the fragments with the manifest, and the identity with the name of the image's folder. Throws an `integrity` error that names the first place found wrong.
  */
 export async function verifyImage(reader: ImageReader, options: VerifyOptions): Promise<VerifyResult> {
-  const { size, checksum, identity, metas = [] } = reader.manifest;
+  const { size, checksum, identity, fragments, metas = [] } = reader.manifest;
   const { signal } = options;
   if (imageIdOf(identity) !== reader.imageId) {
     const message = `image ${reader.imageId}: the manifest is of another image, or damaged: its identity does not lead to this name`;
     throw new EngineError('VOST_BAD_RECORD', 'integrity', message);
   }
   await reader.checkIndex(signal);
+  for (const fragment of fragments) await reader.checkFragment(fragment, signal);
   for (const meta of metas) await reader.checkMeta(meta, signal);
   const tree = new TreeHash();
   let chunks = 0;

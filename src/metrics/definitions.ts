@@ -17,6 +17,7 @@ const REQUEST = {
   service: '`s3`, `file` (a directory store), `vms` (the management of a cluster)',
   operation: 'what was asked: `part`, `read`, `GET views`, …',
 };
+const FLOW = { server: SERVER, storage: 'address or directory', direction: '`write`, `read`' };
 const VIP = { server: SERVER, vip: '`host:port`' };
 
 /**
@@ -60,7 +61,8 @@ export const METRICS = {
     type: 'counter',
     help: 'Bytes that were not what their digest says.',
     labels: {
-      place: '`image` (what storage returned is not what was backed up), `wire` (one request; it was repeated)',
+      place:
+        '`image` (what storage returned is not what was backed up), `read` (a chunk that was right when it was read again), `wire` (one request; it was repeated)',
     },
   },
 
@@ -86,7 +88,7 @@ export const METRICS = {
   vast_ost_parts_in_flight: { type: 'gauge', help: 'Parts on their way to storage.', labels: {} },
   vast_ost_parts_limit: {
     type: 'gauge',
-    help: 'Parts that the open images may have on their way together (`parallel_streams` of each).',
+    help: 'Parts that the open images may have on their way together: `parallel_streams` of each, or what was found out to be best.',
     labels: {},
   },
 
@@ -124,6 +126,22 @@ export const METRICS = {
     help: 'Attempts that failed and were repeated.',
     labels: { service: REQUEST.service, reason: 'code of the failure, as in the log' },
   },
+  vast_ost_payload_requests_limit: {
+    type: 'gauge',
+    help: 'Requests of at least 1 MiB that a storage server gets at the same time, as found out; absent where the configuration gives a number.',
+    labels: FLOW,
+  },
+  vast_ost_payload_requests_in_flight: { type: 'gauge', help: 'Of these, in flight now.', labels: FLOW },
+  vast_ost_payload_requests_waiting: { type: 'gauge', help: 'Of these, waiting for a place.', labels: FLOW },
+  vast_ost_payload_requests_limit_changes_total: {
+    type: 'counter',
+    help: 'How often the limit was changed. The log has each change at level `debug`.',
+    labels: {
+      ...FLOW,
+      reason:
+        '`try-more`, `try-less`; `faster`, `as-fast-with-less` (kept, and further); `no-faster`, `slower-with-less` (taken back); `busy` (the storage said so)',
+    },
+  },
 
   vast_ost_lsu_size_bytes: {
     type: 'gauge',
@@ -145,6 +163,22 @@ export const METRICS = {
     type: 'counter',
     help: 'Events of a storage server; goes on across restarts.',
     labels: { server: SERVER },
+  },
+
+  vast_ost_vms_failing: {
+    type: 'gauge',
+    help: '1 while the management of the cluster does not answer; data flows without it.',
+    labels: { server: SERVER },
+  },
+  vast_ost_vms_figures_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When it last told its figures, since the epoch; absent before the first time.',
+    labels: { server: SERVER },
+  },
+  vast_ost_rotation_failing: {
+    type: 'gauge',
+    help: '1 while credentials could not be replaced; the old ones are still used.',
+    labels: { server: SERVER, what: '`keys`, `token`' },
   },
 
   vast_ost_vip_state: {

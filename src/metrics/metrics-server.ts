@@ -4,10 +4,11 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import type { ListenAddress } from '../config/metrics-schema.ts';
+import { MIN_TLS } from '../vast/tls.ts';
 import type { MetricsAccess } from './access.ts';
 
-/** A few Prometheus servers scrape; whoever opens more connections is none. */
-const MAX_CONNECTIONS = 32;
+/** A few Prometheus servers scrape, and a few people look; whoever opens more connections is neither. */
+const MAX_CONNECTIONS = 64;
 /** How long a request may take to arrive, milliseconds. */
 const REQUEST_MS = 10_000;
 /** Longer than the usual interval of scrapes, so that connections are kept. */
@@ -19,10 +20,12 @@ export interface MetricsServerOptions {
   /** What is told. */
   readonly text: () => Promise<string>;
   readonly contentType: string;
+  /** Answers everything beside `/metrics`, and lets in whom it likes. Default: there is nothing else. */
+  readonly others?: RequestListener | undefined;
   readonly log: Logger;
 }
 
-/** Serves `/metrics` over HTTP or HTTPS. */
+/** Serves `/metrics`, and what else there is, over HTTP or HTTPS. */
 export class MetricsServer {
   readonly #server: Server;
 
@@ -34,10 +37,15 @@ export class MetricsServer {
   static async open(options: MetricsServerOptions): Promise<MetricsServer> {
     const { listen, access } = options;
     const limits = { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, keepAliveTimeout: KEEP_ALIVE_MS };
-    const listener: RequestListener = (request, response) => void answer(request, response, options);
+    const listener: RequestListener = (request, response) => {
+      if (options.others === undefined || pathOf(request) === '/metrics') void answer(request, response, options);
+      else options.others(request, response);
+    };
     const { tls } = access;
     const server =
-      tls === undefined ? createServer(limits, listener) : createTlsServer({ ...limits, ...tls }, listener);
+      tls === undefined
+        ? createServer(limits, listener)
+        : createTlsServer({ ...limits, ...tls, minVersion: MIN_TLS }, listener);
     server.maxConnections = MAX_CONNECTIONS;
     server.listen(listen.port, listen.host);
     await once(server, 'listening');
@@ -61,6 +69,10 @@ export class MetricsServer {
   }
 }
 
+function pathOf(request: IncomingMessage): string | undefined {
+  return request.url?.split('?', 1)[0];
+}
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
@@ -75,7 +87,7 @@ async function answer(
     response.shouldKeepAlive = false;
   if (access.allows?.(request.headers.authorization) === false)
     return refuse(401, 'user and password, please', { 'www-authenticate': 'Basic realm="vast-ost"' });
-  if (request.url?.split('?', 1)[0] !== '/metrics') return refuse(404, 'metrics are at /metrics');
+  if (pathOf(request) !== '/metrics') return refuse(404, 'metrics are at /metrics');
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return refuse(405, 'only GET and HEAD', { allow: 'GET, HEAD' });
   try {

@@ -1,8 +1,19 @@
+import { streamsOf } from '../config/streams.ts';
 import type { OstEngine } from '../ost/engine.ts';
+import type { ImageOperation, ImageResult } from '../ost/image-tally.ts';
 import type { SlotState } from '../ost/slot-table.ts';
+import type { FlowGate } from '../vast/flow/flow-gate.ts';
 import type { Reading } from './registry.ts';
 
 const SLOT_STATES: readonly SlotState[] = ['wanted', 'filling', 'full', 'reading', 'read', 'meta'];
+
+/** How work on images can end. All of it is told from the beginning: a counter that appears as 1 has no increase. */
+const ENDS: readonly (readonly [ImageOperation, readonly ImageResult[]])[] = [
+  ['write', ['complete', 'incomplete', 'abandoned', 'detached', 'failed']],
+  ['read', ['complete', 'detached', 'failed']],
+  ['copy', ['complete', 'abandoned', 'failed']],
+  ['delete', ['complete', 'failed']],
+];
 
 /** Host processes, slots and images. */
 export function* readEngine(engine: OstEngine): Generator<Reading> {
@@ -49,17 +60,22 @@ function* readImages({ services }: OstEngine): Generator<Reading> {
     yield { name: 'vast_ost_image_bytes_total', labels: { operation }, value: bytes };
     yield { name: 'vast_ost_image_slot_wait_seconds_total', labels: { operation }, value: waitedMs / 1000 };
   }
-  for (const [operation, results] of images.ended) {
-    for (const [result, value] of results)
-      yield { name: 'vast_ost_images_total', labels: { operation, result }, value };
+  for (const [operation, results] of ENDS) {
+    const ended = images.ended.get(operation);
+    for (const result of results)
+      yield { name: 'vast_ost_images_total', labels: { operation, result }, value: ended?.get(result) ?? 0 };
   }
   for (const [operation, at] of images.succeeded)
     yield { name: 'vast_ost_last_success_timestamp_seconds', labels: { operation }, value: at / 1000 };
   let [parts, limit] = [0, 0];
+  const shared = new Set<FlowGate>();
   for (const { partsInFlight, place } of open.write) {
     parts += partsInFlight;
-    limit += place.server.tuning.parallelStreams;
+    const gate = place.server.storage.flow?.write;
+    if (gate === undefined) limit += streamsOf(place.server.tuning.parallelStreams);
+    else shared.add(gate);
   }
+  for (const gate of shared) limit += gate.limit;
   yield { name: 'vast_ost_parts_in_flight', value: parts };
   yield { name: 'vast_ost_parts_limit', value: limit };
 }

@@ -13,6 +13,7 @@ export function* readPipeline({ budget, slabs, meters }: Resources): Generator<R
       yield { name: 'vast_ost_stage_wait_seconds_total', labels: { ...labels, side }, value: times[side] / 1000 };
   }
   yield { name: 'vast_ost_checksum_mismatches_total', labels: { place: 'image' }, value: meters.mismatches };
+  yield { name: 'vast_ost_checksum_mismatches_total', labels: { place: 'read' }, value: meters.healed };
   yield { name: 'vast_ost_memory_bytes', labels: { state: 'used' }, value: budget.used };
   yield { name: 'vast_ost_memory_bytes', labels: { state: 'idle' }, value: slabs.idleBytes };
   yield { name: 'vast_ost_memory_limit_bytes', value: budget.total };

@@ -1,6 +1,7 @@
 import type { Capacity } from '../ost/capacity.ts';
 import type { StorageServer } from '../ost/storage-server.ts';
 import { UNKNOWN } from '../ost/wire/kinds.ts';
+import type { Storage } from '../vast/store.ts';
 import type { VipSnapshot } from '../vast/vip-pool/vip.ts';
 import type { MetricName } from './definitions.ts';
 import type { Labels, Reading } from './registry.ts';
@@ -18,13 +19,40 @@ export function* readServers(servers: readonly StorageServer[]): Generator<Readi
   for (const server of servers) {
     const { id, events, storage } = server;
     yield { name: 'vast_ost_events_total', labels: { server: id }, value: events.latest };
+    yield* readManagement(server);
     for (const lsu of server.lsusNow()) yield* readCapacity({ server: id, lsu }, server.capacityNow(lsu));
+    const parts = server.lsusNow().map((lsu) => storage.part?.(lsu) ?? storage);
+    for (const part of new Set([storage.part?.('') ?? storage, ...parts])) yield* readFlow(id, part);
     const pool = storage.vips?.();
     if (pool === undefined) continue;
     yield { name: 'vast_ost_vip_waiting', labels: { server: id }, value: pool.waiting };
     const failed = pool.lookupError === undefined ? 0 : 1;
     yield { name: 'vast_ost_vip_lookup_failed', labels: { server: id }, value: failed };
     for (const vip of pool.vips) yield* readVip({ server: id, vip: vip.vip }, vip);
+  }
+}
+
+function* readManagement({ id, cluster, rotations }: StorageServer): Generator<Reading> {
+  const labels = { server: id };
+  if (cluster !== undefined) {
+    yield { name: 'vast_ost_vms_failing', labels, value: cluster.failing ? 1 : 0 };
+    const at = cluster.toldAt;
+    if (at !== undefined) yield { name: 'vast_ost_vms_figures_timestamp_seconds', labels, value: at / 1000 };
+  }
+  for (const [what, failing] of rotations?.failing ?? [])
+    yield { name: 'vast_ost_rotation_failing', labels: { ...labels, what }, value: failing ? 1 : 0 };
+}
+
+function* readFlow(server: string, { name, flow }: Storage): Generator<Reading> {
+  for (const direction of ['write', 'read'] as const) {
+    const gate = flow?.[direction];
+    if (gate === undefined) continue;
+    const labels = { server, storage: name, direction };
+    yield { name: 'vast_ost_payload_requests_limit', labels, value: gate.limit };
+    yield { name: 'vast_ost_payload_requests_in_flight', labels, value: gate.inFlight };
+    yield { name: 'vast_ost_payload_requests_waiting', labels, value: gate.waiting };
+    for (const [reason, value] of gate.decisions)
+      yield { name: 'vast_ost_payload_requests_limit_changes_total', labels: { ...labels, reason }, value };
   }
 }
 

@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http';
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 import type { OstEngine } from '../ost/engine.ts';
@@ -10,8 +11,11 @@ import { MetricsServer } from './metrics-server.ts';
 export interface ServedMetrics {
   /** For {@link OstEngine.start}; undefined when metrics are off. */
   readonly observe: RequestObserver | undefined;
-  /** Begin to serve those of an engine. */
-  open(engine: OstEngine): Promise<void>;
+  /**
+   * Begin to serve those of an engine.
+   * @param others answers what is not `/metrics`, at the same address.
+   */
+  open(engine: OstEngine, others: RequestListener): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -28,11 +32,11 @@ export async function serveMetrics({ metrics: settings }: Settings, log: Logger)
   let server: MetricsServer | undefined;
   return {
     observe: metrics.observe,
-    open: async (engine) => {
+    open: async (engine, others) => {
       metrics.watch(engine);
       const text = (): Promise<string> => registry.text();
       try {
-        server = await MetricsServer.open({ listen, access, text, contentType: registry.contentType, log });
+        server = await MetricsServer.open({ listen, access, text, contentType: registry.contentType, others, log });
         log.info({ host: listen.host, port: server.port, tls: access.tls !== undefined }, 'metrics are served');
       } catch (error) {
         log.error({ err: error, ...listen }, 'metrics are not served: set another listen in [metrics], or off');

@@ -17,11 +17,11 @@ const NOBODY_KNOWS: Capacity = { total: UNKNOWN, used: UNKNOWN, physicalTotal: U
  * How full a storage is. A directory answers for its file system; S3 has no such question. Takes one system
  * call, never a listing.
  *
- * @param url as for openStorage.
+ * @param storage its name.
  */
-export async function readCapacity(url: string): Promise<Capacity> {
-  if (!url.startsWith('file:')) return NOBODY_KNOWS;
-  const { bsize, blocks, bavail } = await statfs(resolve(url.slice('file:'.length)), { bigint: true });
+export async function readCapacity(storage: string): Promise<Capacity> {
+  if (!storage.startsWith('file:')) return NOBODY_KNOWS;
+  const { bsize, blocks, bavail } = await statfs(resolve(storage.slice('file:'.length)), { bigint: true });
   const [total, used] = [bsize * blocks, bsize * (blocks - bavail)];
   return { total, used, physicalTotal: total, physicalUsed: used };
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { VmsClient } from '../vast/vms/client.ts';
 import { type ClusterFacts, type LsuPlace, type LsuSpace, pathOf, readFacts, spaceOf } from '../vast/vms/facts.ts';
+import type { ViewRow } from '../vast/vms/rows.ts';
 import { Aged, type Clock } from './aged.ts';
 
 /** How old the cluster's figures may be, milliseconds: NetBackup looks every minute. The second age counts when VMS does not answer. */
@@ -29,6 +30,8 @@ export class Cluster {
   readonly client: VmsClient;
   readonly #options: ClusterOptions;
   readonly #facts: Aged<ClusterFacts>;
+  #failing = false;
+  #toldAt: number | undefined;
 
   constructor(options: ClusterOptions) {
     this.client = options.client;
@@ -36,13 +39,27 @@ export class Cluster {
     const { client, log, now } = options;
     const read = async (): Promise<ClusterFacts> => {
       try {
-        return await readFacts(client);
+        const facts = await readFacts(client);
+        this.#failing = false;
+        this.#toldAt = Date.now();
+        return facts;
       } catch (error) {
+        this.#failing = true;
         log.warn({ err: error }, 'VMS does not answer; figures are older than they should be');
         throw error;
       }
     };
     this.#facts = new Aged(read, YOUNG_MS, STALE_MS, now, RETRY_MS);
+  }
+
+  /** Whether the last question for its figures had no answer. */
+  get failing(): boolean {
+    return this.#failing;
+  }
+
+  /** When it last told its figures, milliseconds since the epoch; undefined before the first time. */
+  get toldAt(): number | undefined {
+    return this.#toldAt;
   }
 
   /** Ask ahead of the first question. */
@@ -65,6 +82,11 @@ export class Cluster {
   /** Whether the cluster says that it finds what it has already, and keeps it once. */
   get deduplicates(): boolean {
     return this.#facts.peek()?.cluster?.enable_similarity === true;
+  }
+
+  /** All views that the user may see. Throws when VMS has not answered for a quarter of an hour. */
+  async views(): Promise<readonly ViewRow[]> {
+    return (await this.#facts.get()).views;
   }
 
   /** The directory of an LSU on the cluster, as far as it is known now. */

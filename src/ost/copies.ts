@@ -57,6 +57,7 @@ export class CopyOperations {
       throw error;
     }
     const stop = new AbortController();
+    const began = Date.now();
     const operation: Operation = {
       stop,
       ended: false,
@@ -72,6 +73,20 @@ export class CopyOperations {
         .then((error) => {
           operation.ended = true;
           services.counters.images.end('copy', resultOfCopy(error));
+          services.ended.add({
+            operation: 'copy',
+            result: resultOfCopy(error),
+            server: toServer.id,
+            lsu: question.to_lsu,
+            imageId: imageIdOf(to),
+            name: to.basename,
+            began,
+            ended: Date.now(),
+            bytes: operation.done,
+            stored: operation.done,
+            stages: [],
+            error,
+          });
           operation.error = error;
           endSource();
           endTarget();
@@ -144,8 +159,14 @@ export class CopyOperations {
     const creator = this.#session.creatorOf(`copy-${question.operation}`);
     const made = resend ? await findManifest(to, identity, signal) : undefined;
     const origin = { store: from, imageId: imageIdOf(source) };
-    const lock = (await toServer.locks(question.to_lsu)).policy;
-    const options = { sameStorage: sameStorage(fromServer, toServer), creator, lock, signal, onProgress };
+    const lock = await toServer.lockPolicy(question.to_lsu);
+    const options = {
+      sameStorage: sameStorage([fromServer, question.from_lsu], [toServer, question.to_lsu]),
+      creator,
+      lock,
+      signal,
+      onProgress,
+    };
     const manifest =
       made?.creator === creator
         ? made
@@ -173,6 +194,7 @@ function resultOfCopy(error: EngineError | undefined): ImageResult {
 }
 
 /** Whether the storage may be asked to copy by itself: one endpoint, reached with the same keys. */
-function sameStorage(a: StorageServer, b: StorageServer): boolean {
-  return a.storage.name === b.storage.name && a.settings.s3_credentials_file === b.settings.s3_credentials_file;
+function sameStorage([a, from]: readonly [StorageServer, string], [b, to]: readonly [StorageServer, string]): boolean {
+  const sameName = a.storageOf(from).name === b.storageOf(to).name;
+  return sameName && a.settings.s3_credentials_file === b.settings.s3_credentials_file;
 }

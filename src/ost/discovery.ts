@@ -38,6 +38,9 @@ export interface FoundServer {
 /** Finds a server's management and data addresses by its name. */
 export type LookFor = (id: string, login: () => HostLogin, settings: Settings) => Promise<FoundServer>;
 
+/** Makes a storage server of what was found. @param login the newest good one */
+export type OpenFound = (id: string, found: FoundServer, login: () => HostLogin) => Promise<StorageServer>;
+
 interface Known {
   readonly opening: Promise<StorageServer>;
   login: HostLogin;
@@ -54,17 +57,12 @@ interface Failure {
 export class Discovery {
   readonly #settings: Settings;
   readonly #lookFor: LookFor;
-  readonly #open: (id: string, found: FoundServer) => Promise<StorageServer>;
+  readonly #open: OpenFound;
   readonly #known = new Map<string, Known>();
   readonly #failed = new Map<string, Failure>();
   readonly #now: () => number;
 
-  constructor(
-    settings: Settings,
-    lookFor: LookFor,
-    open: (id: string, found: FoundServer) => Promise<StorageServer>,
-    now: () => number = () => performance.now(),
-  ) {
+  constructor(settings: Settings, lookFor: LookFor, open: OpenFound, now: () => number = () => performance.now()) {
     this.#settings = settings;
     this.#lookFor = lookFor;
     this.#open = open;
@@ -126,7 +124,7 @@ export class Discovery {
     await Promise.resolve();
     const found = await this.#lookFor(id, login, this.#settings);
     try {
-      return await this.#open(id, found);
+      return await this.#open(id, found, login);
     } catch (error) {
       await found.client.close();
       throw error;
@@ -183,11 +181,24 @@ export async function lookForServer(
     return { client, store: await dataAddress(id, client) };
   } catch (error) {
     await client.close();
-    throw error;
+    throw explained(error, id);
   }
 }
 
-/** The first data address that takes connections. */
+/** These errors come with advice about settings that a server without a section does not have. */
+function explained(error: unknown, id: string): unknown {
+  if (!(error instanceof EngineError)) return error;
+  const advice = {
+    VOST_VMS_CREDENTIALS: `correct the user and password that NetBackup has for the storage server ${id} (tpconfig -update)`,
+    VOST_TLS_TRUST:
+      'name the authority of the cluster’s certificate with s3_ca_file in [general], or correct the certificate',
+  }[error.code];
+  if (advice === undefined) return error;
+  const { code, failure, message, cause, details } = error;
+  return new EngineError(code, failure, message, { cause, details, advice });
+}
+
+/** The first data address that takes connections, with TLS if any of them does. */
 async function dataAddress(id: string, client: VmsClient): Promise<string> {
   const advice = 'add a section [server NAME] with store = s3:URL';
   let hosts: string[];
@@ -200,10 +211,11 @@ async function dataAddress(id: string, client: VmsClient): Promise<string> {
       advice,
     });
   }
-  for (const host of hosts.slice(0, MAX_HOSTS)) {
-    for (const { port, scheme } of DATA_PORTS) {
-      if (await connects(host, port)) return `s3:${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-    }
+  for (const { port, scheme } of DATA_PORTS) {
+    // All at once: a cluster may have half of its addresses down.
+    const answers = await Promise.all(hosts.slice(0, MAX_HOSTS).map((host) => connects(host, port)));
+    const host = hosts[answers.indexOf(true)];
+    if (host !== undefined) return `s3:${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
   }
   throw new EngineError('VOST_NO_ENDPOINT', 'retryable', `no data address of ${id} answers`, { advice });
 }

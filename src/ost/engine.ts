@@ -10,9 +10,11 @@ import { Counters } from './counters.ts';
 import { thisMachine } from './creator.ts';
 import { Deletions } from './deletions.ts';
 import { DrainGate } from './drain-gate.ts';
+import { EndedImages } from './ended-images.ts';
 import { ImageUsage } from './image-usage.ts';
 import { Limiter } from './limiter.ts';
 import { Listener } from './listener.ts';
+import { Problems } from './problems.ts';
 import type { RequestObserver } from './request-observer.ts';
 import { Scrubber } from './scrubber.ts';
 import { ServerRegistry } from './server-registry.ts';
@@ -37,6 +39,8 @@ export interface EngineOptions {
   readonly log: Logger;
   /** Hears of every request to storages and their management. */
   readonly observe?: RequestObserver | undefined;
+  /** What is mounted. Default: /proc/self/mountinfo. */
+  readonly mountinfo?: () => Promise<string>;
 }
 
 /** The engine's OST side: socket, sessions, storage servers. */
@@ -55,8 +59,8 @@ export class OstEngine {
 
   /** Listen. When this resolves, hosts can connect. */
   static async start(options: EngineOptions): Promise<OstEngine> {
-    const { settings, bridge, resources, slotReserve, backend, log, observe } = options;
-    const servers = await ServerRegistry.open(settings, log, { observe });
+    const { settings, bridge, resources, slotReserve, backend, log, observe, mountinfo } = options;
+    const servers = await ServerRegistry.open(settings, log, { observe, mountinfo });
     const services: Services = {
       settings,
       servers,
@@ -73,6 +77,8 @@ export class OstEngine {
       copying: new Limiter(MAX_COPIES),
       drain: new DrainGate(),
       counters: new Counters(),
+      ended: new EndedImages(),
+      problems: new Problems(),
       machine: thisMachine(),
       instance: randomBytes(16).toString('hex'),
       log,

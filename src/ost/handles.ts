@@ -44,6 +44,11 @@ export class Handles {
     }
   }
 
+  /** The image of a handle; undefined while it is being opened. */
+  image(number: bigint): OpenImage | undefined {
+    return this.#entries.get(number)?.image;
+  }
+
   /** Ask something of a handle. Rejects with class `usage` when there is none. */
   call<T>(number: bigint, work: (image: OpenImage) => Promise<T>): Promise<T> {
     const entry = this.#entries.get(number);

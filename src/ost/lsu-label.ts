@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { EngineError } from '../errors.ts';
-import { readObject } from '../image/read-object.ts';
+import { failureOf } from '../errors.ts';
+import { decodeJson } from '../image/manifest.ts';
+import { readRecord } from '../image/read-record.ts';
 import type { ObjectStore, RequestOptions } from '../vast/store.ts';
 import { invalid } from './errors.ts';
 
@@ -18,11 +19,10 @@ const Record = z.object({ format: z.literal('vast-ost-lsu'), version: z.literal(
 /** The label that stsp_label_lsu gave; '' when there is none, or none that makes sense. */
 export async function readLabel(store: ObjectStore, options: RequestOptions = {}): Promise<string> {
   try {
-    const bytes = await readObject(store, KEY, MAX_RECORD_BYTES, options.signal);
-    return Record.parse(JSON.parse(Buffer.from(bytes).toString('utf8'))).label;
+    const decode = (bytes: Uint8Array, where: string) => decodeJson(Record, bytes, where, 'vast-ost-lsu');
+    return (await readRecord(store, KEY, MAX_RECORD_BYTES, decode, options.signal)).label;
   } catch (error) {
-    const harmless = !(error instanceof EngineError) || ['not-found', 'integrity'].includes(error.failure);
-    if (harmless) return '';
+    if (['not-found', 'integrity', 'unsupported'].includes(failureOf(error))) return '';
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { DEFAULT_HIGH_WATER } from '../config/engine-schema.ts';
 import { lsuPlaces } from '../config/lsu-place.ts';
@@ -7,14 +7,22 @@ import { openVms } from '../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
 import { locksImages, wormOf } from '../config/worm-settings.ts';
 import type { LockPolicy } from '../image/image-lock.ts';
-import { checkMount } from '../vast/nfs/mount.ts';
 import { VmsVips } from '../vast/vms/vms-vips.ts';
 import { Cluster } from './cluster.ts';
-import { Discovery, type FoundServer, type HostLogin, type LookFor, lookForServer, SERVER_ID } from './discovery.ts';
+import {
+  Discovery,
+  type FoundServer,
+  type HostLogin,
+  type LookFor,
+  lookForServer,
+  type OpenFound,
+  SERVER_ID,
+} from './discovery.ts';
 import { notFound } from './errors.ts';
 import { EventLog } from './events/event-log.ts';
+import { FoundKeys } from './found-keys.ts';
 import { type RequestObserver, requestHooks } from './request-observer.ts';
-import { rotationsOf } from './rotations.ts';
+import { rotationsOf, rotationsOfFound } from './rotations.ts';
 import { openServerStorage, type StorageSettings } from './server-storage.ts';
 import { SERVER_PREFIX, StorageServer, type StorageServerOptions } from './storage-server.ts';
 
@@ -26,6 +34,8 @@ export interface RegistryOptions {
   readonly observe?: RequestObserver | undefined;
   /** How servers without a section are found. */
   readonly lookFor?: LookFor;
+  /** What is mounted. Default: /proc/self/mountinfo. */
+  readonly mountinfo?: (() => Promise<string>) | undefined;
 }
 
 /** The storage servers: those of the configuration, and those that were found by name and credentials. */
@@ -42,18 +52,17 @@ export class ServerRegistry {
   static async open(
     settings: Settings,
     log: Logger,
-    { observe, lookFor }: RegistryOptions = {},
+    { observe, lookFor, mountinfo }: RegistryOptions = {},
   ): Promise<ServerRegistry> {
     const servers: StorageServer[] = [];
     try {
       for (const [id, server] of settings.servers)
-        servers.push(await openConfigured(id, server, settings, log, observe));
+        servers.push(await openConfigured(id, server, settings, log, { observe, mountinfo }));
     } catch (error) {
       await Promise.allSettled(servers.map((server) => server.close()));
       throw error;
     }
-    const open = (id: string, found: FoundServer): Promise<StorageServer> =>
-      openFound(id, found, settings, log, observe);
+    const open: OpenFound = (id, found, login) => openFound(id, found, login, settings, log, observe);
     const search: LookFor = (id, login, from) => lookForServer(id, login, from, requestHooks('vms', log, observe));
     return new ServerRegistry(servers, new Discovery(settings, lookFor ?? search, open));
   }
@@ -105,27 +114,24 @@ async function openConfigured(
   server: ServerSettings,
   settings: Settings,
   log: Logger,
-  observe: RequestObserver | undefined,
+  { observe, mountinfo }: RegistryOptions,
 ): Promise<StorageServer> {
   const child = log.child({ server: id });
   const used = { ...server, s3_credentials_file: keysFileOf(id, settings, server) };
-  const directory = resolve(server.store.slice('file:'.length));
-  const verify = server.data === 'nfs' ? () => checkMount(directory, server.view_path) : undefined;
   const common = {
     id,
     settings: used,
-    verify,
     locksImages: locksImages(settings, id),
     lockPolicy: (lsu: string) => lockPolicyOf(id, lsu, settings, child),
   };
   if (server.vms === undefined) {
-    const storage = openServerStorage(id, server, settings, child, undefined, observe);
+    const storage = openServerStorage(id, server, settings, child, undefined, observe, mountinfo);
     return openServer({ ...common, storage }, settings, child);
   }
   const client = openVms(id, server, requestHooks('vms', child, observe));
   const vips = server.vip_pool === undefined ? undefined : new VmsVips(client, server.vip_pool);
-  const storage = openServerStorage(id, server, settings, child, vips, observe);
-  const cluster = new Cluster({ client, placeOf: lsuPlaces(id, server, settings), log: child });
+  const storage = openServerStorage(id, server, settings, child, vips, observe, mountinfo);
+  const cluster = new Cluster({ client, placeOf: lsuPlaces(id, settings), log: child });
   cluster.warm();
   const rotations = rotationsOf(id, settings, server, client, child);
   return openServer({ ...common, storage, cluster, rotations }, settings, child);
@@ -142,6 +148,7 @@ function lockPolicyOf(id: string, lsu: string, settings: Settings, log: Logger):
 async function openFound(
   id: string,
   found: FoundServer,
+  login: () => HostLogin,
   settings: Settings,
   log: Logger,
   observe: RequestObserver | undefined,
@@ -151,11 +158,20 @@ async function openFound(
   const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
   const storage = openServerStorage(id, server, settings, child, new VmsVips(client), observe);
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
+  const keys = new FoundKeys({
+    id,
+    settings,
+    client,
+    views: () => cluster.views(),
+    user: () => login().user,
+    log: child,
+  });
+  const rotations = rotationsOfFound(id, settings, client, child);
   child.info({ store, vms: client.origin }, 'storage server found by its name');
-  return openServer({ id, settings: { ...server, label: '' }, storage, cluster }, settings, child);
+  return openServer({ id, settings: { ...server, label: '' }, storage, cluster, keys, rotations }, settings, child);
 }
 
-type Parts = Pick<StorageServerOptions, 'id' | 'settings' | 'storage' | 'cluster' | 'rotations' | 'verify'>;
+type Parts = Pick<StorageServerOptions, 'id' | 'settings' | 'storage' | 'cluster' | 'keys' | 'rotations'>;
 
 async function openServer(parts: Parts, settings: Settings, log: Logger): Promise<StorageServer> {
   const { compression, parallel_streams: parallelStreams } = settings.performance;

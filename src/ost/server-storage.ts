@@ -1,10 +1,13 @@
 import type { Logger } from 'pino';
 import { withChaos } from '../chaos/store-rates.ts';
 import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts';
+import { mountedLsus } from '../config/lsu-data.ts';
 import { keysFileOf } from '../config/managed-files.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
-import { openStorage } from '../vast/open-storage.ts';
+import { flowOf } from '../config/streams.ts';
+import { type OpenStorageOptions, openStorage } from '../vast/open-storage.ts';
 import type { RetrierOptions } from '../vast/retry.ts';
+import { RoutedStorage } from '../vast/routed-storage.ts';
 import type { Storage } from '../vast/store.ts';
 import { type VipSettings, vipOptions } from '../vast/vip-pool/configured-vips.ts';
 import type { VipSource } from '../vast/vip-pool/vip-source.ts';
@@ -15,15 +18,16 @@ const KEYS_FRESH_MS = 600_000;
 
 /** What of a `[server NAME]` section its storage needs. */
 export type StorageSettings = Pick<ServerSettings, 'store'> &
-  Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms'>> &
+  Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms' | 'data' | 'view_path'>> &
   Partial<VipSettings>;
 
 /** As in `[server NAME]`. */
 const CONNECTIONS_PER_VIP = 64;
 
 /**
- * The storage of the section `[server ID]`. Nothing is contacted yet.
+ * The storage of the section `[server ID]`, with those of its LSUs that are mounted by themselves. Nothing is contacted yet.
  * @param vips who knows the data VIPs, where the settings do not name them.
+ * @param mountinfo what is mounted; default: /proc/self/mountinfo.
  */
 export function openServerStorage(
   id: string,
@@ -32,15 +36,21 @@ export function openServerStorage(
   log: Logger,
   vips?: VipSource,
   observe?: RequestObserver,
+  mountinfo?: () => Promise<string>,
 ): Storage {
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = keysFileOf(id, settings, server);
-  const retry: RetrierOptions = {
-    policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
-    ...requestHooks(server.store.startsWith('file:') ? 'file' : 's3', log, observe),
+  const open = (url: string, options: OpenStorageOptions): Storage => {
+    const retry: RetrierOptions = {
+      policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
+      ...requestHooks(url.startsWith('file:') ? 'file' : 's3', log, observe),
+    };
+    const flow = flowOf(performance, (decision) => log.debug({ storage: url, ...decision }, 'requests in flight'));
+    const storage = openStorage(url, { ...options, ...retry, flow });
+    return withChaos(storage, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
   };
-  const storage = openStorage(server.store, {
+  const main = open(server.store, {
     s3: {
       region: server.s3_region ?? general.s3_region,
       wireIntegrity: performance.wire_integrity,
@@ -49,9 +59,13 @@ export function openServerStorage(
       ...(caFile === undefined ? {} : { caFile }),
       ...(credentials === undefined ? {} : { credentials: () => freshKeys(credentials) }),
     },
-    ...retry,
+    file: { exported: server.data === 'nfs' ? server.view_path : undefined, mountinfo },
   });
-  return withChaos(storage, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
+  const mounted = [...mountedLsus(settings, id)].map(([lsu, { directory, exported }]) => {
+    const storage = open(`file:${directory}`, { file: { only: lsu, exported, mountinfo } });
+    return [lsu, storage] as const;
+  });
+  return mounted.length === 0 ? main : new RoutedStorage(main, new Map(mounted));
 }
 
 async function freshKeys(path: string): Promise<S3Keys & { readonly expiration: Date }> {

@@ -7,10 +7,12 @@ import type { Counters } from './counters.ts';
 import type { Machine } from './creator.ts';
 import type { Deletions } from './deletions.ts';
 import type { DrainGate } from './drain-gate.ts';
+import type { EndedImages } from './ended-images.ts';
 import type { ImageUsage } from './image-usage.ts';
 import type { ReadImage } from './images/read-image.ts';
 import type { WriteImage } from './images/write-image.ts';
 import type { Limiter } from './limiter.ts';
+import type { Problems } from './problems.ts';
 import type { ServerRegistry } from './server-registry.ts';
 import type { SlotGrants } from './slot-grants.ts';
 
@@ -36,6 +38,8 @@ export interface Services {
   readonly copying: Limiter;
   readonly drain: DrainGate;
   readonly counters: Counters;
+  readonly ended: EndedImages;
+  readonly problems: Problems;
   readonly machine: Machine;
   /** 16 random bytes in hexadecimal: this life of the engine. */
   readonly instance: string;

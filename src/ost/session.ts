@@ -10,6 +10,7 @@ import { invalid } from './errors.ts';
 import { handlers } from './handlers/index.ts';
 import { Handles } from './handles.ts';
 import type { ImageHost } from './images/open-image.ts';
+import { logOf, subjectOf } from './request-log.ts';
 import { resultOf, wireErrorOf } from './results.ts';
 import type { Services } from './services.ts';
 import { SlotTable } from './slot-table.ts';
@@ -84,7 +85,10 @@ export class Session {
       grants: services.grants,
       signal: this.#end.signal,
       sendFree: (value) => this.#notify('SLOT_FREE', value),
-      sendError: (value) => this.#notify('IMAGE_ERROR', value),
+      sendError: (value) => {
+        logOf(this, value).error({ cause: value.cause }, 'image failed');
+        this.#notify('IMAGE_ERROR', value);
+      },
     };
   }
 
@@ -183,6 +187,7 @@ export class Session {
     value: unknown,
     resend: boolean,
   ): Promise<void> {
+    const log = logOf(this, value);
     try {
       const answer: Answer<N> = await handlers[name](this, value as Question<N>, resend);
       this.#connection.send({ kind: 'answer', name, id, value: answer });
@@ -194,8 +199,9 @@ export class Session {
       }
       const result = resultOf(error);
       this.services.counters.countError(result);
+      this.services.problems.add(error, name);
       const level = result === 'INTERNAL' || result === 'INTEGRITY' ? 'error' : 'info';
-      this.log[level]({ err: error, request: name, result }, 'request failed');
+      log[level]({ err: error, request: name, result, ...subjectOf(value) }, 'request failed');
       this.#connection.send({ kind: 'error', name, id, value: wireErrorOf(error) });
     } finally {
       this.#outstanding.delete(id);

@@ -59,6 +59,16 @@ export class SnapshotKeeper {
     await Promise.all(this.#running);
   }
 
+  async #isThere(name: string, path: string): Promise<boolean> {
+    try {
+      const rows = await this.#options.client.snapshots.list({ query: { path } });
+      return rows.some((row) => row.name === name);
+    } catch {
+      // The failure of the snapshot itself is what is told.
+      return false;
+    }
+  }
+
   #begin(lsu: string): void {
     clearTimeout(this.#waiting.get(lsu)?.timer);
     this.#waiting.delete(lsu);
@@ -77,15 +87,16 @@ export class SnapshotKeeper {
     }
     const now = this.#now();
     const name = `vast-ost-${lsu}-${stamp(now)}`;
+    // The clients of the cluster's maker end paths of snapshots, unlike those of views, with a slash.
+    const place = `${path}/`;
     try {
-      // The clients of the cluster's maker end paths of snapshots, unlike those of views, with a slash.
-      const body = { name, path: `${path}/`, expiration_time: new Date(now + keep).toISOString() };
+      const body = { name, path: place, expiration_time: new Date(now + keep).toISOString() };
       await client.snapshots.create(body);
       log.info({ lsu, snapshot: name }, 'snapshot taken');
       onTaken(lsu, { snapshot: name });
     } catch (error) {
-      // An answer that was lost is no loss: the name is the same when asked again.
-      if (failureOf(error) === 'exists') return onTaken(lsu, { snapshot: name });
+      // An answer that was lost is no loss.
+      if (failureOf(error) === 'exists' || (await this.#isThere(name, place))) return onTaken(lsu, { snapshot: name });
       log.error({ err: error, lsu }, 'no snapshot could be taken; the images are complete all the same');
       onTaken(lsu, { error: error as EngineError });
     }

@@ -1,9 +1,12 @@
 import type { Logger } from 'pino';
+import { DEFAULT_EVENT_INTERVAL_MS } from '../config/engine-schema.ts';
 import type { ServerSettings } from '../config/settings.ts';
+import type { Streams } from '../config/streams.ts';
 import type { EngineError } from '../errors.ts';
-import type { LockPolicy } from '../image/image-lock.ts';
+import type { LockBounds, LockPolicy } from '../image/image-lock.ts';
 import type { StageReport } from '../stage-api/index.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
+import { noSuchLsu } from '../vast/store-errors.ts';
 import { Aged, type Clock } from './aged.ts';
 import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
 import type { Cluster } from './cluster.ts';
@@ -12,6 +15,7 @@ import { CapacityWatch } from './events/capacity-watch.ts';
 import { ClusterEvents } from './events/cluster-events.ts';
 import type { EventLog } from './events/event-log.ts';
 import { Watch } from './events/watch.ts';
+import type { FoundKeys } from './found-keys.ts';
 import type { ImagePlace } from './images/open-image.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
 import { LsuLocks } from './lsu-locks.ts';
@@ -28,13 +32,13 @@ const STALE_MS = 600_000;
 /** Capacity moves while images are written, and hosts look at it. */
 const CAPACITY_YOUNG_MS = 5_000;
 
-/** How often is looked for what hosts may want to hear of; the cluster's figures are as old as that anyway. */
+/** How often is looked whether an LSU fills up; the cluster's figures are as old as that anyway. */
 const WATCH_MS = 60_000;
 
 /** What CONFIG_SET may change, until the engine restarts. */
 export interface Tuning {
   compression: 'none' | 'lz4';
-  parallelStreams: number;
+  parallelStreams: Streams;
 }
 
 interface Lsu {
@@ -48,7 +52,7 @@ export interface StorageServerOptions {
   readonly id: string;
   /** `s3_credentials_file` is the file really used. */
   readonly settings: Pick<ServerSettings, 'store' | 'label'> &
-    Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water'>>;
+    Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water' | 'event_interval'>>;
   readonly storage: Storage;
   readonly events: EventLog;
   readonly tuning: Tuning;
@@ -60,8 +64,8 @@ export interface StorageServerOptions {
   readonly cluster?: Cluster | undefined;
   /** Its credentials that are replaced on a schedule. */
   readonly rotations?: Rotations | undefined;
-  /** Rejects while the storage is not what the configuration says. */
-  readonly verify?: (() => Promise<void>) | undefined;
+  /** The keys of a server that was found by its name, which come with the first use of its data. */
+  readonly keys?: FoundKeys | undefined;
   /** How long a snapshot of an LSU is kept, milliseconds; undefined: none is taken. */
   readonly keepSnapshots?: ((lsu: string) => number | undefined) | undefined;
   /** Per cent of an LSU at which an event tells that it is nearly full. */
@@ -80,19 +84,21 @@ export class StorageServer {
   readonly events: EventLog;
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
+  readonly rotations: Rotations | undefined;
   readonly locksImages: boolean;
   readonly #lockPolicy: (lsu: string) => LockPolicy | undefined;
-  readonly #rotations: Rotations | undefined;
-  readonly #verify: (() => Promise<void>) | undefined;
+  readonly #keys: FoundKeys | undefined;
   readonly #watches: Watch[];
   readonly #snapshots: SnapshotKeeper | undefined;
   readonly #lsus: Aged<readonly string[]>;
-  readonly #capacity: Aged<Capacity>;
+  /** By the name of the storage that they lie in. */
+  readonly #capacity = new Map<string, Aged<Capacity>>();
+  readonly #now: Clock | undefined;
   /** LSUs that exist, as far as we know. */
   readonly #open = new Map<string, Promise<Lsu>>();
 
   constructor(options: StorageServerOptions) {
-    const { id, settings, storage, events, tuning, cluster, rotations, verify, now } = options;
+    const { id, settings, storage, events, tuning, cluster, rotations, now } = options;
     const { keepSnapshots, highWater, log } = options;
     this.id = id;
     this.name = `${SERVER_PREFIX}${id}`;
@@ -103,16 +109,18 @@ export class StorageServer {
     this.cluster = cluster;
     this.locksImages = options.locksImages ?? false;
     this.#lockPolicy = options.lockPolicy ?? (() => undefined);
-    this.#rotations = rotations;
-    this.#verify = verify;
+    this.rotations = rotations;
+    this.#keys = options.keys;
+    this.#now = now;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
-    this.#capacity = new Aged(() => readCapacity(settings.store), CAPACITY_YOUNG_MS, STALE_MS, now);
     const capacity = (lsu: string): Promise<Capacity> => this.capacity(lsu);
     const space = new CapacityWatch({ events, lsus: () => this.lsusNow(), capacity, highWater, log });
     this.#watches = [new Watch(() => space.look(), WATCH_MS)];
     if (cluster !== undefined) {
       const told = new ClusterEvents({ client: cluster.client, events, log, since: Date.now() });
-      this.#watches.push(new Watch((signal) => told.look(signal), WATCH_MS));
+      this.#watches.push(
+        new Watch((signal) => told.look(signal), settings.event_interval ?? DEFAULT_EVENT_INTERVAL_MS),
+      );
     }
     if (cluster !== undefined && keepSnapshots !== undefined) {
       this.#snapshots = new SnapshotKeeper({
@@ -135,22 +143,28 @@ export class StorageServer {
     return this.#lsus.peek() ?? [];
   }
 
-  /** An LSU; one request when it is asked for first. Throws `not-found`. */
+  /** An LSU, for what is in it; one request when it is asked for first. Throws `not-found`. */
   async open(lsu: string): Promise<ObjectStore> {
-    return (await this.#lsu(lsu)).store;
+    return (await this.#withKeys(lsu)).store;
   }
 
-  /** The locks of an LSU's images. */
-  locks(lsu: string): Promise<LsuLocks> {
-    return this.#lsu(lsu).then(({ locks }) => locks);
+  /** How an LSU's images are locked when they are complete; undefined when they are not. */
+  async lockPolicy(lsu: string): Promise<LockPolicy | undefined> {
+    return (await this.#withKeys(lsu)).locks.policy;
   }
 
-  label(lsu: string): Promise<string> {
-    return this.#lsu(lsu).then(({ label }) => label.get());
+  /** How long locks of an LSU may be. For polls. */
+  async lockBounds(lsu: string): Promise<LockBounds | undefined> {
+    return (await this.#polled(lsu))?.locks.bounds();
+  }
+
+  /** For polls. */
+  async label(lsu: string): Promise<string> {
+    return (await this.#polled(lsu))?.label.get() ?? '';
   }
 
   async setLabel(lsu: string, label: string): Promise<void> {
-    const { store, label: aged } = await this.#lsu(lsu);
+    const { store, label: aged } = await this.#withKeys(lsu);
     await writeLabel(store, label);
     await aged.renew();
     await this.#lsuChanged(lsu, { label });
@@ -158,20 +172,31 @@ export class StorageServer {
 
   /** How full an LSU is: what VMS says of it, else what the storage says of itself. */
   async capacity(lsu: string): Promise<Capacity> {
-    const [space, storage] = await Promise.all([this.cluster?.space(lsu), this.#capacity.get()]);
+    const [space, storage] = await Promise.all([this.cluster?.space(lsu), this.#capacityOf(lsu).get()]);
     return space === undefined ? storage : capacityOf(space, storage);
   }
 
   /** As {@link capacity}, from what is known now; undefined while nothing is. */
   capacityNow(lsu: string): Capacity | undefined {
-    const storage = this.#capacity.peek();
+    const storage = this.#capacityOf(lsu).peek();
     const space = this.cluster?.spaceNow(lsu);
     return space === undefined || storage === undefined ? storage : capacityOf(space, storage);
   }
 
-  /** Where an image lies, for {@link ImageUsage}: two servers may share a storage. */
+  /** The storage that an LSU lies in. Two servers may share one. */
+  storageOf(lsu: string): Storage {
+    return this.storage.part?.(lsu) ?? this.storage;
+  }
+
+  /** Where an LSU lies, for people. */
+  whereIs(lsu: string): string {
+    const storage = this.storageOf(lsu);
+    return storage.name === this.storage.name ? `${storage.name}/${lsu}` : storage.name;
+  }
+
+  /** Where an image lies, for {@link ImageUsage}. */
   placeOf(lsu: string, imageId: string): string {
-    return `${this.storage.name} ${lsu} ${imageId}`;
+    return `${this.storageOf(lsu).name} ${lsu} ${imageId}`;
   }
 
   /** An image became complete. Nobody waits for what follows from that. */
@@ -196,14 +221,26 @@ export class StorageServer {
     await this.#snapshots?.close();
     await Promise.all(this.#watches.map((watch) => watch.close()));
     await this.events.close();
-    await this.#rotations?.close();
+    await this.rotations?.close();
     await this.cluster?.close();
     await this.storage.close();
   }
 
+  async #withKeys(lsu: string): Promise<Lsu> {
+    await this.#keys?.ensure();
+    return this.#lsu(lsu);
+  }
+
+  /** What a poll may know of an LSU: undefined while there are no keys to ask with. */
+  async #polled(lsu: string): Promise<Lsu | undefined> {
+    if (this.#keys === undefined || (await this.#keys.present())) return this.#lsu(lsu);
+    if ((await this.lsus()).includes(lsu)) return undefined;
+    throw noSuchLsu(lsu);
+  }
+
   async #lsu(lsu: string): Promise<Lsu> {
     if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
-    await this.#verify?.();
+    await this.storage.verify?.(lsu);
     const known = this.#open.get(lsu);
     if (known !== undefined) return known;
     const opening = this.storage.open(lsu).then((store) => ({
@@ -216,10 +253,23 @@ export class StorageServer {
     return opening;
   }
 
+  #capacityOf(lsu: string): Aged<Capacity> {
+    const storage = this.storageOf(lsu);
+    const known = this.#capacity.get(storage.name);
+    if (known !== undefined) return known;
+    const read = async (): Promise<Capacity> => {
+      await storage.verify?.(lsu);
+      return readCapacity(storage.name);
+    };
+    const capacity = new Aged(read, CAPACITY_YOUNG_MS, STALE_MS, this.#now);
+    this.#capacity.set(storage.name, capacity);
+    return capacity;
+  }
+
   async #listLsus(): Promise<readonly string[]> {
-    await this.#verify?.();
     const before = this.#lsus.peek();
-    const found = await this.storage.lsus();
+    const keys = this.#keys;
+    const found = keys === undefined || (await keys.present()) ? await this.storage.lsus() : await keys.buckets();
     // Told once the new list is known, so that whoever hears of an LSU finds it.
     if (before !== undefined) {
       for (const lsu of before) {

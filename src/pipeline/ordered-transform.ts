@@ -5,8 +5,8 @@ import { StageClock } from './stage-clock.ts';
 export interface OrderedTransformOptions<In, Out> {
   /** For error messages and metrics. */
   readonly name: string;
-  /** Items worked on at the same time, at least 1. */
-  readonly concurrency: number;
+  /** Items worked on at the same time, at least 1; a function is asked afresh for every item, so it may change while running. */
+  readonly concurrency: number | (() => number);
   /** Finished items that may wait for the next stage, and items that may wait to be started. Default 1. */
   readonly highWaterMark?: number;
   /** The work. It usually runs off the main thread; the signal fires when the pipeline is torn down. */
@@ -47,10 +47,15 @@ export class OrderedTransform<In, Out> extends Duplex {
     this.#options = options;
   }
 
+  get #concurrency(): number {
+    const { concurrency } = this.#options;
+    return typeof concurrency === 'number' ? concurrency : concurrency();
+  }
+
   override _write(item: In, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
     const slot: { result: Out | undefined; done: boolean } = { result: undefined, done: false };
     this.#inside.push(slot);
-    const full = this.#inside.length >= this.#options.concurrency;
+    const full = this.#inside.length >= this.#concurrency;
     if (full) this.#blocked = callback;
     void this.#work(item, slot);
     if (!full) callback();
@@ -83,7 +88,7 @@ export class OrderedTransform<In, Out> extends Duplex {
       this.#wanted = this.push(slot?.result);
     }
     this.clock.hold(this.#inside[0]?.done === true);
-    if (this.#inside.length < this.#options.concurrency && this.#blocked) {
+    if (this.#inside.length < this.#concurrency && this.#blocked) {
       const unblock = this.#blocked;
       this.#blocked = undefined;
       unblock();

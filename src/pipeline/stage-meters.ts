@@ -22,17 +22,47 @@ interface Metered {
   once(event: 'close', listener: () => void): unknown;
 }
 
-/** The clocks of all streams of a process, read when somebody asks. */
+/** The clocks of all streams of a process, or of one image, read when somebody asks. */
 export class StageMeters {
-  /** Chunks whose bytes were not those that were backed up. */
-  mismatches = 0;
+  readonly #all: StageMeters | undefined;
+  #mismatches = 0;
+  #healed = 0;
   readonly #ended = new Map<string, StageTotals>();
   readonly #live = new Map<StageClock, { readonly stage: string; readonly flow: Flow }>();
+
+  /** @param all count what these count as well. */
+  constructor(all?: StageMeters) {
+    this.#all = all;
+  }
+
+  /** Chunks whose bytes were not those that were backed up. */
+  get mismatches(): number {
+    return this.#mismatches;
+  }
+
+  /** One more of them. */
+  mismatch(): void {
+    this.#mismatches += 1;
+    this.#all?.mismatch();
+  }
+
+  /** Chunks that were right when they were read again. */
+  get healed(): number {
+    return this.#healed;
+  }
+
+  /** One more of them. */
+  heal(): void {
+    this.#healed += 1;
+    this.#all?.heal();
+  }
 
   /** Count a clock; the function that is returned ends it, and what it says then stays in the totals. */
   begin(stage: string, flow: Flow, clock: StageClock): () => void {
     this.#live.set(clock, { stage, flow });
+    const end = this.#all?.begin(stage, flow, clock);
     return () => {
+      end?.();
       if (this.#live.delete(clock)) add(this.#ended, stage, flow, clock);
     };
   }

@@ -242,7 +242,7 @@ async function startVms(services: VmsServices, { host, port, authority }: VmsOpt
   if (authority === undefined) {
     server = createHttpServer();
   } else {
-    const certificate = await authority.issueServer([host, 'localhost', VIP_DOMAIN]);
+    const certificate = await authority.issueServer([host, 'localhost', VIP_DOMAIN, `*.${VIP_DOMAIN}`]);
     server = createHttpsServer({ ...certificate, ca: authority.cert, requestCert: true, rejectUnauthorized: false });
   }
   server.on('request', (request, response) => {

@@ -9,7 +9,7 @@ export interface FetcherOptions {
   readonly pool: SlabPool;
   readonly scope: LeaseScope;
   /** Fetches in flight at the same time: the read-ahead. */
-  readonly concurrency: number;
+  readonly concurrency: number | (() => number);
   /** Fill `into` from the fragment's bytes at `offset`. */
   readonly read: (fragment: number, offset: number, into: Uint8Array, signal: AbortSignal) => Promise<void>;
 }

@@ -10,7 +10,7 @@ export interface OpenStorageOptions extends Omit<RetrierOptions, 'refresh'> {
   /** Everything about S3 but the endpoint, which the URL names. */
   readonly s3?: S3ConnectionOptions;
   /** Everything about a directory but its path. */
-  readonly file?: Pick<FileStorageOptions, 'directIo'>;
+  readonly file?: Omit<FileStorageOptions, keyof RetrierOptions>;
 }
 
 /**

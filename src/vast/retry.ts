@@ -6,6 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { abortError, EngineError, failureOf } from '../errors.ts';
 import { checkSignal } from './body.ts';
+import type { FlowControl } from './flow/flow-control.ts';
 
 /** One failed attempt that will be repeated. */
 export interface RetryEvent {
@@ -79,6 +80,8 @@ export interface RetrierOptions extends RequestHooks {
   readonly clock?: RetryClock | undefined;
   /** Fetch credentials anew; without it a `credentials` failure is final. */
   readonly refresh?: (() => Promise<void>) | undefined;
+  /** How many requests with payload may run at the same time; without it as many as callers like. */
+  readonly flow?: FlowControl | undefined;
 }
 
 export interface RetryTask {
@@ -93,12 +96,14 @@ export class Retrier {
   readonly #clock: RetryClock;
   readonly #hooks: RequestHooks;
   readonly #refresh: (() => Promise<void>) | undefined;
+  readonly #flow: FlowControl | undefined;
 
   constructor(options: RetrierOptions = {}) {
     this.#policy = { ...DEFAULT_RETRY, ...options.policy };
     this.#clock = options.clock ?? systemClock;
     this.#hooks = options;
     this.#refresh = options.refresh;
+    this.#flow = options.flow;
   }
 
   /**
@@ -112,7 +117,8 @@ export class Retrier {
     for (let number = 1; ; number += 1) {
       checkSignal(signal);
       try {
-        return await this.#timed(operation, () => attempt(number));
+        const once = (): Promise<T> => this.#timed(operation, () => attempt(number));
+        return this.#flow === undefined ? await once() : await this.#flow.run(operation, bytes, signal, once);
       } catch (error) {
         if (signal?.aborted) throw abortError(signal);
         const bound = Math.min(this.#policy.capMs, this.#policy.baseMs * 2 ** (number - 1));

@@ -10,6 +10,8 @@
  * store or we checked does not match), `retryable` (worth trying again), `aborted`, `usage`.
  */
 
+import type { FlowControl } from './flow/flow-control.ts';
+import type { TransferMeter } from './transfer-meter.ts';
 import type { VipPoolSnapshot } from './vip-pool/vip-pool.ts';
 
 /** Bytes in memory, in order. Retries send the same memory again, so it must not change meanwhile. */
@@ -200,7 +202,7 @@ export interface ObjectStore {
   resumeUpload(key: string, id: string): Upload;
   /** Uploads neither completed nor aborted, under `prefix`. */
   listUploads(prefix: string, options?: RequestOptions): AsyncIterable<UploadInfo>;
-  /** Copy an object inside this storage; `from.lsu` names the source LSU. Uses the server side where it can. */
+  /** Copy an object inside this storage ({@link Storage.part}); `from.lsu` names the source LSU. Uses the server side where it can. */
   copy(
     from: { readonly lsu: string; readonly key: string },
     key: string,
@@ -218,11 +220,22 @@ export interface Storage {
   createLsu(lsu: string, options?: RequestOptions): Promise<void>;
   /** Open an LSU; `not-found` when there is none. */
   open(lsu: string, options?: RequestOptions): Promise<ObjectStore>;
+  /** The storage that an LSU lies in, when this one is made of several. Absent: every LSU lies in this. */
+  part?(lsu: string): Storage;
+  /**
+   * Rejects while what an LSU (default: the storage) lies on is not what it should be, such as a mount that is missing. To be asked
+   * whenever an LSU that was opened earlier is used anew. Absent where nothing is known about that.
+   */
+  verify?(lsu?: string): Promise<void>;
   /** Names of the snapshots of an LSU, ascending. Absent where the storage shows none. */
   snapshots?(lsu: string, options?: RequestOptions): Promise<string[]>;
   /** An LSU as it was when a snapshot was taken, to read; `not-found` when there is none of that name. */
   openSnapshot?(lsu: string, snapshot: string, options?: RequestOptions): Promise<ObjectStore>;
   /** How the data VIPs are doing now. Absent where there are none. */
   vips?(): VipPoolSnapshot;
+  /** What bounds the requests in flight, where that is found out. */
+  readonly flow?: FlowControl | undefined;
+  /** Where the time of its requests with payload goes. Absent where nobody can tell the way from the storage. */
+  readonly transfers?: TransferMeter | undefined;
   close(): Promise<void>;
 }

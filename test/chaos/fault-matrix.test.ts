@@ -18,6 +18,8 @@ import type { RetrierOptions } from '../../src/vast/retry.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
 import { context, feed, layout, Slots } from '../image/handle-support.ts';
 import { identity, keysOf, MIB, memoryLsu, randomBytes, readImage, testResources } from '../image/support.ts';
+import { orphans } from '../support/orphans.ts';
+import { promise } from '../support/promise.ts';
 
 // What a server can do wrong × where in a backup × how often. Every row is run twice, to see that its seed decides everything.
 
@@ -49,6 +51,7 @@ const POINTS: readonly Point[] = [
 /** What the server does, and what must come of it: `ok`, or a failure of a class. */
 interface Row {
   readonly name: string;
+  readonly says: () => void;
   readonly effect: StoreEffect;
   readonly counts: readonly number[];
   readonly outcome: 'ok' | FailureClass;
@@ -62,27 +65,103 @@ const refreshed: RetrierOptions = { refresh: async () => undefined };
 const changes = POINTS.filter(({ name }) => name !== 'looking for the image');
 
 const ROWS: readonly Row[] = [
-  { name: '1 SlowDown, then ok', effect: { kind: 'throttle' }, counts: [1, 3], outcome: 'ok' },
-  { name: '2 SlowDown for a minute', effect: { kind: 'throttle' }, counts: [15], outcome: 'ok', minSeconds: 60 },
-  { name: '2 SlowDown for ever', effect: { kind: 'throttle' }, counts: [ALWAYS], outcome: 'retryable', minSeconds: 60 },
+  {
+    name: '1 SlowDown, then ok',
+    says: () =>
+      promise({
+        row: '1',
+        promise: 'A backup goes on over requests that were turned away',
+        fault: 'throttle: each step of a backup, once and three times',
+      }),
+    effect: { kind: 'throttle' },
+    counts: [1, 3],
+    outcome: 'ok',
+  },
+  {
+    name: '2 SlowDown for a minute',
+    says: () =>
+      promise({
+        row: '2',
+        promise: 'A backup outlasts a minute of an overloaded server',
+        fault: 'throttle 15 times: each step, virtual time',
+      }),
+    effect: { kind: 'throttle' },
+    counts: [15],
+    outcome: 'ok',
+    minSeconds: 60,
+  },
+  {
+    name: '2 SlowDown for ever',
+    says: () =>
+      promise({
+        row: '2',
+        promise: 'Whoever stays overloaded fails the backup after its time, without a visible image',
+        fault: 'throttle always: each step, virtual time',
+      }),
+    effect: { kind: 'throttle' },
+    counts: [ALWAYS],
+    outcome: 'retryable',
+    minSeconds: 60,
+  },
   {
     name: '3 the connection breaks amid the body',
+    says: () =>
+      promise({
+        row: '3',
+        promise: 'Bytes that were cut off are sent again',
+        fault: 'truncate: every body of a backup, once and three times',
+      }),
     effect: { kind: 'truncate' },
     counts: [1, 3],
     outcome: 'ok',
     points: POINTS.filter(({ operations }) => operations.some((one) => ['put', 'part'].includes(one))),
   },
-  { name: '4 done, the answer lost', effect: { kind: 'lose-answer' }, counts: [1, 3], outcome: 'ok', points: changes },
+  {
+    name: '4 done, the answer lost',
+    says: () =>
+      promise({
+        row: '4',
+        promise: 'What was done but not answered is neither lost nor done twice',
+        fault: 'lose-answer: each change, once and three times',
+      }),
+    effect: { kind: 'lose-answer' },
+    counts: [1, 3],
+    outcome: 'ok',
+    points: changes,
+  },
   {
     name: '4 done, every answer lost',
+    says: () =>
+      promise({
+        row: '4',
+        promise: 'Without a single answer the failure is told and gc finds all of it',
+        fault: 'lose-answer always: each change',
+      }),
     effect: { kind: 'lose-answer' },
     counts: [ALWAYS],
     outcome: 'retryable',
     points: changes,
   },
-  { name: '5 a slow server', effect: { kind: 'delay', ms: 20_000 }, counts: [3], outcome: 'ok' },
+  {
+    name: '5 a slow server',
+    says: () =>
+      promise({
+        row: '5',
+        promise: 'A slow server makes a backup slow, nothing else',
+        fault: 'delay of 20 s: each step, virtual time',
+      }),
+    effect: { kind: 'delay', ms: 20_000 },
+    counts: [3],
+    outcome: 'ok',
+  },
   {
     name: '11 ExpiredToken, then refreshed',
+    says: () =>
+      promise({
+        row: '11',
+        promise: 'Credentials that expire in mid-backup are taken anew',
+        fault: 'error credentials once, with a refresh: each step',
+      }),
     effect: { kind: 'error', failure: 'credentials' },
     counts: [1],
     outcome: 'ok',
@@ -90,17 +169,69 @@ const ROWS: readonly Row[] = [
   },
   {
     name: '11 ExpiredToken that stays',
+    says: () =>
+      promise({
+        row: '11',
+        promise: 'Credentials that stay refused fail the backup as such',
+        fault: 'error credentials always: each step',
+      }),
     effect: { kind: 'error', failure: 'credentials' },
     counts: [ALWAYS],
     outcome: 'credentials',
     retry: refreshed,
   },
-  { name: '11 AccessDenied', effect: { kind: 'error', failure: 'access' }, counts: [1, ALWAYS], outcome: 'access' },
-  { name: '14 no space', effect: { kind: 'error', failure: 'capacity' }, counts: [1, ALWAYS], outcome: 'capacity' },
-  { name: '14 EIO', effect: { kind: 'error', failure: 'internal' }, counts: [1, ALWAYS], outcome: 'internal' },
-  { name: '8 BadDigest, then ok', effect: { kind: 'error', failure: 'integrity' }, counts: [1], outcome: 'ok' },
+  {
+    name: '11 AccessDenied',
+    says: () =>
+      promise({ row: '11', promise: 'What access forbids fails at once as such', fault: 'error access: each step' }),
+    effect: { kind: 'error', failure: 'access' },
+    counts: [1, ALWAYS],
+    outcome: 'access',
+  },
+  {
+    name: '14 no space',
+    says: () =>
+      promise({
+        row: '14',
+        promise: 'A full storage fails the backup as full, leaves no image and holds nothing',
+        fault: 'error capacity: each step',
+      }),
+    effect: { kind: 'error', failure: 'capacity' },
+    counts: [1, ALWAYS],
+    outcome: 'capacity',
+  },
+  {
+    name: '14 EIO',
+    says: () =>
+      promise({
+        row: '14',
+        promise: 'A broken storage fails the backup, leaves no image and holds nothing',
+        fault: 'error internal: each step',
+      }),
+    effect: { kind: 'error', failure: 'internal' },
+    counts: [1, ALWAYS],
+    outcome: 'internal',
+  },
+  {
+    name: '8 BadDigest, then ok',
+    says: () =>
+      promise({
+        row: '8',
+        promise: 'A body that arrived damaged is sent again',
+        fault: 'error integrity once: each step',
+      }),
+    effect: { kind: 'error', failure: 'integrity' },
+    counts: [1],
+    outcome: 'ok',
+  },
   {
     name: '8 BadDigest always',
+    says: () =>
+      promise({
+        row: '8',
+        promise: 'A body that always arrives damaged fails the backup as damaged',
+        fault: 'error integrity always: each step',
+      }),
     effect: { kind: 'error', failure: 'integrity' },
     counts: [ALWAYS],
     outcome: 'integrity',
@@ -137,6 +268,7 @@ async function backUp(t: Test, store: ObjectStore): Promise<unknown> {
 /** Nothing of a backup is left but what gc names, and the image can be written (again) and read. */
 async function leavesNoTrace(t: Test, inner: ObjectStore, plan: StorePlan, error: unknown): Promise<void> {
   const resources = testResources(t);
+  t.same(await orphans(inner), [], 'what is left is of an image, or gc names it');
   const images = [];
   for await (const entry of listImages(inner)) images.push(entry.state);
   const visible = images.includes('complete');
@@ -174,6 +306,7 @@ async function runRow(t: Test, row: Row, point: Point, count: number): Promise<S
 
 for (const row of ROWS) {
   t.test(row.name, async (t) => {
+    row.says();
     for (const point of row.points ?? POINTS) {
       for (const count of row.counts) {
         await t.test(`${point.name}, ${count === ALWAYS ? 'always' : `${count} times`}`, async (t) => {
@@ -188,6 +321,11 @@ for (const row of ROWS) {
 }
 
 t.test('17 the clean-up after a failure fails as well: the first error is told, gc does the rest', async (t) => {
+  promise({
+    row: '17',
+    promise: 'The first error is the one that is told, and gc removes what clearing up could not',
+    fault: 'a full storage in mid-upload, whose aborts and deletions fail too',
+  });
   for (const operations of [['abort'], ['delete'], ['abort', 'delete']] as const) {
     const inner = await memoryLsu({ minPartBytes: 1 });
     const plan = storePlan(1, [
@@ -220,6 +358,11 @@ async function readBack(t: Test, store: ObjectStore): Promise<Buffer | EngineErr
 }
 
 t.test('9 a bit that changes between hash and store is found by the reader, and named', async (t) => {
+  promise({
+    row: '9',
+    promise: 'What was stored other than it was digested is never read as the image, and the image is named',
+    fault: 'corrupt: one bit of a part, of the index, of the manifest on its way to the store',
+  });
   for (const key of [/fragment/, /index$/, /image\.meta$/]) {
     for (const seed of [1, 2, 3]) {
       const inner = await memoryLsu({ minPartBytes: 1 });
@@ -239,6 +382,11 @@ t.test('9 a bit that changes between hash and store is found by the reader, and 
 });
 
 t.test('8 a bit that changes while it is read is never taken for the image', async (t) => {
+  promise({
+    row: '8',
+    promise: 'A restore never gives wrong bytes: it says so',
+    fault: 'corrupt: one bit of what is read of fragment, index, manifest, once and always',
+  });
   const inner = await memoryLsu({ minPartBytes: 1 });
   t.equal(await backUp(t, inner), undefined);
   for (const key of [/fragment/, /index$/, /image\.meta$/]) {
@@ -256,6 +404,11 @@ t.test('8 a bit that changes while it is read is never taken for the image', asy
 });
 
 t.test('reading goes on where the server lets it', async (t) => {
+  promise({
+    row: '3',
+    promise: 'A restore goes on over breaks that pass, and fails as what stopped it',
+    fault: 'throttle, truncate, delay, access: reading fragment, index, manifest',
+  });
   const inner = await memoryLsu({ minPartBytes: 1 });
   t.equal(await backUp(t, inner), undefined);
   const rows: [StoreEffect, number, string][] = [

@@ -64,14 +64,10 @@ export async function compare(inner: ObjectStore, images: readonly ModelImage[],
 
 type Found = Map<string, { readonly state: State; readonly imageId: string }>;
 
-/** Records that are replaced while they are read, which takes two requests, look damaged: whoever looks again sees them whole. */
-async function look(inner: ObjectStore, again = 5): Promise<Found> {
+async function look(inner: ObjectStore): Promise<Found> {
   const found: Found = new Map();
   for await (const entry of listImages(inner)) {
-    if (entry.state === 'damaged') {
-      if (again === 0) throw entry.error;
-      return look(inner, again - 1);
-    }
+    if (entry.state === 'damaged') throw entry.error;
     const { basename } = entry.state === 'complete' ? entry.manifest.identity : entry.pending.identity;
     const state = entry.state === 'complete' ? COMPLETE : pending(entry.pending.handle?.size ?? 0);
     found.set(basename, { state, imageId: entry.imageId });

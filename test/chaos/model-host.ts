@@ -2,6 +2,7 @@ import { ChaosStore } from '../../src/chaos/chaos-store.ts';
 import { type StorePlan, type StoreRule, storePlan } from '../../src/chaos/store-faults.ts';
 import { VirtualClock } from '../../src/chaos/virtual-clock.ts';
 import type { HandleContext, WriteHandle } from '../../src/image/image-backend.ts';
+import { journalMemory, steppedJournal } from '../../src/image/journal-memory.ts';
 import { attachWriteHandle, createWriteHandle, reopenWriteHandle } from '../../src/image/open-write-handle.ts';
 import type { Resources } from '../../src/pipeline/resources.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
@@ -31,11 +32,7 @@ export interface Job {
   readonly end: number;
   readonly complete: boolean;
   readonly takeOver: boolean;
-  /** Faults that there had been when it was begun. */
-  readonly faultsBefore: number;
   opened: boolean;
-  /** An engine died at work on it that had met faults: it may have given slots back for a failure that nobody was told of. */
-  untold: boolean;
   handle: WriteHandle | undefined;
   handed: Set<number>;
   region: Uint8Array;
@@ -66,10 +63,6 @@ export class ModelHost {
     return this.#plan.hits()['flip'] ?? 0;
   }
 
-  get #faults(): number {
-    return Object.values(this.#plan.hits()).reduce((sum, hits) => sum + hits, 0);
-  }
-
   get hits(): Record<string, number> {
     return this.#plan.hits();
   }
@@ -78,7 +71,8 @@ export class ModelHost {
     return this.#killer.store(new ChaosStore(this.#inner, this.#plan, { clock: this.#clock, policy: { retries: 3 } }));
   }
 
-  context(creator: string, journal?: Uint8Array): HandleContext {
+  context(creator: string, region?: Uint8Array): HandleContext {
+    const journal = region && steppedJournal(journalMemory(region), this.#killer);
     return { store: this.store, resources: this.#resources, journal, creator };
   }
 
@@ -155,8 +149,6 @@ export class ModelHost {
     return {
       ...about,
       opened: false,
-      untold: false,
-      faultsBefore: this.#faults,
       handle: undefined,
       handed: new Set(),
       region,
@@ -179,7 +171,6 @@ export class ModelHost {
     await job?.handle?.detach();
     if (job) {
       job.handle = undefined;
-      job.untold ||= this.#faults > job.faultsBefore;
       // A handle that was not answered is begun again from nothing.
       if (!job.opened) job.region = new Uint8Array(JOURNAL_BYTES);
       else if (this.#survivors) Object.assign(job, this.#survivors);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { promise } from '../support/promise.ts';
 import { jsonLines, run, start } from './support.ts';
 
 const data = Buffer.concat([
@@ -175,6 +176,11 @@ t.test('errors say what happened, where, and what to do; exit codes tell them ap
 });
 
 t.test('damage is found by verify and refused by restore, which leaves no file', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'A restore of a damaged image fails and leaves no file',
+    fault: 'a byte of a fragment changed',
+  });
   const dir = t.testdir({ store: {} });
   const store = ['--store', `file:${join(dir, 'store')}`];
   await run([...store, 'backup', 'lsu', 'x', '--create-lsu', ...small], { input: data });
@@ -195,6 +201,11 @@ t.test('damage is found by verify and refused by restore, which leaves no file',
 });
 
 t.test('Ctrl-C once stops and cleans up', async (t) => {
+  promise({
+    row: '17',
+    promise: 'Ctrl-C stops a backup and leaves nothing',
+    fault: 'SIGINT amid a backup, once and twice',
+  });
   const dir = t.testdir({ store: { lsu: {} } });
   const child = start(['--store', `file:${join(dir, 'store')}`, 'backup', 'lsu', 'x', ...small]);
   let stderr = '';

@@ -1,10 +1,20 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { buffer, text } from 'node:stream/consumers';
 import t from 'tap';
 import { openTarget } from '../../src/cli/target.ts';
 import { noise } from '../support/chunks.ts';
+import { promise } from '../support/promise.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const dir = tempDir({
@@ -47,6 +57,25 @@ t.test('an older file stays until the new one is complete; an older partial one 
   t.equal(readFileSync(path, 'utf8'), 'old content');
   await target.finish();
   t.equal(readFileSync(path, 'utf8'), 'new');
+});
+
+t.test('what lies where the partial file shall be is neither followed nor kept', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'A restore writes to no file that somebody else put in its way',
+    fault: 'a link, and a file that everybody may read, under the name of the partial file',
+  });
+  const path = `${dir}/in-the-way`;
+  writeFileSync(`${dir}/elsewhere`, 'keep');
+  symlinkSync(`${dir}/elsewhere`, `${path}.partial`);
+  const first = await openTarget(path);
+  await first.write(Buffer.from('new'));
+  await first.discard();
+  t.equal(readFileSync(`${dir}/elsewhere`, 'utf8'), 'keep');
+  writeFileSync(`${path}.partial`, 'left', { mode: 0o666 });
+  const second = await openTarget(path);
+  await second.finish();
+  t.equal(statSync(path).mode & 0o777, 0o600);
 });
 
 t.test('discard removes the partial file and leaves an older one alone', async (t) => {

@@ -12,11 +12,12 @@ import { LSU_FLAG } from '../../src/ost/wire/constants.ts';
 import type { Cluster } from '../../src/sim/cluster.ts';
 import { S3Storage } from '../../src/vast/s3/storage.ts';
 import { Host } from '../ost/support/host.ts';
-import { ADMIN, cluster as startSim } from '../sim/support.ts';
+import { ADMIN, basic, cluster as startSim } from '../sim/support.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const CANARY = 'canary-pass-5d01';
+const METRICS_CANARY = 'canary-scrape-c4';
 const MANAGER = { username: 'nbu-admin', password: CANARY } as const;
 
 /** A simulated cluster over TLS, and a configuration for it. Whatever is written anywhere is kept, to be searched. */
@@ -40,12 +41,17 @@ class Site {
     const site = new Site(sim, join(sim.dir, 'site'));
     mkdirSync(join(site.dir, 'state'), { recursive: true });
     site.login(CANARY);
+    const password = `user = prometheus\npassword = ${METRICS_CANARY}\n`;
+    writeFileSync(join(site.dir, 'metrics-password'), password, { mode: 0o600 });
     writeFileSync(
       site.config,
       `
 [engine]
 socket = ${site.dir}/sock
 state_dir = ${site.dir}/state
+[metrics]
+listen = 127.0.0.1:0
+password_file = ${site.dir}/metrics-password
 [logging]
 log_level = trace
 log_file = ${site.log}
@@ -98,6 +104,15 @@ object_lock = governance
     return { code: child.exitCode, stdout, stderr };
   }
 
+  /** What the engine tells Prometheus, which gives this password. */
+  async scrape(password: string): Promise<{ status: number; body: string }> {
+    const port = /"port":(\d+),[^\n]*"metrics are served"/.exec(readFileSync(this.log, 'utf8'))?.[1];
+    const headers = basic({ username: 'prometheus', password });
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`, { headers });
+    const told = JSON.stringify([...response.headers]);
+    return { status: response.status, body: told + (await response.text()) };
+  }
+
   /** All that was written but for the files that hold the secrets. */
   evidence(): string {
     const state = join(this.dir, 'state');
@@ -118,7 +133,7 @@ async function reachable(path: string): Promise<boolean> {
 t.test('provision, serve, tear down; no secret is written anywhere', async (t) => {
   const site = await Site.start(t);
   const { sim } = site;
-  const secrets = [CANARY];
+  const secrets = [CANARY, METRICS_CANARY, Buffer.from(`prometheus:${METRICS_CANARY}`).toString('base64')];
 
   const planned = await site.run('--json', 'provision', 'prod', '--dry-run');
   t.equal(planned.code, 0, planned.stderr);
@@ -181,8 +196,13 @@ t.test('provision, serve, tear down; no secret is written anywhere', async (t) =
     () => t.fail('found a server that is none'),
     (error: Error) => t.match(error.message, /no address/),
   );
-  site.written +=
-    readFileSync(`/proc/${engine.pid}/cmdline`, 'utf8') + readFileSync(`/proc/${engine.pid}/environ`, 'utf8');
+  site.written += readFileSync(`/proc/${engine.pid}/cmdline`, 'utf8');
+  for (const password of [METRICS_CANARY, 'canary-wrong-scrape']) {
+    const { status, body } = await site.scrape(password);
+    t.equal(status, password === METRICS_CANARY ? 200 : 401);
+    site.written += body;
+  }
+  secrets.push('canary-wrong-scrape');
   engine.kill('SIGTERM');
   site.written += (await output).join('');
 
@@ -209,7 +229,9 @@ t.test('provision, serve, tear down; no secret is written anywhere', async (t) =
   t.equal(unknown.code, 2);
 
   const evidence = site.evidence();
-  t.ok(evidence.includes('engine ready') && evidence.includes('nbu-one'), 'there is something to search');
+  for (const something of ['engine ready', 'nbu-one', 'vast_ost_requests_total{']) {
+    t.ok(evidence.includes(something), 'there is something to search');
+  }
   for (const secret of secrets) t.notOk(evidence.includes(secret), `${secret.slice(0, 9)}… is nowhere`);
   t.notMatch(evidence, /Bearer |eyJ[A-Za-z0-9_-]{10}/, 'nor any token');
 });

@@ -47,7 +47,11 @@ t.test('mistakes are named with file and line', async (t) => {
   bad('[server a]\nstore = file:/a\nsecret = x\n', /^x\.conf:3: \[server a\] has no key secret$/, /store, label/);
   bad('[server a b]\nstore = file:/a\n', /^x\.conf:2: "a b" cannot be a storage server's name$/, /\[server vast1\]/);
   bad('[server ../x]\nstore = file:/a\n', /cannot be a storage server's name/);
-  bad('[servers]\nstore = file:/a\n', /^x\.conf:2: there is no section \[servers\]$/, /engine, metrics, server NAME/);
+  bad(
+    '[servers]\nstore = file:/a\n',
+    /^x\.conf:2: there is no section \[servers\]$/,
+    /engine, metrics, console, server NAME/,
+  );
   bad('[engine]\nsocket = relative\n', /^x\.conf:2: socket = relative: /);
   bad('[engine]\nsocket_mode = rw\n', /give an octal mode/);
   bad('[engine]\nallowed_uids = root\n', /give numbers separated by commas/);

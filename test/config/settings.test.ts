@@ -51,8 +51,9 @@ const table: Record<string, Record<string, { def: unknown; good: [string, unknow
   },
   performance: {
     parallel_streams: {
-      def: 4,
+      def: 'auto',
       good: [
+        ['auto', 'auto'],
         ['1', 1],
         ['64', 64],
       ],
@@ -83,8 +84,9 @@ const table: Record<string, Record<string, { def: unknown; good: [string, unknow
       bad: ['63', '1048577'],
     },
     read_ahead: {
-      def: 4,
+      def: 'auto',
       good: [
+        ['auto', 'auto'],
         ['1', 1],
         ['64', 64],
       ],

@@ -32,6 +32,7 @@ soft_quota = 1G
 `);
   const server = serverOf(settings);
   t.match(server, { vms: 'https://vms.example:8443', tenant: 'blue', rotate_hours: 24, data: undefined });
+  t.equal(server.event_interval, 60_000);
   t.equal(keysFileOf('a', settings, server), '/var/lib/vast-ost/s3-a.credentials', 'keys that we manage');
   t.equal(keysFileOf('a', settings, { s3_credentials_file: '/k' }), '/k');
   t.equal(keysFileOf('a', settings, {}), undefined, 'what AWS tools use');
@@ -46,9 +47,17 @@ soft_quota = 1G
     nfsClients: [],
     abortUploadsDays: 3,
     lsus: [
-      { name: 'one', path: '/nbu/prod/one', quota: undefined, softQuota: 2 ** 30, versioning: false },
-      { name: 'three', path: '/nbu/prod/three', versioning: false },
-      { name: 'two', path: '/elsewhere/two', quota: 1.5 * 2 ** 40, softQuota: undefined, versioning: false, lock },
+      { name: 'one', path: '/nbu/prod/one', data: 's3', quota: undefined, softQuota: 2 ** 30, versioning: false },
+      { name: 'three', path: '/nbu/prod/three', data: 's3', versioning: false },
+      {
+        name: 'two',
+        path: '/elsewhere/two',
+        data: 's3',
+        quota: 1.5 * 2 ** 40,
+        softQuota: undefined,
+        versioning: false,
+        lock,
+      },
     ],
   });
   const nfs = build('[server a]\nstore = file:/mnt\ndata = nfs\nnfs_clients = 10.0.0.0/8, host-1\n');
@@ -70,6 +79,9 @@ t.test('mistakes', async (t) => {
   bad(`${SERVER}view_path = /a/\n`, /without a trailing slash/);
   bad(`${SERVER}view_path = a\n`, /absolute path/);
   bad(`${SERVER}rotate_hours = -1\n`, /rotate_hours/);
+  bad(`${SERVER}event_interval = 5\n`, /give a time such as/);
+  bad(`${SERVER}event_interval = 500ms\n`, /give 1s at least/);
+  bad(`${SERVER}event_interval = 2h\n`, /give 1h at most/);
   bad('[lsu b/one]\nquota = 1G\n', /names the server b, which has no section/);
   bad('[lsu one]\nquota = 1G\n', /names no LSU/);
   bad(`${SERVER}[lsu a/one]\nquota = much\n`, /give a size/);

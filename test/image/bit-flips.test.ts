@@ -13,6 +13,7 @@ import { verifyImage } from '../../src/image/verify-image.ts';
 import { MemoryStorage } from '../../src/vast/memory/storage.ts';
 import { FileStorage } from '../../src/vast/nfs/storage.ts';
 import type { ObjectStore, Storage } from '../../src/vast/store.ts';
+import { promise } from '../support/promise.ts';
 import {
   identity,
   MIB,
@@ -34,6 +35,11 @@ for (const compress of [false, true]) {
   t.test(
     `any bit flipped at rest ${compress ? 'of a compressed image' : ''} is told or harmless, and healed`,
     async (t) => {
+      promise({
+        row: 'integrity',
+        promise: 'Any bit that flips at rest is told or harmless, and healed from a copy',
+        fault: 'random bits of fragment, index and manifest, compressed or not (fast-check)',
+      });
       const resources = testResources(t, 64 * MIB);
       const [one, two] = await twoLsus(new MemoryStorage());
       const data = Buffer.concat([textBytes(2 * MIB), randomBytes(40_000)]);
@@ -85,6 +91,11 @@ for (const compress of [false, true]) {
 }
 
 t.test('a repair that is killed changes nothing, leaves what gc names, and can be done again', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'A repair that is killed changes nothing, leaves what gc names, and can be done again',
+    fault: 'SIGKILL amid a repair',
+  });
   const resources = testResources(t);
   const root = t.testdir({});
   const [one, two] = await twoLsus(new FileStorage(root));

@@ -9,6 +9,7 @@ import { fragmentName, imagePrefix } from '../../src/image/names.ts';
 import { parseSubset } from '../../src/image/subset.ts';
 import { verifyImage } from '../../src/image/verify-image.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { identity, keysOf, MIB, memoryLsu, randomBytes, testResources, writeImage, writerOptions } from './support.ts';
@@ -91,6 +92,11 @@ t.test('deleting removes complete and pending images whole, is idempotent, and s
 });
 
 t.test('gc removes what is old and needed by nobody, and nothing else', async (t) => {
+  promise({
+    row: 'gc',
+    promise: 'gc removes what is old and needed by nobody, and nothing else',
+    fault: 'orphan uploads, orphan objects, unfinished images, foreign keys, young ones',
+  });
   const resources = testResources(t);
   const store = await memoryLsu();
   const { imageId } = await writeImage(store, resources, writerOptions(resources, 'keep'), randomBytes(3 * MIB));

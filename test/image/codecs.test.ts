@@ -9,6 +9,7 @@ import { decodeManifest, encodeManifest, type Manifest } from '../../src/image/m
 import { imagePrefix, parseKey } from '../../src/image/names.ts';
 import { decodePending, encodePending, type Pending } from '../../src/image/pending.ts';
 import type { StoredChunk } from '../../src/stages/packer.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 
 const MIB = 1024 * 1024;
@@ -121,6 +122,11 @@ t.test('index pages: encode and decode are inverse', async () => {
 });
 
 t.test('index pages: any damage is an integrity error, never a crash or a wrong answer', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'A damaged or hostile index page is refused, never read wrong',
+    fault: 'every bit, random bytes',
+  });
   const [sample] = fc.sample(
     chunkLists({ index: 0, offset: 0 }).filter((list) => list.length > 3),
     1,
@@ -305,6 +311,11 @@ t.test('manifests and pending records: inverse for everything the schema allows'
 });
 
 t.test('manifests and pending records: hostile bytes give an integrity or unsupported error', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'Hostile manifests and pending records are refused, whatever their bytes',
+    fault: 'random and mutated JSON (fast-check)',
+  });
   const [manifest] = fc.sample(manifests, 1) as [Manifest];
   const good = encodeManifest(manifest);
   fc.assert(

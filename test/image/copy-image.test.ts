@@ -7,6 +7,7 @@ import { createWriteHandle } from '../../src/image/open-write-handle.ts';
 import { openReadHandle } from '../../src/image/read-handle.ts';
 import { MemoryStorage } from '../../src/vast/memory/storage.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { context, feed, layout, Slots } from './handle-support.ts';
@@ -86,6 +87,11 @@ t.test('a target with smaller limits says so', async (t) => {
 });
 
 t.test('stopped or failing at any step, a copy leaves nothing', async (t) => {
+  promise({
+    row: 'gc',
+    promise: 'A copy that stops or fails leaves nothing',
+    fault: 'an abort or failure at each step of a copy',
+  });
   const resources = testResources(t, 8 * MIB);
   const inner = await memoryLsu();
   const imageId = await source(t, inner);

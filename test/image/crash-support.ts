@@ -1,3 +1,4 @@
+import type { Steps } from '../../src/chaos/kill-switch.ts';
 import type { ObjectStore, Retention, Upload } from '../../src/vast/store.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
@@ -8,10 +9,10 @@ export class Dead extends Error {
 
 /**
  * Stops a simulated engine at its n-th step. A step is an operation on the store, before it has an effect or after it, or a write to the
- * journal region, of which only the first half may arrive. `onStop` runs at that very moment, to keep what survives; after it
+ * journal region (`steppedJournal`), of which only the first half may arrive. `onStop` runs at that very moment, to keep what survives; after it
  * the store does nothing for this engine any more.
  */
-export class Killer {
+export class Killer implements Steps {
   readonly #at: number;
   readonly #onStop: () => void;
   #steps = 0;
@@ -102,46 +103,5 @@ export class Killer {
     const status: Retention['status'] = (options) => retention.status(options);
     const lockedUntil: Retention['lockedUntil'] = (key, options) => retention.lockedUntil(key, options);
     return { retention: { status, lockedUntil, extend } };
-  }
-
-  /** A journal region whose every write is a step. */
-  region(bytes: Uint8Array): Uint8Array {
-    const killer = this;
-    class Region extends Uint8Array {
-      override set(from: ArrayLike<number>, at = 0): void {
-        const half = at + Math.floor(from.length / 2);
-        if (killer.dead) return;
-        super.set(Array.prototype.slice.call(from, 0, half - at), at);
-        if (killer.step('half of a write to the journal')) return;
-        super.set(from, at);
-        killer.step('after a write to the journal');
-      }
-
-      override fill(value: number): this {
-        if (!killer.dead && !killer.step('before clearing the journal')) super.fill(value);
-        return this;
-      }
-    }
-    // What subarray() gives must be plain, or it would be a region itself.
-    Object.defineProperty(Region, Symbol.species, { value: Uint8Array });
-    const region = new Region(bytes.byteLength);
-    Uint8Array.prototype.set.call(region, bytes);
-    return region;
-  }
-
-  /** While `run` runs, publishing stores to a region's memory are steps, too. */
-  async watching<T>(region: () => Uint8Array, run: () => Promise<T>): Promise<T> {
-    const { store } = Atomics;
-    // Called by the journal region only.
-    (Atomics as { store: unknown }).store = (array: Int32Array, at: number, value: number): number => {
-      if (array.buffer !== region().buffer) return store(array, at, value);
-      if (this.dead || this.step('before publishing a record')) return value;
-      return store(array, at, value);
-    };
-    try {
-      return await run();
-    } finally {
-      Atomics.store = store;
-    }
   }
 }

@@ -10,6 +10,8 @@ import type { Stage } from '../../src/pipeline/stage.ts';
 import { configureStage } from '../../src/pipeline/stage-registry.ts';
 import { openStorage } from '../../src/vast/open-storage.ts';
 import type { ObjectStore, Upload } from '../../src/vast/store.ts';
+import { orphans } from '../support/orphans.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { keysOf, MIB, memoryLsu, randomBytes, readImage, testResources, writeImage, writerOptions } from './support.ts';
@@ -107,6 +109,11 @@ for (const [step, nth, size] of steps) {
   t.test(
     `a failure at ${step} (call ${nth}, ${size} bytes) leaves no image and nothing that gc does not name`,
     async (t) => {
+      promise({
+        row: 'gc',
+        promise: 'A backup that fails leaves no visible image, and nothing that gc does not name',
+        fault: 'each request of a backup fails for good, in turn',
+      });
       const resources = testResources(t);
       const inner = await memoryLsu({ minPartBytes: 1 });
       const { store, hits, fault } = failing(inner, step, nth);
@@ -119,6 +126,7 @@ for (const [step, nth, size] of steps) {
       const complete = [];
       for await (const entry of listImages(inner)) if (entry.state !== 'pending') complete.push(entry);
       t.same(complete, [], 'no visible image');
+      t.same(await orphans(inner), [], 'gc names all that is left');
       await garbage(inner, false);
       t.same(await keysOf(inner), [], 'gc removed every object');
       const uploads = [];
@@ -145,6 +153,7 @@ t.test('when cleaning up fails too, the first error is the one reported and gc f
   t.equal(error, first.fault);
   t.same(await writer.abort(error as Error), [second.fault]);
   t.match(await garbage(inner, true), [/^pending-image /]);
+  t.same(await orphans(inner), []);
   await garbage(inner, false);
   t.same(await keysOf(inner), []);
 });
@@ -166,6 +175,11 @@ t.test('an abort by signal stops the writer, cleans up and is told apart from a 
 });
 
 t.test('two writers of one image: the second to publish gives way and harms nothing', async (t) => {
+  promise({
+    row: '18',
+    promise: 'Of two writers of one image one wins whole, the other is told; their bytes never mix',
+    fault: 'an image is published while another writer of it is at work, small and large',
+  });
   const resources = testResources(t);
   for (const size of [1000, 3 * MIB]) {
     const store = await memoryLsu();
@@ -180,10 +194,16 @@ t.test('two writers of one image: the second to publish gives way and harms noth
       (await readImage(store, resources, imageId)).equals(randomBytes(size, 'winner')),
       `the winner's ${size} bytes are whole`,
     );
+    t.same(await orphans(store), []);
   }
 });
 
 t.test('an unfinished image of another writer is not taken over', async (t) => {
+  promise({
+    row: '18',
+    promise: 'An image that somebody is writing cannot be begun again',
+    fault: 'a second create while parts are under way',
+  });
   const resources = testResources(t);
   const store = await memoryLsu();
   const options = writerOptions(resources, 'twin');
@@ -233,6 +253,11 @@ const openDescriptors = (): string[] =>
 t.test(
   'a stage that fails in any way ends the image with its own error, on a directory without a file left open',
   async (t) => {
+    promise({
+      row: '17',
+      promise: 'A stage that fails ends its image with its own error; no file, upload or memory is left',
+      fault: 'a stage that throws, rejects, fails in flush or in close, on a directory',
+    });
     const dir = t.testdir({ lsu: {} });
     const storage = openStorage(`file:${dir}`);
     t.teardown(() => storage.close());
@@ -245,6 +270,7 @@ t.test(
       await t.rejects(writeImage(store, resources, options, randomBytes(6 * MIB)), fault);
       t.same(await keysOf(store), []);
       t.same(await garbage(store, true), []);
+      t.same(await orphans(store, `${dir}/lsu`), []);
       t.equal(resources.budget.used, 0);
     }
     t.same(
@@ -255,6 +281,11 @@ t.test(
 );
 
 t.test('a digest that fails ends the image, and so does a source that fails', async (t) => {
+  promise({
+    row: '10',
+    promise: 'A source that fails ends its backup and leaves nothing',
+    fault: 'a source that fails in mid-part; a digest that fails',
+  });
   const store = await memoryLsu();
   const fault = new Error('the addon fails');
   const broken = { ...testResources(t) };

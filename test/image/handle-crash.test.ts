@@ -1,4 +1,5 @@
 import t from 'tap';
+import { promise } from '../support/promise.ts';
 import { runKilled, type Script } from './handle-plugin.ts';
 import { MIB, randomBytes, textBytes } from './support.ts';
 
@@ -37,10 +38,20 @@ const scripts: Record<string, Script> = {
 
 for (const [name, script] of Object.entries(scripts)) {
   t.test(`killed at every step: ${name}`, async (t) => {
+    promise({
+      row: '16',
+      promise: 'Killed before and after any request of a backup, the next engine ends it whole',
+      fault: 'an engine that dies at each step of write, flush, close',
+    });
     // How many steps there are depends a little on what happens first.
     const { steps } = await runKilled(t, script, 0);
     const seen = new Set<string>();
-    for (let at = 1; at <= steps + 5; at += 1) seen.add((await runKilled(t, script, at)).where.replace(/[0-9]+/g, 'n'));
+    const kill = async (at: number): Promise<void> => {
+      seen.add((await runKilled(t, script, at)).where.replace(/[0-9]+/g, 'n'));
+    };
+    for (let at = 1; at <= steps + 5; at += 1) await kill(at);
+    // A step's number differs a little from run to run, so one may have been passed over: the last is near the end.
+    for (let at = steps + 5; at > 0 && !seen.has('after put image.meta'); at -= 1) await kill(at);
     t.ok(seen.has('after put image.meta'), [...seen].sort().join(', '));
   });
 }

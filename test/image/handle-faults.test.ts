@@ -7,8 +7,11 @@ import { collectGarbage } from '../../src/image/collect-garbage.ts';
 import { deleteImage } from '../../src/image/delete-image.ts';
 import { imageIdOf } from '../../src/image/identity.ts';
 import type { WriteHandle } from '../../src/image/image-backend.ts';
+import { journalMemory } from '../../src/image/journal-memory.ts';
 import { attachWriteHandle, createWriteHandle, reopenWriteHandle } from '../../src/image/open-write-handle.ts';
 import type { ObjectStore, Upload } from '../../src/vast/store.ts';
+import { orphans } from '../support/orphans.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { context, feed, layout, Slots, TUNING } from './handle-support.ts';
@@ -43,6 +46,11 @@ async function garbage(store: ObjectStore): Promise<string[]> {
 
 for (const mode of ['complete', 'incomplete'] as const) {
   t.test(`close ${mode}: whatever fails is told once, frees everything and leaves what was kept before`, async (t) => {
+    promise({
+      row: 'gc',
+      promise: 'Whatever fails at a close is told once, holds nothing, and keeps what was kept before',
+      fault: 'each request of a close fails for good, in turn; complete and incomplete',
+    });
     const data = Buffer.concat([textBytes(4 * MIB), randomBytes(3 * MIB), textBytes(2 * MIB + 512)]);
     const kept = MIB + 512;
     const hits = new Set<string>();
@@ -95,6 +103,7 @@ for (const mode of ['complete', 'incomplete'] as const) {
       }
       t.ok((await readImage(inner, resources, imageIdOf(identity('faulty')))).equals(data), `${hit()}: then complete`);
       t.notMatch((await garbage(inner)).join(), /pending-image|orphan/);
+      t.same(await orphans(inner), []);
     }
   });
 }
@@ -148,6 +157,11 @@ t.test('chunks that cannot be are refused by failing the handle', async (t) => {
 });
 
 t.test('an image is complete only when every byte below its size is there', async (t) => {
+  promise({
+    row: '10',
+    promise: 'An image whose bytes are not all there cannot be completed',
+    fault: 'sources with a gap, too short, longer than declared',
+  });
   const resources = testResources(t);
   const data = randomBytes(3 * MIB + 512);
   for (const [chunks, size] of [
@@ -189,6 +203,11 @@ t.test('closed incomplete, chunks beyond a gap are dropped', async (t) => {
 });
 
 t.test('abandoned, an image keeps what was kept before', async (t) => {
+  promise({
+    row: '17',
+    promise: 'An image that is given up keeps what was kept before',
+    fault: 'abandon amid parts, twice',
+  });
   const resources = testResources(t);
   const store = await memoryLsu({ minPartBytes: 2 * MIB });
   const data = randomBytes(6 * MIB + 512);
@@ -216,6 +235,7 @@ t.test('abandoned, an image keeps what was kept before', async (t) => {
 });
 
 t.test('who may open an unfinished image', async (t) => {
+  promise({ row: '18', promise: 'Only one writer has an unfinished image', fault: 'reopen by others, alive and dead' });
   const resources = testResources(t);
   const store = await memoryLsu();
   const open = (creator: string, more = {}) =>
@@ -258,6 +278,11 @@ t.test('who may open an unfinished image', async (t) => {
 });
 
 t.test('deleted under its writer, an image does not come back', async (t) => {
+  promise({
+    row: '18',
+    promise: 'An image that was deleted under its writer does not come back',
+    fault: 'delete by another engine in mid-backup',
+  });
   const resources = testResources(t);
   const store = await memoryLsu();
   const slots = new Slots(4);
@@ -300,7 +325,7 @@ t.test('an abort by signal, or a detach, leaves everything to an attach, even in
     const resources = testResources(t);
     const { store, inner, entered } = await blockedStore(t);
     const controller = new AbortController();
-    const journal = new Uint8Array(64 * 1024);
+    const journal = journalMemory(new Uint8Array(64 * 1024));
     const slots = new Slots(4);
     const handle = await createWriteHandle(
       context(store, resources, { journal, signal: controller.signal }),

@@ -3,6 +3,7 @@ import type { Test } from 'tap';
 import { collectGarbage } from '../../src/image/collect-garbage.ts';
 import type { HandleContext, ImageLayout, WriteHandle } from '../../src/image/image-backend.ts';
 import type { LockPolicy } from '../../src/image/image-lock.ts';
+import { journalMemory, steppedJournal } from '../../src/image/journal-memory.ts';
 import type { Manifest } from '../../src/image/manifest.ts';
 import { attachWriteHandle, createWriteHandle, reopenWriteHandle } from '../../src/image/open-write-handle.ts';
 import type { Resources } from '../../src/pipeline/resources.ts';
@@ -54,7 +55,7 @@ class Plugin {
     const context: HandleContext = {
       store: engine.store(this.#inner),
       resources,
-      journal: this.region,
+      journal: steppedJournal(journalMemory(this.region), engine),
       creator: `session/${this.#session}`,
       lock: this.#script.lock,
     };
@@ -145,11 +146,7 @@ export async function runKilled(
     const killer = new Killer(step, () => {
       survivors = { region: new Uint8Array(plugin.region), slots: plugin.slots.clone() };
     });
-    plugin.region = killer.region(plugin.region);
-    await killer.watching(
-      () => plugin.region,
-      () => plugin.drive(killer, resources),
-    );
+    await plugin.drive(killer, resources);
     steps += killer.steps;
     if (survivors === undefined) break;
     where.push(killer.where);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { createWriteHandle } from '../../src/image/open-write-handle.ts';
+import { promise } from '../support/promise.ts';
 import { runKilled } from './handle-plugin.ts';
 import { context, feed, layout, Slots } from './handle-support.ts';
 import { MIB, memoryLsu, randomBytes, readImage, testResources, textBytes } from './support.ts';
@@ -8,6 +9,11 @@ import { MIB, memoryLsu, randomBytes, readImage, testResources, textBytes } from
 t.setTimeout(240_000);
 
 t.test('whatever a plugin does, and whenever an engine dies, the image comes out whole', async (t) => {
+  promise({
+    row: '16',
+    promise: 'Whatever a plugin does and whenever engines die, the image comes out whole',
+    fault: 'random plugins, random deaths (fast-check)',
+  });
   await fc.assert(
     fc.asyncProperty(
       fc.record({
@@ -51,6 +57,11 @@ t.test('two slots are enough for data that compress to nothing', async (t) => {
 });
 
 t.test('many handles share a memory budget of a few chunks without standing still', async (t) => {
+  promise({
+    row: 'limits',
+    promise: 'Without memory writers wait, none stands still, and the budget is kept',
+    fault: 'many open images, a budget of a few chunks',
+  });
   const resources = testResources(t, 6 * MIB);
   const store = await memoryLsu({ minPartBytes: 2 * MIB });
   // Between compressible and not: encoded chunks stay in memory beside their slots.

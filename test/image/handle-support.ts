@@ -1,4 +1,5 @@
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../src/image/image-backend.ts';
+import { journalMemory } from '../../src/image/journal-memory.ts';
 import type { Lease } from '../../src/pipeline/lease.ts';
 import type { Resources } from '../../src/pipeline/resources.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
@@ -25,7 +26,7 @@ export function layout(
 }
 
 export function context(store: ObjectStore, resources: Resources, more: Partial<HandleContext> = {}): HandleContext {
-  return { store, resources, journal: new Uint8Array(JOURNAL_BYTES), creator: 'session/1', ...more };
+  return { store, resources, journal: journalMemory(new Uint8Array(JOURNAL_BYTES)), creator: 'session/1', ...more };
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Manifest } from '../../src/image/manifest.ts';
 import { StoredPrefix } from '../../src/image/stored-prefix.ts';
 import type { Part, StoredChunk } from '../../src/stages/packer.ts';
 import { TreeHash } from '../../src/stages/tree-hash.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { keysOf, MIB, memoryLsu, objectBytes } from './support.ts';
 
@@ -74,6 +75,11 @@ t.test('an index of many pages needs bounded memory and finds every range', asyn
 });
 
 t.test('an index that lies about places or sizes is refused', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'An index that lies about places or sizes is refused before memory is taken',
+    fault: 'counts, offsets, lengths that make no sense',
+  });
   const store = await memoryLsu();
   const writer = new IndexWriter(store, PREFIX);
   writer.add([chunk(0), chunk(1)], PART);

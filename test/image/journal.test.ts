@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { EngineError, type FailureClass } from '../../src/errors.ts';
 import { crc32c } from '../../src/image/crc32c.ts';
 import { encodePage } from '../../src/image/index-page.ts';
+import { journalMemory } from '../../src/image/journal-memory.ts';
 import { decodeJournalObject, encodeParts } from '../../src/image/journal-object.ts';
 import { chunkRecordBytes, decodeRecords, encodeRecord, type JournalRecord } from '../../src/image/journal-records.ts';
 import { JournalRegion } from '../../src/image/journal-region.ts';
@@ -27,6 +29,7 @@ const records: JournalRecord[] = [
   { type: 'part', part: { fragment: 2, number: 3, size: 999, etag: '9e107d9d372bb6826bd81d3542a419d6' }, chunks: 1 },
   { type: 'hash', hash: { chunks: 8, state: new Uint8Array(108).fill(1) } },
   { type: 'meta', meta: { index: 3, name: 'meta-67', size: 16 * MIB, sha256: 'ab'.repeat(32) } },
+  { type: 'failed', error: new EngineError('VOST_ENOSPC', 'capacity', 'no space left', { advice: 'make space' }) },
   { type: 'held', held: { number: 5, first: 8, count: 2, bytes: 5000, digest: new Uint8Array(32).fill(9) } },
 ];
 const plain = (value: unknown): unknown =>
@@ -45,6 +48,25 @@ t.test('records come back as they were written', async (t) => {
   t.same(plain(decoded.records), plain(records));
   t.equal(decoded.end, bytes.byteLength);
   t.equal(encodeRecord({ type: 'chunk', chunk }).byteLength, chunkRecordBytes(MIB));
+});
+
+t.test('a failure is noted in a bounded record, and only one of ours is believed', async (t) => {
+  const long = '\u00e9\0'.repeat(5000);
+  const bytes = encodeRecord({ type: 'failed', error: new EngineError('VOST_X', 'busy', long, { advice: long }) });
+  t.ok(bytes.byteLength < 2000);
+  const [record] = decodeRecords(bytes).records;
+  if (record?.type !== 'failed') throw new Error('no failure');
+  t.match(record.error, { code: 'VOST_X', failure: 'busy', message: /^(\u00e9 )+$/, advice: /^(\u00e9 )+$/ });
+  const of = (code: string, failure: string) =>
+    decodeRecords(encodeRecord({ type: 'failed', error: new EngineError(code, failure as FailureClass, 'x') })).records;
+  t.equal(of('VOST_X', 'retryable').length, 1);
+  for (const [code, failure] of [
+    ['VOST_X', 'other'],
+    ['VOST_X', ''],
+    ['EVIL\u001b', 'busy'],
+    ['', 'busy'],
+  ] as const)
+    t.equal(of(code, failure).length, 0, `${code} ${failure}`);
 });
 
 t.test('reading ends at the first record that is not whole', async (t) => {
@@ -70,36 +92,43 @@ t.test('any bytes are read without harm', async () => {
       decodeRecords(bytes);
       const region = new Uint8Array(8192);
       region.set(bytes);
-      new JournalRegion(region, 'any').read();
+      new JournalRegion(journalMemory(region), 'any').read();
     }),
   );
 });
 
 t.test('a region: append, restart, read again, another owner, damage', async (t) => {
   const memory = new Uint8Array(16 * 1024);
-  const region = new JournalRegion(memory, 'me');
+  const region = new JournalRegion(journalMemory(memory), 'me');
   t.equal(region.read(), undefined);
   region.restart(0, []);
   for (const record of records) region.append([encodeRecord(record)]);
-  t.same(plain(new JournalRegion(memory, 'me').read()), plain({ segments: 0, records }));
-  t.equal(new JournalRegion(memory, 'you').read(), undefined, "another's");
+  t.same(plain(new JournalRegion(journalMemory(memory), 'me').read()), plain({ segments: 0, records }));
+  t.equal(new JournalRegion(journalMemory(memory), 'you').read(), undefined, "another's");
   region.restart(1, [encodeRecord(records[0] as JournalRecord)]);
-  t.same(plain(new JournalRegion(memory, 'me').read()), plain({ segments: 1, records: records.slice(0, 1) }));
-  const second = new JournalRegion(memory, 'me');
+  t.same(
+    plain(new JournalRegion(journalMemory(memory), 'me').read()),
+    plain({ segments: 1, records: records.slice(0, 1) }),
+  );
+  const second = new JournalRegion(journalMemory(memory), 'me');
   second.read();
   second.append([encodeRecord(records[3] as JournalRecord)]);
-  t.same(new JournalRegion(memory, 'me').read()?.records.length, 2, 'appending goes on behind what was there');
+  t.same(
+    new JournalRegion(journalMemory(memory), 'me').read()?.records.length,
+    2,
+    'appending goes on behind what was there',
+  );
   // The newer half damaged: the older one counts.
   memory[8192 + 3] = (memory[8192 + 3] ?? 0) ^ 1;
-  const older = new JournalRegion(new Uint8Array(memory), 'me').read();
+  const older = new JournalRegion(journalMemory(new Uint8Array(memory)), 'me').read();
   memory[8192 + 3] = (memory[8192 + 3] ?? 0) ^ 1;
   memory[3] = (memory[3] ?? 0) ^ 1;
-  const newer = new JournalRegion(memory, 'me').read();
+  const newer = new JournalRegion(journalMemory(memory), 'me').read();
   t.not(older?.segments, newer?.segments);
   region.clear();
   t.ok(memory.every((byte) => byte === 0));
   t.throws(() => region.append([new Uint8Array(8192)]), { code: 'VOST_JOURNAL_FULL' });
-  t.throws(() => new JournalRegion(new Uint8Array(100), 'me'), refusal('usage'));
+  t.throws(() => new JournalRegion(journalMemory(new Uint8Array(100)), 'me'), refusal('usage'));
 });
 
 t.test('a journal object of any other content is refused', async (t) => {
@@ -163,20 +192,23 @@ t.test('an attach believes a region only as far as storage bears it out', async 
   const resources = testResources(t);
   const store = await memoryLsu();
   const slots = new Slots(8);
-  const first = await createWriteHandle(context(store, resources, { journal }), layout(resources, 'x'));
+  const first = await createWriteHandle(
+    context(store, resources, { journal: journalMemory(journal) }),
+    layout(resources, 'x'),
+  );
   await feed(first, slots, data.subarray(0, 4 * MIB), { last: false });
   await first.flush();
   t.equal(slots.full.size, 0);
   await first.detach();
   const attach = (region: Uint8Array) =>
-    attachWriteHandle(context(store, resources, { journal: region }), identity('x'), 'write', TUNING);
+    attachWriteHandle(context(store, resources, { journal: journalMemory(region) }), identity('x'), 'write', TUNING);
 
   // Parts that storage does not have, or has otherwise.
-  const region = new JournalRegion(new Uint8Array(journal), 'session/1');
+  const region = new JournalRegion(journalMemory(new Uint8Array(journal)), 'session/1');
   const noted = region.read()?.records ?? [];
   const lie = async (change: (record: JournalRecord) => JournalRecord): Promise<void> => {
     const memory = new Uint8Array(64 * 1024);
-    new JournalRegion(memory, 'session/1').restart(0, noted.map(change).map(encodeRecord));
+    new JournalRegion(journalMemory(memory), 'session/1').restart(0, noted.map(change).map(encodeRecord));
     await t.rejects(attach(memory), refusal('integrity', { code: 'VOST_LOST_STATE' }));
   };
   await lie((one) => (one.type === 'part' ? { ...one, part: { ...one.part, etag: 'other' } } : one));
@@ -187,7 +219,7 @@ t.test('an attach believes a region only as far as storage bears it out', async 
   await lie((one) => (one.type === 'chunk' ? { ...one, chunk: { ...one.chunk, storedOffset: 5 } } : one));
   await lie((one) => (one.type === 'chunk' ? { ...one, chunk: { ...one.chunk, offset: 5 } } : one));
   const memory = new Uint8Array(64 * 1024);
-  const segments = new JournalRegion(memory, 'session/1');
+  const segments = new JournalRegion(journalMemory(memory), 'session/1');
   segments.restart(7, []);
   await t.rejects(attach(memory), refusal('not-found'), 'journal objects that are not there');
   const held = { number: 1, first: 4, count: 1, bytes: 100, digest: new Uint8Array(32) };
@@ -213,7 +245,7 @@ t.test('a region too small for the chunks is refused before anything is written'
   const resources = testResources(t);
   const store = await memoryLsu();
   const create = createWriteHandle(
-    context(store, resources, { journal: new Uint8Array(4096) }),
+    context(store, resources, { journal: journalMemory(new Uint8Array(4096)) }),
     layout(resources, 'x', { chunkBytes: 64 * MIB }),
   );
   await t.rejects(create, refusal('usage', { code: 'VOST_JOURNAL_REGION' }));

@@ -9,6 +9,7 @@ import { verifyImage } from '../../src/image/verify-image.ts';
 import type { Resources } from '../../src/pipeline/resources.ts';
 import { MemoryStorage } from '../../src/vast/memory/storage.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { context, feed, layout, Slots } from './handle-support.ts';
@@ -120,6 +121,11 @@ const FLIPS: readonly Flip[] = [
 
 for (const { what, object, at, compress = false, code, message, details = {} } of FLIPS) {
   t.test(`a bit flipped at rest in ${what} is told, and healed from a copy`, async (t) => {
+    promise({
+      row: 'integrity',
+      promise: 'A bit that flips at rest is told with its image and place, and healed from a copy',
+      fault: 'one bit of a fragment, a compressed frame, the index (magic, page, footer), a blob, the manifest',
+    });
     const both = await pair(t, compress);
     const { resources, one, two, imageId } = both;
     const before = await snapshotOf(one);
@@ -151,6 +157,11 @@ for (const { what, object, at, compress = false, code, message, details = {} } o
 }
 
 t.test('a number of the manifest that still makes sense is proven wrong by the index', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'A manifest that still makes sense but lies is proven wrong by the index, and healed',
+    fault: 'checksum, version, stage, size of the manifest changed',
+  });
   const both = await pair(t);
   const { resources, one, two, imageId } = both;
   const key = `${imagePrefix(imageId)}image.meta`;
@@ -196,7 +207,39 @@ t.test('missing and cut-off objects come back; a good image stays untouched', as
   await verify(both, one, imageId);
 });
 
+t.test(
+  'a fragment that is longer or shorter than the manifest says is told by every verification, and healed',
+  async (t) => {
+    promise({
+      row: 'integrity',
+      promise: 'Fragments of another size than the manifest says are told, also where no chunk of them is read',
+      fault: 'at rest: a fragment cut by one byte, longer by one, gone; verify of a subset without it',
+    });
+    const both = await pair(t);
+    const { resources, one, two, imageId } = both;
+    const key = `${imagePrefix(imageId)}fragment-000001`;
+    const whole = await objectBytes(one, key);
+    for (const wrong of [whole.subarray(0, -1), Buffer.concat([whole, Buffer.from('x')]), undefined]) {
+      if (wrong) await one.put(key, [wrong]);
+      else await one.delete([key]);
+      const reader = await ImageReader.open(one, resources, imageId);
+      await t.rejects(
+        verifyImage(reader, { readAhead: 2, subset: () => false }),
+        refusal('integrity', { code: 'VOST_STORED_SIZE', message: /image one\/image_.*fragment-000001/ }),
+      );
+      const healed = await repairImage({ store: one, imageId }, { store: two, imageId }, resources, { readAhead: 2 });
+      t.strictSame(states(healed, 'healed'), ['fragment-000001']);
+      await verify(both, one, imageId);
+    }
+  },
+);
+
 t.test('two copies with different damage make a whole one', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'Copies that are damaged in different places make a whole one',
+    fault: 'bits flipped in both copies',
+  });
   const both = await pair(t);
   const { resources, one, two, imageId } = both;
   const key = `${imagePrefix(imageId)}fragment-000001`;
@@ -208,6 +251,11 @@ t.test('two copies with different damage make a whole one', async (t) => {
 });
 
 t.test('what no copy has stays as it is, and is told', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'What no copy has is told and left as it is; an image that is not whole gets no manifest',
+    fault: 'the same chunk and blob damaged in both copies',
+  });
   const both = await pair(t);
   const { resources, one, two, imageId } = both;
   const prefix = imagePrefix(imageId);
@@ -249,6 +297,11 @@ t.test('another image, an unfinished one, none at all', async (t) => {
 });
 
 t.test('an image that changes while it is repaired is left alone', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'A repair gives way to whoever changes the image meanwhile',
+    fault: 'the manifest vanishes amid a repair',
+  });
   const both = await pair(t);
   const { resources, one, two, imageId } = both;
   const key = `${imagePrefix(imageId)}fragment-000001`;

@@ -5,6 +5,7 @@ import { ImageReader } from '../../src/image/image-reader.ts';
 import { ImageWriter } from '../../src/image/image-writer.ts';
 import { fragmentName, imagePrefix } from '../../src/image/names.ts';
 import { verifyImage } from '../../src/image/verify-image.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import {
@@ -21,6 +22,12 @@ import {
 } from './support.ts';
 
 t.test('edge sizes come back bit for bit, compressed or not', async (t) => {
+  promise({
+    row: '10',
+    promise:
+      'Images of any size come back bit for bit: empty, one byte, exactly n chunks and parts, one more, one less',
+    fault: 'sizes around chunks, leaves and parts, compressed or not',
+  });
   const resources = testResources(t);
   for (const size of [0, 1, 511, MIB - 1, MIB, MIB + 1, 3 * MIB, 3 * MIB + 7]) {
     for (const compress of [false, true]) {
@@ -43,6 +50,11 @@ t.test('edge sizes come back bit for bit, compressed or not', async (t) => {
 });
 
 t.test('an image spans parts and fragments as the store wants them', async (t) => {
+  promise({
+    row: '20',
+    promise: 'An image goes on in a second fragment where a store allows few parts or small objects',
+    fault: 'stores with few parts and small objects',
+  });
   const resources = testResources(t);
   const data = randomBytes(11 * MIB + 5);
   const store = await memoryLsu({ minPartBytes: MIB, maxParts: 3, maxObjectBytes: 4 * MIB });
@@ -162,6 +174,11 @@ t.test('every flipped bit in storage is found and named', async (t) => {
 });
 
 t.test('corruption is reported with image, chunk, leaf and offset', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'Damage is told with image, chunk, leaf and offset',
+    fault: 'a bit flipped at rest',
+  });
   const resources = testResources(t);
   const store = await memoryLsu();
   const { imageId } = await writeImage(

@@ -8,6 +8,7 @@ import { type ScrubbedImage, type ScrubOptions, scrub } from '../../src/image/sc
 import { readScrubState, SCRUB_KEY } from '../../src/image/scrub-state.ts';
 import type { Resources } from '../../src/pipeline/resources.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import {
@@ -73,6 +74,11 @@ t.test(
 );
 
 t.test('a large image is verified in several runs', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'A scrub goes on inside an image where the last run ended',
+    fault: 'runs that end amid an image',
+  });
   const resources = testResources(t);
   const plain = await memoryLsu();
   const clock = { now: Date.UTC(2026, 10, 21) };
@@ -107,6 +113,11 @@ t.test('a large image is verified in several runs', async (t) => {
 });
 
 t.test('rounds on a schedule, and several engines', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'Every image is verified on a schedule, once, also with several engines',
+    fault: 'two engines, an interval',
+  });
   const resources = testResources(t);
   const store = await memoryLsu();
   for (const name of ['a', 'b']) await writeImage(store, resources, writerOptions(resources, name), randomBytes(10));
@@ -165,6 +176,11 @@ t.test('what is noted when it is stopped; what makes no sense is begun anew', as
 });
 
 t.test('an image deleted while it is read is no damage', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'A scrub takes no image for damaged that was deleted meanwhile',
+    fault: 'delete amid a scrub',
+  });
   const resources = testResources(t);
   const plain = await memoryLsu();
   await writeImage(plain, resources, writerOptions(resources, 'a'), randomBytes(2 * MIB));
@@ -178,6 +194,7 @@ t.test('an image deleted while it is read is no damage', async (t) => {
 });
 
 t.test('the pace spreads bytes evenly and lends nothing', async (t) => {
+  promise({ row: 'limits', promise: 'A scrub keeps its bytes per second', fault: 'a slow pace' });
   const clock = { now: 1000 };
   const pace = new Pace(1000, () => clock.now);
   t.equal(pace.delay(500), 0);

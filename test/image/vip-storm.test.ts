@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import { promise } from '../support/promise.ts';
 
 t.setTimeout(120_000);
 
@@ -46,6 +47,11 @@ async function checkAll(t: Test, store: ObjectStore, images: readonly string[], 
 }
 
 t.test('64 images while VIPs fail, one after another and together, move and come back', async (t) => {
+  promise({
+    row: '13',
+    promise: '64 backups go on while VIPs fail, move and come back',
+    fault: 'VIPs that stop, hang, reset, throttle, truncate',
+  });
   const script = new Map<number, (vips: readonly FarmVip[]) => unknown>();
   let mostInFlight = 0;
   const farm = await VipFarm.start(t, {

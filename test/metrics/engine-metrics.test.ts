@@ -15,6 +15,7 @@ import { startS3Sim } from '../../src/sim/s3/s3-sim.ts';
 import { builtInStages } from '../../src/stages/built-in.ts';
 import { S3Storage } from '../../src/vast/s3/storage.ts';
 import { Host, imageId, refuses } from '../ost/support/host.ts';
+import { ADMIN, cluster } from '../sim/support.ts';
 import { until } from '../support/turns.ts';
 import { seriesOf } from './support.ts';
 
@@ -30,7 +31,7 @@ interface Running {
   readonly failOnce: () => void;
 }
 
-/** An engine with a directory and a simulated S3 service, and a host that has both open as servers 1 and 2. */
+/** An engine with a directory, a simulated S3 service and one with management, and a host that has the first two open as servers 1 and 2. */
 async function start(t: Test): Promise<Running> {
   // Short: a socket's path has few characters.
   const dir = mkdtempSync(join(tmpdir(), 'vost-metrics-'));
@@ -52,6 +53,9 @@ async function start(t: Test): Promise<Running> {
   await storage.close();
   const keys = join(dir, 'keys');
   writeFileSync(keys, `access_key_id = ${accessKeyId}\nsecret_access_key = ${secretAccessKey}\n`, { mode: 0o600 });
+  const vms = await cluster(t, { plain: false });
+  const login = join(dir, 'login');
+  writeFileSync(login, `user = ${ADMIN.username}\npassword = ${ADMIN.password}\n`, { mode: 0o600 });
   const socket = join(dir, 'socket');
   const text = `
 [performance]
@@ -66,6 +70,12 @@ store = file:${join(dir, 'store')}
 [server s3]
 store = s3:${sim.url}
 s3_credentials_file = ${keys}
+[server vast]
+store = s3:${vms.urls[0]}
+s3_credentials_file = ${keys}
+vms = ${vms.vmsUrl}
+vms_ca_file = ${vms.ca?.file}
+vms_credentials_file = ${login}
 `;
   const metrics = new EngineMetrics();
   const engine = await OstEngine.start({
@@ -114,6 +124,8 @@ t.test('every metric of the table is told by an engine that has worked, and no o
   await refuses(t, host.openRead(5n, imageId('none')), 'NOT_FOUND');
   await engine.services.servers.get('VastData:test').lsus();
   await engine.services.servers.get('VastData:test').capacity('lsu');
+  const { cluster } = engine.services.servers.get('VastData:vast');
+  await cluster?.settled();
   const told = await text();
   const families = [...told.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name]) => name);
   t.strictSame(families, [...METRIC_NAMES]);
@@ -135,6 +147,9 @@ t.test('every metric of the table is told by an engine that has worked, and no o
   is('vast_ost_sessions', 1);
   is('vast_ost_handles', 1);
   is('vast_ost_host_errors_total{result="NOT_FOUND"}', 1);
+  is('vast_ost_images_total{operation="copy",result="failed"}', 0);
+  is('vast_ost_vms_failing{server="vast"}', 0);
+  is('vast_ost_rotation_failing{server="vast",what="token"}', 0);
   is('vast_ost_parts_limit', 4);
   t.ok((series.get('vast_ost_lsu_size_bytes{server="test",lsu="lsu"}') ?? 0) > 0);
   t.ok((series.get('vast_ost_stage_busy_seconds_total{stage="part-uploader",flow="backup"}') ?? 0) > 0);

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { Agent, request } from 'undici';
@@ -9,6 +11,7 @@ import { buildSettings } from '../../src/config/settings.ts';
 import { readAccess } from '../../src/metrics/access.ts';
 import { MetricsServer, type MetricsServerOptions } from '../../src/metrics/metrics-server.ts';
 import { Authority } from '../../src/sim/tls/authority.ts';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 
 const settings = (lines: string) => buildSettings(parseIni(`[metrics]\n${lines}`, 'x.conf')).metrics;
@@ -59,6 +62,11 @@ t.test('numbers that cannot be read are a 500 and a line in the log', async (t) 
 });
 
 t.test('TLS and a password', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'Metrics over TLS are told to whoever knows the password, over TLS 1.2 or later',
+    fault: 'wrong passwords, no password, TLS 1.1',
+  });
   const dir = t.testdir();
   const authority = await Authority.open(dir);
   const { cert, key } = await authority.issueServer(['127.0.0.1']);
@@ -79,6 +87,16 @@ t.test('TLS and a password', async (t) => {
   for (const wrong of ['prom:let me', 'prom:', ':', 'Prom:let me:in']) t.equal(await status(basic(wrong)), 401, wrong);
   t.equal(await status({}), 401);
   t.equal(await status({ authorization: 'Bearer x' }), 401);
+
+  const old = connectTls({
+    port,
+    maxVersion: 'TLSv1.1',
+    ca: authority.cert,
+    minVersion: 'TLSv1',
+    ciphers: 'ALL:@SECLEVEL=0',
+  });
+  const [refused] = (await once(old, 'error')) as [NodeJS.ErrnoException];
+  t.equal(refused.code, 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', 'nothing older than TLS 1.2');
 
   chmodSync(files.key, 0o644);
   await t.rejects(readAccess(settings(all)), refusal('credentials', { message: /readable by everybody/ }));

@@ -13,7 +13,7 @@ t.test('docs/metrics.md has the tables of the registry', async (t) => {
 });
 
 t.test('what is said about metrics elsewhere names ones that exist', async (t) => {
-  for (const file of ['metrics.md', 'service.md']) {
+  for (const file of ['metrics.md', 'service.md', 'grafana.md']) {
     const text = readFileSync(new URL(file, DOCS), 'utf8');
     for (const [name] of text.matchAll(/\bvast_ost_[a-z_]+/g))
       t.ok(

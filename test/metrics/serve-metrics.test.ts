@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { request } from 'undici';
+import { Host } from '../ost/support/host.ts';
 import { Served } from '../ost/support/served.ts';
 import { seriesOf } from './support.ts';
 
@@ -9,7 +11,7 @@ const portOf = (log: string): string | undefined => /"port":(\d+),.*"metrics are
 t.test('vast-ost serve serves metrics, and goes on without them when the address is taken', async (t) => {
   const first = await Served.prepare(t, { metrics: 'listen = 127.0.0.1:0' });
   await first.start();
-  while (portOf(first.stderr) === undefined) await new Promise((resolve) => setImmediate(resolve));
+  while (portOf(first.stderr) === undefined) await delay(10);
   const port = portOf(first.stderr);
   const { statusCode, body } = await request(`http://127.0.0.1:${port}/metrics`);
   t.equal(statusCode, 200);
@@ -19,7 +21,13 @@ t.test('vast-ost serve serves metrics, and goes on without them when the address
 
   const second = await Served.prepare(t, { metrics: `listen = 127.0.0.1:${port}` });
   await second.start();
-  while (!second.stderr.includes('metrics are not served')) await new Promise((resolve) => setImmediate(resolve));
+  while (!second.stderr.includes('metrics are not served')) await delay(10);
+  t.match(second.stderr, /EADDRINUSE/);
+  t.match(second.stderr, /set another listen in \[metrics\], or off/);
+  const host = new Host();
+  t.teardown(() => host.close());
+  await host.connect(second.socket);
+  t.match(await host.openServer(), { max_handles: 1024 }, 'hosts are served all the same');
   t.equal(await second.stop(), 0);
   t.equal(await first.stop(), 0);
 });

@@ -6,7 +6,7 @@ import { encodeManifest } from '../../src/image/manifest.ts';
 import { imagePrefix, MANIFEST } from '../../src/image/names.ts';
 import { EventLog } from '../../src/ost/events/event-log.ts';
 import { StorageServer } from '../../src/ost/storage-server.ts';
-import { IMAGE_FLAG } from '../../src/ost/wire/constants.ts';
+import { EVENT_TYPE, IMAGE_FLAG } from '../../src/ost/wire/constants.ts';
 import { UNKNOWN } from '../../src/ost/wire/kinds.ts';
 import { wireOfIdentity } from '../../src/ost/wire-identity.ts';
 import { MemoryStorage } from '../../src/vast/memory/storage.ts';
@@ -153,12 +153,14 @@ t.test('configuration', async (t) => {
   const host = await bench.host();
   const get = async () => Buffer.from((await host.ask('CONFIG_GET', { server: 1n })).text).toString();
   const set = (text: string) => host.ask('CONFIG_SET', { server: 1n, text: Buffer.from(text) });
-  t.match(await get(), /^name = VastData:test\n(.*\n)*compression = none\nparallel_streams = 4\n/);
+  t.match(await get(), /^name = VastData:test\n(.*\n)*compression = none\nparallel_streams = auto\n/);
   await set('# a comment\ncompression = lz4\n\nparallel_streams = 2\n');
   t.match(await get(), /compression = lz4\nparallel_streams = 2\n/);
   const { message } = await refuses(t, set('compression = none\nstore = file:/\n'), 'INVALID');
   t.match(message, /line:2: store cannot be changed/);
   await refuses(t, set('parallel_streams = 65'), 'INVALID');
+  await set('parallel_streams = auto\n');
+  t.match(await get(), /parallel_streams = auto\n/);
   await refuses(t, set('rubbish'), 'INVALID');
   await refuses(t, set('__proto__ = 1'), 'INVALID');
   t.match(await get(), /compression = lz4\n/, 'all lines or none');
@@ -187,6 +189,27 @@ t.test('events have numbers that grow for ever', async (t) => {
   const left = get(2n, 60_000);
   await host.disconnect();
   await t.rejects(left, 'a wait ends with its connection');
+});
+
+t.test('events of every kind outlive the engine, and so do their numbers', async (t) => {
+  const path = join(t.testdir(), 'events.jsonl');
+  const log = pino({ level: 'silent' });
+  const before = await EventLog.open(path, log);
+  const types = Object.values(EVENT_TYPE);
+  for (const type of types) await before.append({ type, lsu: 'lsu', payload: `{"type":${type}}` });
+  t.strictSame(
+    before.read(0, 99).map(({ type }) => type),
+    types,
+  );
+  await before.close();
+  const after = await EventLog.open(path, log);
+  t.strictSame(
+    after.read(0, 99).map(({ sequence, type, payload }) => [sequence, type, payload]),
+    types.map((type, at) => [at + 1, type, `{"type":${type}}`]),
+  );
+  await after.append({ type: EVENT_TYPE.SERVER, lsu: '', payload: '' });
+  t.equal(after.latest, types.length + 1);
+  await after.close();
 });
 
 t.test('an LSU that comes or goes is an event; a failing poll is answered from memory', async (t) => {

@@ -10,7 +10,10 @@ import { clientOf, VirtualClock } from '../vast/vms/support.ts';
 
 const silent = pino({ level: 'silent' });
 
-function site(t: Test, fake: FakeVms, patienceMs?: number) {
+/** Only who tests patience has little: a machine may be busy. */
+const PATIENT_MS = 60_000;
+
+function site(t: Test, fake: FakeVms, patienceMs = PATIENT_MS) {
   const clock = new VirtualClock();
   const client = clientOf(t, fake, { clock, policy: { retries: 0 } });
   const placeOf = (lsu: string) => ({ bucket: lsu });
@@ -72,7 +75,8 @@ t.test('the first poll does not wait for a slow VMS', async (t) => {
   t.equal(await cluster.space('one'), undefined);
   gate.resolve(undefined);
   fake.intercept = () => undefined;
-  const patient = new Cluster({ client: cluster.client, placeOf: (bucket) => ({ bucket }), log: silent });
+  const placeOf = (bucket: string) => ({ bucket });
+  const patient = new Cluster({ client: cluster.client, placeOf, log: silent, patienceMs: PATIENT_MS });
   t.equal((await patient.space('one'))?.total, 1000);
 });
 

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t from 'tap';
@@ -7,8 +7,9 @@ import { buildSettings, type Settings } from '../../src/config/settings.ts';
 import { EngineError } from '../../src/errors.ts';
 import { type HostLogin, type LookFor, lookForServer } from '../../src/ost/discovery.ts';
 import { ServerRegistry } from '../../src/ost/server-registry.ts';
+import type { StorageServer } from '../../src/ost/storage-server.ts';
 import { VmsClient } from '../../src/vast/vms/client.ts';
-import { ADMIN, cluster as startSim } from '../sim/support.ts';
+import { ADMIN, provision, cluster as startSim } from '../sim/support.ts';
 import { refusal } from '../support/refusal.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -26,6 +27,7 @@ function settingsIn(): Settings {
 
 t.test('a server without a section: by name, user and password', async (t) => {
   const sim = await startSim(t);
+  await provision(t, sim, 'lsu-1');
   const settings = settingsIn();
   let looked = 0;
   const lookFor: LookFor = async (id, login) => {
@@ -66,12 +68,20 @@ t.test('a server without a section: by name, user and password', async (t) => {
   t.equal(await find('VastData:vast9', GOOD), servers[0]);
   t.match(servers[0]?.storage.name, `s3:${sim.urls[0]}`);
 
-  // Its keys stand where provisioning would put them.
-  const { accessKey, secretKey } = sim.credentials;
-  const keys = `access_key_id = ${accessKey}\nsecret_access_key = ${secretKey}\n`;
-  writeFileSync(join(settings.engine.state_dir, 's3-vast9.credentials'), keys, { mode: 0o600 });
-  t.same(await servers[0]?.lsus(), []);
-  t.ok((await servers[0]?.capacity('any'))?.total);
+  // Polls do without keys; what is in an LSU needs them.
+  const server = servers[0] as StorageServer;
+  const keys = join(settings.engine.state_dir, 's3-vast9.credentials');
+  t.same(await server.lsus(), ['lsu-1']);
+  t.equal(await server.label('lsu-1'), '');
+  t.equal(await server.lockBounds('lsu-1'), undefined);
+  await t.rejects(server.label('lsu-2'), refusal('not-found'));
+  t.ok((await server.capacity('lsu-1')).total);
+  t.notOk(existsSync(keys));
+  await server.setLabel('lsu-1', 'a label');
+  t.ok(existsSync(keys));
+  t.equal((await server.open('lsu-1')).lsu, 'lsu-1');
+  t.equal(await server.label('lsu-1'), 'a label');
+  await t.rejects(server.open('lsu-2'), refusal('not-found'));
   await t.rejects(find('VastData:nowhere', GOOD), refusal('not-found'));
   t.notMatch(lines.join(''), /canary-bad|pass:word/);
 });

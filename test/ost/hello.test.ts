@@ -3,6 +3,7 @@ import { closeSync, openSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
+import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { Bench, held, memoryBench } from './support/engine.ts';
 import { closing, imageId, refuses } from './support/host.ts';
@@ -66,6 +67,7 @@ t.test('what is no hello gets no answer, and leaves nothing behind', async (t) =
 });
 
 t.test('users that are not named are refused', async (t) => {
+  promise({ row: 'security', promise: 'Users that are not named are refused', fault: 'a socket of another user' });
   const bench = await memoryBench(t, { engine: 'allowed_uids = 4242' });
   await refuses(t, bench.stranger().connect(bench.socket), 'ACCESS');
   const [gid] = [process.getgid?.() ?? 0];
@@ -86,6 +88,11 @@ t.test('sessions are bounded; a new connection of a session takes the old one’
 });
 
 t.test('one engine owns a socket; its permissions are the configured ones', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'The socket has the configured permissions, and one owner',
+    fault: 'a second engine; file modes',
+  });
   const bench = await memoryBench(t, { engine: 'socket_mode = 0620' });
   t.equal(statSync(bench.socket).mode & 0o777, 0o620);
   await t.rejects(bench.start(), refusal('busy', { code: 'VOST_ENGINE_RUNNING' }));

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { encodeFrame } from '../../src/ost/wire/frame.ts';
+import { promise } from '../support/promise.ts';
 import { held, memoryBench } from './support/engine.ts';
 import { closing, type Host, imageId } from './support/host.ts';
 
@@ -51,6 +52,11 @@ const full = { handle: 1n, chunk: 0n, slot: 0, length: MIB, flags: 0 };
 const ask = (id: number) => encodeFrame({ kind: 'request', name: 'PING', id, resend: false, value: {} });
 
 t.test('frames that break the protocol end the connection', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'Messages that break the protocol end their connection, and nothing else',
+    fault: 'broken frames, lengths, types',
+  });
   await ends(t, 'rubbish', nothing, (host) => host.raw(Buffer.alloc(64, 0xff)));
   await ends(t, 'a length of 0', nothing, (host) => host.raw(Buffer.alloc(12)));
   await ends(t, 'an unknown type', nothing, (host) => {
@@ -92,6 +98,11 @@ t.test('frames that break the protocol end the connection', async (t) => {
 });
 
 t.test('random scripts of well-formed messages never harm another session', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'No script of messages harms another session',
+    fault: 'random well-formed messages (fast-check)',
+  });
   const bench = await memoryBench(t);
   const victim = await bench.host();
   const handle = fc.bigInt({ min: 0n, max: 3n });

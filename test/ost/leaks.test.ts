@@ -1,6 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
+import { promise } from '../support/promise.ts';
 import { held, memoryBench } from './support/engine.ts';
 import { Host, imageId } from './support/host.ts';
 
@@ -17,6 +18,11 @@ const heap = (): number => {
 const SLACK = 2 * MIB;
 
 t.test('1,000 images opened and closed leave nothing', async (t) => {
+  promise({
+    row: 'limits',
+    promise: 'A thousand images and as many connections leave no memory, descriptor or mapping',
+    fault: '1,000 rounds',
+  });
   const bench = await memoryBench(t);
   const host = await bench.host();
   const round = async (n: number): Promise<void> => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { promise } from '../support/promise.ts';
 import { buildFolder, startHost } from './support/ost-host.ts';
 import { Served } from './support/served.ts';
 
@@ -174,6 +175,11 @@ async function outage(t: Test, trouble: Trouble): Promise<void> {
 for (const trouble of troubles) t.test(`an engine that is ${trouble.name}`, (t) => outage(t, trouble));
 
 t.test('an engine that is absent', async (t) => {
+  promise({
+    row: 'restart',
+    promise: 'Every call of the plugin ends with its number when no engine is there',
+    fault: 'no engine, longer than the patience',
+  });
   const served = await Served.prepare(t);
   const callers = new Callers();
   await callers.start(served, QUICK, ['absent']);

@@ -14,6 +14,7 @@ import {
   writeImage,
   writerOptions,
 } from '../image/support.ts';
+import { promise } from '../support/promise.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 // The watch alone keeps no process alive.
@@ -23,6 +24,11 @@ t.teardown(() => clearInterval(awake));
 type Told = Parameters<EventLog['append']>[0];
 
 t.test('damage is told by an event and by the log, once in a round', async (t) => {
+  promise({
+    row: 'integrity',
+    promise: 'Damage that a scrub finds is an event for NetBackup and a line of the log, once in a round',
+    fault: 'a damaged image in an LSU',
+  });
   const resources = testResources(t);
   const store = await memoryLsu();
   const { imageId } = await writeImage(store, resources, writerOptions(resources, 'image'), randomBytes(2 * MIB));

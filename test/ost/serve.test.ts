@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { ATTACH_SLOT, OPEN_MODE } from '../../src/ost/wire/constants.ts';
 import type { Notice } from '../../src/ost/wire/messages.ts';
+import { promise } from '../support/promise.ts';
 import { Host, imageId, refuses } from './support/host.ts';
 import { readIfThere, Served, type StoreKind } from './support/served.ts';
 
@@ -26,17 +27,27 @@ async function connected(t: Test, served: Served, slotBytes: number): Promise<Ho
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/stages/${name}`, import.meta.url));
 
-const cases: { kind: StoreKind; chunk: number; compression: string; server?: string }[] = [
-  { kind: 'directory', chunk: 1, compression: 'lz4', server: `stages = ${fixture('xor')}:mask=9 ${fixture('watch')}` },
+const cases: { kind: StoreKind; chunk: number; compression: string; serverLines?: string }[] = [
+  {
+    kind: 'directory',
+    chunk: 1,
+    compression: 'lz4',
+    serverLines: `stages = ${fixture('xor')}:mask=9 ${fixture('watch')}`,
+  },
   { kind: 'directory', chunk: 1, compression: 'none' },
   { kind: 'directory', chunk: 1, compression: 'lz4' },
   { kind: 'simulator', chunk: 8, compression: 'none' },
 ];
 
-for (const { kind, chunk, compression, server = '' } of cases) {
-  t.test(`killed in the middle of a backup (${kind}, ${compression}${server && ', stages'})`, async (t) => {
+for (const { kind, chunk, compression, serverLines = '' } of cases) {
+  t.test(`killed in the middle of a backup (${kind}, ${compression}${serverLines && ', stages'})`, async (t) => {
+    promise({
+      row: 'restart',
+      promise: 'A backup goes on when the engine was killed',
+      fault: 'SIGKILL of the engine in mid-backup; directory and S3, lz4 or not, stages of vendors',
+    });
     const performance = `chunk_size_mb = ${chunk}\npart_size_mb = ${chunk}\ncompression = ${compression}`;
-    const served = await Served.prepare(t, { kind, performance, server });
+    const served = await Served.prepare(t, { kind, performance, serverLines });
     await served.start();
     const chunkBytes = chunk * MIB;
     const host = await connected(t, served, chunkBytes);
@@ -98,14 +109,20 @@ for (const { kind, chunk, compression, server = '' } of cases) {
     const { report } = await host.ask('IMAGE_CLOSE', { handle: 1n, mode: 1, size: BigInt(data.byteLength) });
     t.match(report, new RegExp(` size=${data.byteLength} `));
     t.ok((await host.restore(2n, id, 'lsu-1')).equals(data));
-    if (server) t.match(served.stderr, /"values":\{"bytes":\d+,"leaves":\d+,"chunks":\d+,"complete":0\}/);
-    if (server) t.match(readIfThere(`${served.folder}/state/events-test.jsonl`), /WARNING.*vast-ost-stage-watch.*seen/);
+    if (serverLines) t.match(served.stderr, /"values":\{"bytes":\d+,"leaves":\d+,"chunks":\d+,"complete":0\}/);
+    if (serverLines)
+      t.match(readIfThere(`${served.folder}/state/events-test.jsonl`), /WARNING.*vast-ost-stage-watch.*seen/);
     const { images } = await host.ask('IMAGE_LIST', { server: 1n, lsu: 'lsu-1', kinds: 3, max: 9, cursor: '' });
     t.match(images, [{ id: { basename: 'image' }, info: { size: BigInt(data.byteLength), flags: 2 } }]);
   });
 }
 
 t.test('SIGTERM lets a commit end; the next engine goes on with the rest', async (t) => {
+  promise({
+    row: '16',
+    promise: 'SIGTERM lets commits end; the next engine goes on with the rest',
+    fault: 'SIGTERM amid backups',
+  });
   const served = await Served.prepare(t);
   await served.start();
   const host = await connected(t, served, MIB);
@@ -153,6 +170,11 @@ t.test('wrong configuration is said at once', async (t) => {
 });
 
 t.test('an image whose writer lives is not taken from it', async (t) => {
+  promise({
+    row: '18',
+    promise: 'An image whose writer lives is not taken from it, even by another engine',
+    fault: 'reopen by a second host',
+  });
   const served = await Served.prepare(t);
   await served.start();
   const host = await connected(t, served, MIB);

@@ -2,6 +2,7 @@ import { setImmediate as tick } from 'node:timers/promises';
 import t from 'tap';
 import { EngineError } from '../../src/errors.ts';
 import { encodeFrame } from '../../src/ost/wire/frame.ts';
+import { promise } from '../support/promise.ts';
 import { memoryBench } from './support/engine.ts';
 import { imageId, refuses } from './support/host.ts';
 
@@ -239,6 +240,11 @@ t.test('what a host may not do is said, and the session goes on', async (t) => {
 });
 
 t.test('a thousand images open at once, and a thousand slot requests', async (t) => {
+  promise({
+    row: 'limits',
+    promise: 'A thousand open images and as many requests for slots are served',
+    fault: '1,000 handles in one session',
+  });
   const bench = await memoryBench(t, { engine: 'max_handles = 2000', budget: 8 * MIB });
   const host = await bench.host({ slotCount: 4096 });
   const warnings: unknown[] = [];
@@ -263,6 +269,11 @@ t.test('a thousand images open at once, and a thousand slot requests', async (t)
 });
 
 t.test('a host that does not read its answers is cut off', async (t) => {
+  promise({
+    row: 'limits',
+    promise: 'A host that does not read its answers is cut off',
+    fault: 'a socket that is never read',
+  });
   const bench = await memoryBench(t);
   const host = await bench.host();
   const { socket } = host;

@@ -12,7 +12,12 @@ interface Asked {
   readonly expiration_time: string;
 }
 
-function bench(options: { readonly quietMs: number; readonly patienceMs?: number; readonly failure?: Error }) {
+function bench(options: {
+  readonly quietMs: number;
+  readonly patienceMs?: number;
+  readonly failure?: Error;
+  readonly made?: boolean;
+}) {
   const asked: Asked[] = [];
   const outcomes: string[] = [];
   const snapshots = {
@@ -20,6 +25,8 @@ function bench(options: { readonly quietMs: number; readonly patienceMs?: number
       asked.push(body);
       if (options.failure) throw options.failure;
     },
+    list: async ({ query }: { query: { path: string } }) =>
+      options.made === true ? asked.filter(({ path }) => path === query.path) : [],
   };
   const told = Promise.withResolvers<void>();
   const keeper = new SnapshotKeeper({
@@ -77,4 +84,9 @@ t.test('failures are told', async (t) => {
   twice.keeper.completed('lsu');
   await twice.told;
   t.match(twice.outcomes[0], 'vast-ost-lsu-', 'the answer to the first request was lost');
+  const failure = new EngineError('VOST_VMS_UNAVAILABLE', 'retryable', 'no answer');
+  const lost = bench({ quietMs: 1, failure, made: true });
+  lost.keeper.completed('lsu');
+  await lost.told;
+  t.match(lost.outcomes[0], 'vast-ost-lsu-', 'so was the answer to the only one');
 });

@@ -14,6 +14,7 @@ import {
 } from '../../src/stages/packer.ts';
 import { type PartPlanOptions, planParts } from '../../src/stages/part-planner.ts';
 import { countingLease } from '../support/chunks.ts';
+import { promise } from '../support/promise.ts';
 import { closed } from '../support/turns.ts';
 
 const MIB = 1024 * 1024;
@@ -103,6 +104,11 @@ t.test('property: parts and fragments keep every bound of the store', async (t) 
 });
 
 t.test('5 TB become few fragments of at most 10,000 parts', async (t) => {
+  promise({
+    row: 'limits',
+    promise: '5 TB become few fragments within 10,000, or 1,000, parts and 1 TB objects',
+    fault: '5 TB without bytes, stores with various limits',
+  });
   const size = 5e12;
   const cases: [name: string, options: PartPlanOptions, fragments: number][] = [
     [
@@ -144,6 +150,26 @@ t.test('5 TB become few fragments of at most 10,000 parts', async (t) => {
     checkParts(options, parts, chunks);
     const fragments = parts.at(-1)?.fragment ?? 0;
     t.ok(fragments <= most, `${name}: ${fragments} fragments, ${parts.length} parts`);
+  }
+});
+
+t.test('exactly 10,000 parts, and one more', async (t) => {
+  promise({
+    row: '10',
+    promise: 'Exactly 10,000 parts are one fragment; one more begins another',
+    fault: '10,000 and 10,001 parts of 5 MiB that memory lets not grow, without bytes',
+  });
+  const part = 5 * MIB;
+  const options = { partBytes: part, maxPartBytes: part, minPartBytes: part, maxParts: 10_000, maxFragmentBytes: TIB };
+  for (const [count, fragments] of [
+    [10_000, 1],
+    [10_001, 2],
+  ] as const) {
+    const chunks = Array.from({ length: count }, (_, at) => fakeChunk(at, at * part, part, [part]));
+    const parts = await pack(options, chunks);
+    checkParts(options, parts, chunks);
+    t.equal(parts.length, count);
+    t.equal(parts.at(-1)?.fragment, fragments);
   }
 });
 

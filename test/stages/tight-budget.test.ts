@@ -16,6 +16,7 @@ import { createPartUploader } from '../../src/stages/part-uploader.ts';
 import { createSlicer } from '../../src/stages/slicer.ts';
 import { noise, prose } from '../support/chunks.ts';
 import { JsBridge } from '../support/js-bridge.ts';
+import { promise } from '../support/promise.ts';
 import { stageEnv } from '../support/stage-env.ts';
 import { turns } from '../support/turns.ts';
 
@@ -128,6 +129,11 @@ async function restore(archive: Archive, total: number, stages: readonly string[
 }
 
 t.test('the least memory that settings allow is enough, and the bytes come back', async (t) => {
+  promise({
+    row: 'limits',
+    promise: 'The least memory that settings allow is enough',
+    fault: 'the smallest budget, backup and restore',
+  });
   const data = image(40 * MIB + 12_345);
   for (const [stages, total] of [
     [['checksum'], 2 * CHUNK],

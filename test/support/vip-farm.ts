@@ -35,7 +35,8 @@ export class FarmVip {
   /** Names that clients asked for in TLS, and Host headers. */
   readonly names = new Set<string | undefined>();
   readonly #handle: S3Handler;
-  readonly #tls: { readonly key: string; readonly cert: string } | undefined;
+  /** What it shows from its next start on. */
+  tls: FarmOptions['tls'];
   readonly #onRequest: () => void;
   #server: Server | undefined;
   #port: number;
@@ -45,7 +46,7 @@ export class FarmVip {
     this.#port = port;
     this.#handle = handle;
     this.#onRequest = onRequest;
-    this.#tls = tls;
+    this.tls = tls;
   }
 
   get address(): Required<VipAddress> {
@@ -53,7 +54,7 @@ export class FarmVip {
   }
 
   get url(): string {
-    return `${this.#tls === undefined ? 'http' : 'https'}://${this.host}:${this.#port}`;
+    return `${this.tls === undefined ? 'http' : 'https'}://${this.host}:${this.#port}`;
   }
 
   get up(): boolean {
@@ -61,7 +62,7 @@ export class FarmVip {
   }
 
   async start(): Promise<void> {
-    const server = this.#tls === undefined ? createHttpServer() : createHttpsServer(this.#tls);
+    const server = this.tls === undefined ? createHttpServer() : createHttpsServer(this.tls);
     server.on('request', (request, response) => this.#serve(request, response));
     server.on('secureConnection', (socket) => this.names.add(socket.servername));
     this.#server = server;

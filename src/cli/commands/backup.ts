@@ -1,3 +1,4 @@
+import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import { ImageWriter } from '../../image/image-writer.ts';
 import type { Manifest } from '../../image/manifest.ts';
@@ -51,7 +52,7 @@ export async function backup(
       observers,
       chunkBytes: tuning.chunk_size_mb,
       partBytes: tuning.part_size_mb,
-      parallelParts: tuning.parallel_streams,
+      parallelParts: streamsOf(tuning.parallel_streams),
       window: tuning.reorder_window_mb,
       flatDigest: options.sha256 === true,
       lock: lockPolicyFor(context, lsu),

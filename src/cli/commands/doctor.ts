@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
+import { mountedLsus, namedLsus } from '../../config/lsu-data.ts';
 import { lsuPlaces } from '../../config/lsu-place.ts';
 import { openVms } from '../../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../../config/settings.ts';
@@ -107,8 +108,8 @@ async function* examineServer(
         subject: `${subject} vms`,
         client,
         caFile: section.vms_ca_file,
-        lsus: lsusOf(name, section, settings),
-        placeOf: lsuPlaces(name, section, settings),
+        lsus: namedLsus(settings, name),
+        placeOf: lsuPlaces(name, settings),
         pool: section.vip_pool,
         signal,
       });
@@ -119,6 +120,7 @@ async function* examineServer(
       caFile: section.s3_ca_file ?? settings.general.s3_ca_file,
       vips: pool ?? vipOptions(section.store, section, `[${subject}]`).vips,
       exported: section.data === 'nfs' ? section.view_path : undefined,
+      mounted: mountedLsus(settings, name),
       storage,
       resources,
       lsu: options.lsu,
@@ -129,10 +131,4 @@ async function* examineServer(
     await storage.close();
     await client?.close();
   }
-}
-
-/** LSUs that the configuration names. */
-function lsusOf(server: string, section: ServerSettings, settings: Settings): string[] {
-  const named = [...settings.lsus.keys()].filter((key) => key.startsWith(`${server}/`));
-  return [...new Set([...(section.lsus ?? []), ...named.map((key) => key.slice(server.length + 1))])];
 }

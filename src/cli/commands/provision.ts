@@ -1,6 +1,6 @@
-import { rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { pino } from 'pino';
-import { readCredentialsFile } from '../../config/credentials-file.ts';
+import { readKeyInFile } from '../../config/credentials-file.ts';
 import { keysFileOf, provisionedFile } from '../../config/managed-files.ts';
 import { openVms } from '../../config/open-vms.ts';
 import type { ServerSettings, Settings } from '../../config/settings.ts';
@@ -54,7 +54,8 @@ export async function provision(
   });
   try {
     const keysFile = keysFileOf(id, settings, server) ?? '';
-    const keyInFile = await keyOf(keysFile);
+    // A file that is no good is not overwritten.
+    const keyInFile = (await readKeyInFile(keysFile))?.accessKeyId;
     const record = await MadeRecord.open(provisionedFile(id, settings));
     const wanted = wantedOf(id, settings, server);
     const work: Work = { client, wanted, record, keysFile, keyInFile, options, signal };
@@ -62,12 +63,6 @@ export async function provision(
   } finally {
     await client.close();
   }
-}
-
-/** Undefined when there is no file. A file that is no good is not overwritten. */
-async function keyOf(path: string): Promise<string | undefined> {
-  const there = await stat(path).catch(() => undefined);
-  return there === undefined ? undefined : (await readCredentialsFile(path)).accessKeyId;
 }
 
 async function make({ client, wanted, record, keysFile, keyInFile, options, signal }: Work): Promise<void> {

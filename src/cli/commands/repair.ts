@@ -21,7 +21,7 @@ export async function repair(
   options: RepairCommandOptions,
 ): Promise<void> {
   const { fromSnapshot, dryRun } = options;
-  const { signal, resources, settings, log, json } = context;
+  const { signal, resources, log, json } = context;
   const colon = options.from?.indexOf(':') ?? -1;
   const fromLsu = (colon < 0 ? options.from : options.from?.slice(0, colon)) ?? lsu;
   const fromImage = colon < 0 ? undefined : options.from?.slice(colon + 1);
@@ -41,7 +41,7 @@ export async function repair(
       printJson({ image_id: to.imageId, object: name, state, ...why });
     } else process.stdout.write(`${name}  ${state}${error === undefined ? '' : `  ${error.message}`}\n`);
   };
-  const readAhead = settings.performance.read_ahead;
+  const { readAhead } = context;
   const objects = await repairImage(to, { store: copies, imageId }, resources, {
     dryRun: dryRun === true,
     readAhead,

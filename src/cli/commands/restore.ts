@@ -23,7 +23,7 @@ export async function restore(
   options: RestoreOptions,
 ): Promise<void> {
   const started = performance.now();
-  const { signal, resources, settings } = context;
+  const { signal, resources } = context;
   const store = await openAt(context, lsu, options);
   const entry = await findImage(store, image, signal);
   if (entry.state === 'pending') {
@@ -36,11 +36,11 @@ export async function restore(
     verb: 'restore',
     total: options.length ?? reader.manifest.size - (options.offset ?? 0),
     output: process.stderr,
-    sample: () => ({ bytes: done, partsInFlight: settings.performance.read_ahead, retries: context.retries() }),
+    sample: () => ({ bytes: done, partsInFlight: context.readAhead(), retries: context.retries() }),
   });
   try {
     const { offset, length } = options;
-    await reader.read({ offset, length, readAhead: settings.performance.read_ahead, signal }, async (data) => {
+    await reader.read({ offset, length, readAhead: context.readAhead, signal }, async (data) => {
       await target.write(data);
       done += data.byteLength;
     });

@@ -15,7 +15,7 @@ export interface ScrubCommandOptions {
 
 /** `vast-ost scrub LSU`: go on verifying its images where the last run ended. */
 export async function scrubLsu(context: Context, lsu: string, options: ScrubCommandOptions): Promise<void> {
-  const { signal, resources, settings, json, log } = context;
+  const { signal, resources, json, log } = context;
   const store = await openLsu(context, lsu);
   let first: EngineError | undefined;
   const onImage = ({ imageId, bytes, error }: ScrubbedImage): void => {
@@ -35,7 +35,7 @@ export async function scrubLsu(context: Context, lsu: string, options: ScrubComm
     name: `${hostname()} ${randomUUID()}`,
     bytesPerSecond: options.bytesPerSecond,
     forMs: options.for,
-    readAhead: settings.performance.read_ahead,
+    readAhead: context.readAhead,
     signal,
     onImage,
   });

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { type Logger, pino } from 'pino';
+import type { Logger } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
 import type { Settings } from '../../config/settings.ts';
+import { Console } from '../../console/console.ts';
 import { serveMetrics } from '../../metrics/serve-metrics.ts';
 import { OstEngine } from '../../ost/engine.ts';
 import { imageHandles } from '../../ost/image-handles.ts';
@@ -9,6 +10,7 @@ import { ServiceManager } from '../../ost/service-manager.ts';
 import { createResources } from '../../pipeline/resources.ts';
 import { builtInStages } from '../../stages/built-in.ts';
 import { VendorStages } from '../../vendor-stages/vendor-stages.ts';
+import { logDestination, openLog } from '../open-log.ts';
 
 const STANDARD_ERROR = 2;
 /** Of what a stage writes at once, characters. */
@@ -16,8 +18,10 @@ const MAX_OUTPUT = 4096;
 
 /** `vast-ost serve`: the engine that NetBackup's processes talk to, until SIGTERM; a second one ends it at once. */
 export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
-  const { log, reopen } = openLog(settings);
+  const { log, reopen } = logOf(settings);
+  hideMemory(log);
   const metrics = await serveMetrics(settings, log);
+  const console = await Console.prepare(settings, log);
   process.on('SIGHUP', reopen);
   const manager = new ServiceManager(bridge);
   // One half for what can be delayed or refused, one for the slots that every open image may always hold.
@@ -43,10 +47,11 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
       log,
       observe: metrics.observe,
     });
-    await metrics.open(engine);
+    await metrics.open(engine, console.open(engine));
     manager.ready();
     if (!signal.aborted) await once(signal, 'abort');
     manager.stopping();
+    await console.close();
     await engine.stop();
   } finally {
     await metrics.close();
@@ -57,17 +62,17 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   }
 }
 
+/** What is in memory, keys and tokens too, stays there unless an administrator raises the limit of core dumps. */
+function hideMemory(log: Logger): void {
+  if (process.report !== undefined) process.report.excludeEnv = true;
+  if (!bridge.forbidDumps()) log.warn('core dumps are on, and would hold keys and passwords: ulimit -c 0, LimitCORE=0');
+}
+
 /** JSON lines into the file of the configuration, opened anew on SIGHUP, else to standard error. */
-function openLog({ logging }: Settings): { readonly log: Logger; readonly reopen: () => void } {
-  const destination = pino.destination({
-    dest: logging.log_file ?? STANDARD_ERROR,
-    append: true,
-    mkdir: false,
-    sync: true,
-    mode: 0o640,
-  });
+function logOf({ logging }: Settings): { readonly log: Logger; readonly reopen: () => void } {
+  const destination = logDestination(logging.log_file ?? STANDARD_ERROR, 0o640);
   const reopen = (): void => {
     if (logging.log_file !== undefined) destination.reopen();
   };
-  return { log: pino({ level: logging.log_level, name: 'vast-ost' }, destination), reopen };
+  return { log: openLog(logging.log_level, destination), reopen };
 }

@@ -92,18 +92,18 @@ async function verifyOne(
   imageId: string,
   subset: string | undefined,
 ): Promise<void> {
-  const { signal, resources, settings } = context;
+  const { signal, resources } = context;
   const reader = await ImageReader.open(store, resources, imageId, signal);
   let verified = 0;
   const progress = new ProgressLine({
     verb: 'verify',
     total: subset === undefined ? reader.manifest.size : undefined,
     output: process.stderr,
-    sample: () => ({ bytes: verified, partsInFlight: settings.performance.read_ahead, retries: context.retries() }),
+    sample: () => ({ bytes: verified, partsInFlight: context.readAhead(), retries: context.retries() }),
   });
   try {
     const result = await verifyImage(reader, {
-      readAhead: settings.performance.read_ahead,
+      readAhead: context.readAhead,
       signal,
       subset: subset === undefined ? undefined : parseSubset(subset, reader.manifest.size),
       onProgress: (bytes) => {

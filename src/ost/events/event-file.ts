@@ -11,7 +11,11 @@ export const EventSchema = z.strictObject({
   sequence: z.int().min(1),
   /** Seconds since the epoch. */
   time: z.int().min(0),
-  type: z.int().min(1).max(3),
+  /** EVENT_TYPE, or what a newer engine wrote: a line that is passed over would give its number to another event. */
+  type: z
+    .int()
+    .min(1)
+    .max(2 ** 32 - 1),
   lsu: z.string().max(255),
   image: ImageIdentitySchema.optional(),
   payload: z.string().max(MAX_PAYLOAD),

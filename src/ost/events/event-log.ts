@@ -8,7 +8,7 @@ const KEPT = 1024;
 /** What happened, before it has a number. */
 export interface NewEvent {
   /** EVENT_TYPE of the protocol. */
-  readonly type: number;
+  readonly type: StoredEvent['type'];
   readonly lsu: string;
   readonly image?: ImageIdentity | undefined;
   /** Text for the host, at most 8192 characters. */

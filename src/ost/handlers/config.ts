@@ -1,4 +1,5 @@
 import { parseIni } from '../../config/ini.ts';
+import { MOST_STREAMS } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import { VERSION } from '../../version.ts';
 import { invalid } from '../errors.ts';
@@ -14,8 +15,8 @@ const CHANGEABLE: Readonly<Record<string, (value: string, tuning: Tuning) => boo
   },
   parallel_streams: (value, tuning) => {
     const number = Number(value);
-    if (!/^[0-9]{1,2}$/.test(value) || number < 1 || number > 64) return false;
-    tuning.parallelStreams = number;
+    if (value !== 'auto' && (!/^[0-9]{1,2}$/.test(value) || number < 1 || number > MOST_STREAMS)) return false;
+    tuning.parallelStreams = value === 'auto' ? value : number;
     return true;
   },
 };

@@ -26,8 +26,11 @@ export const imageHandlers: Handlers<
   // The handle ends whatever the answer is.
   IMAGE_CLOSE: (session, question) =>
     session.services.drain.finish(async () => {
-      const report = await session.handles.close(question.handle, (image) => image.close(question));
-      session.log.info({ handle: question.handle.toString(), report }, 'image closed');
+      const report = await session.handles.close(question.handle, async (image) => {
+        const report = await image.close(question);
+        image.place.log.info({ handle: question.handle.toString(), report }, 'image closed');
+        return report;
+      });
       return { report };
     }),
 

@@ -19,13 +19,16 @@ export const lsuHandlers: Handlers<'LSU_LIST' | 'LSU_PROP' | 'LSU_LABEL'> = {
 
   LSU_PROP: async (session, { server: number, lsu }) => {
     const server = session.server(number);
-    const bounds = server.locks(lsu).then((locks) => locks.bounds());
-    const [label, capacity, worm] = await Promise.all([server.label(lsu), server.capacity(lsu), bounds]);
+    const [label, capacity, worm] = await Promise.all([
+      server.label(lsu),
+      server.capacity(lsu),
+      server.lockBounds(lsu),
+    ]);
     const { label: about } = server.settings;
     return {
       name: lsu,
       label,
-      description: clipText(`${about === '' ? '' : `${about}: `}${server.storage.name}/${lsu}`, MAX_NAME),
+      description: clipText(`${about === '' ? '' : `${about}: `}${server.whereIs(lsu)}`, MAX_NAME),
       flags: FLAGS | (worm === undefined ? 0n : LSU_FLAG.WORM) | (server.cluster?.deduplicates ? LSU_FLAG.DEDUP : 0n),
       capacity: capacity.total,
       used: capacity.used,

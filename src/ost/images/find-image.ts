@@ -3,7 +3,7 @@ import { type ImageIdentity, imageIdOf } from '../../image/identity.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from '../../image/manifest.ts';
 import { imagePrefix, MANIFEST, PENDING } from '../../image/names.ts';
 import { decodePending, MAX_PENDING_BYTES, type Pending } from '../../image/pending.ts';
-import { readObject } from '../../image/read-object.ts';
+import { readRecord } from '../../image/read-record.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 
 /** The manifest of a complete image; undefined when there is none. Two requests. */
@@ -13,8 +13,7 @@ export async function findManifest(
   signal?: AbortSignal,
 ): Promise<Manifest | undefined> {
   const key = `${imagePrefix(imageIdOf(identity))}${MANIFEST}`;
-  const bytes = await unlessMissing(readObject(store, key, MAX_MANIFEST_BYTES, signal));
-  return bytes && decodeManifest(bytes, `${store.lsu}/${key}`);
+  return unlessMissing(readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal));
 }
 
 /** The record of an image that is not complete; undefined when there is none. */
@@ -24,8 +23,7 @@ export async function findPending(
   signal?: AbortSignal,
 ): Promise<Pending | undefined> {
   const key = `${imagePrefix(imageIdOf(identity))}${PENDING}`;
-  const bytes = await unlessMissing(readObject(store, key, MAX_PENDING_BYTES, signal));
-  return bytes && decodePending(bytes, `${store.lsu}/${key}`);
+  return unlessMissing(readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal));
 }
 
 /** A missing key is an answer; a missing LSU is an error. */

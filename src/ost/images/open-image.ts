@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { ImageIdentity } from '../../image/identity.ts';
 import type { Arena } from '../arena.ts';
 import type { SlotGrants } from '../slot-grants.ts';
@@ -13,6 +14,8 @@ export interface ImagePlace {
   readonly imageId: string;
   /** For {@link ImageUsage}. */
   readonly place: string;
+  /** Its lines name session, server, LSU and image. */
+  readonly log: Logger;
 }
 
 /** What an open image needs of its session. */

@@ -1,8 +1,10 @@
 import { lockedUntil } from '../../image/image-lock.ts';
+import { StageMeters } from '../../pipeline/stage-meters.ts';
 import type { Session } from '../session.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
 import type { WireImageOpened } from '../wire/groups.ts';
 import { infoOfManifest } from './image-info.ts';
+import { recordOf } from './image-record.ts';
 import type { ImagePlace } from './open-image.ts';
 import { ReadImage } from './read-image.ts';
 
@@ -17,12 +19,13 @@ export async function openReader(
   place: ImagePlace,
 ): Promise<{ readonly image: ReadImage; readonly answer: WireImageOpened }> {
   const { services, imageHost: host } = session;
+  const meters = new StageMeters(services.resources.meters);
   const endUse = services.usage.begin(place.place, 'read');
   try {
     const store = await place.server.open(place.lsu);
     const context = {
       store,
-      resources: services.resources,
+      resources: { ...services.resources, meters },
       journal: undefined,
       creator: session.creatorOf(number),
       signal: session.signal,
@@ -39,11 +42,14 @@ export async function openReader(
       handle,
       maxRange: Math.min(slotBytes, Math.max(LEAST_RANGE, share)),
       lockedUntil: until,
-      onEnd: (result, counters) => {
+      meters,
+      onEnd: (result, error) => {
+        const { counters } = image;
         endUse();
         services.readers.delete(image);
         services.counters.imagesClosed += 1;
         services.counters.images.end('read', result, counters);
+        services.ended.add(recordOf('read', image, { result, error, stored: undefined }));
       },
     });
     services.readers.add(image);

@@ -1,6 +1,10 @@
+import { killSwitchOf } from '../../chaos/store-rates.ts';
+import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import { journalMemory, steppedJournal } from '../../image/journal-memory.ts';
 import { imageInfoOf } from '../../image/manifest.ts';
+import { StageMeters } from '../../pipeline/stage-meters.ts';
 import type { StageReport } from '../../stage-api/index.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import { routedStore, routeOf, sameLsu } from '../../vendor-stages/vendor-router.ts';
@@ -11,6 +15,7 @@ import { IMAGE_FLAG } from '../wire/constants.ts';
 import type { WireImageOpened } from '../wire/groups.ts';
 import { clientOf } from '../wire-identity.ts';
 import { infoOfPending } from './image-info.ts';
+import { recordOf } from './image-record.ts';
 import type { ImagePlace } from './open-image.ts';
 import { WriteImage } from './write-image.ts';
 
@@ -34,6 +39,7 @@ export async function openWriter(
   const { services, imageHost: host, arena } = session;
   await services.deletions.settled(place.place);
   const region = session.takeJournal(journal);
+  const meters = new StageMeters(services.resources.meters);
   let endUsage = (): void => undefined;
   const endUse = (): void => {
     region.release();
@@ -47,12 +53,14 @@ export async function openWriter(
     const route = await routeOf(routers, imageInfoOf(place.lsu, about), session.signal);
     sameLsu(route, place.lsu);
     const store = routedStore(lsu, route);
+    const memory = journalMemory(region.memory);
+    const kills = killSwitchOf(services.settings.general.chaos);
     const context: HandleContext = {
       store,
-      resources: services.resources,
-      journal: region.memory,
+      resources: { ...services.resources, meters },
+      journal: kills === undefined ? memory : steppedJournal(memory, kills),
       creator: session.creatorOf(number),
-      lock: (await place.server.locks(place.lsu)).policy,
+      lock: await place.server.lockPolicy(place.lsu),
       signal: session.signal,
     };
     const handle = await begin(context, layout, tuning);
@@ -69,11 +77,15 @@ export async function openWriter(
       handle,
       always,
       window: Math.max(window, always),
-      onEnd: (result, counters) => {
+      meters,
+      onEnd: (result, { error, stored }) => {
+        const { counters } = image;
         endUse();
         services.writers.delete(place.place);
         services.counters.imagesClosed += 1;
         services.counters.images.end('write', result, counters);
+        services.ended.add(recordOf('write', image, { result, error, stored }));
+        if (error !== undefined) services.problems.add(error, `write ${place.lsu}/${place.imageId}`);
       },
     });
     services.writers.set(place.place, image);
@@ -116,7 +128,7 @@ function plansOf(session: Session, { server, lsu, identity }: ImagePlace, store:
     flatDigest: false,
   };
   const onReport = (stage: string, report: StageReport): void => server.stageReported({ lsu, identity }, stage, report);
-  const tuning = { partBytes, parallelParts: parallelStreams, observers, onReport };
+  const tuning = { partBytes, parallelParts: streamsOf(parallelStreams), observers, onReport };
   return { layout, tuning, window, routers };
 }
 

@@ -114,5 +114,7 @@ async function open(
     return opened?.image ?? new EndedImage(place, invalid('the image is complete'));
   });
   if (answer === undefined) throw invalid('the image is complete');
+  const { chunk_bytes, window } = answer;
+  place.log.info({ handle: number.toString(), chunk_bytes, window }, 'image opened');
   return answer;
 }

@@ -12,5 +12,6 @@ export function placeOf(
   const server = session.server(number);
   const identity = identityOfWire(id);
   const imageId = imageIdOf(identity);
-  return { server, lsu, identity, imageId, place: server.placeOf(lsu, imageId) };
+  const log = session.log.child({ server: server.id, lsu, image: imageId, image_name: identity.basename });
+  return { server, lsu, identity, imageId, place: server.placeOf(lsu, imageId), log };
 }

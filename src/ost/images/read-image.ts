@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import { abortError } from '../../errors.ts';
+import { abortError, type EngineError } from '../../errors.ts';
 import type { ReadHandle } from '../../image/image-backend.ts';
-import { abandoned, invalid } from '../errors.ts';
+import type { StageMeters } from '../../pipeline/stage-meters.ts';
+import { abandoned, engineError, invalid } from '../errors.ts';
 import type { ImageResult } from '../image-tally.ts';
 import { SlotShare } from '../slot-grants.ts';
 import type { SlotUse } from '../slot-table.ts';
@@ -10,6 +11,7 @@ import { ATTACH_SLOT, CLOSE_MODE, IMAGE_FLAG, RANGE_EOF, READ_HINT } from '../wi
 import type { WireAttachSlot } from '../wire/groups.ts';
 import type { Answer, Notice, Question } from '../wire/messages.ts';
 import { fillSlot } from './blob-slot.ts';
+import { HostClock } from './host-clock.ts';
 import { entryOf, infoOfManifest } from './image-info.ts';
 import type { ImageHost, ImagePlace, OpenImage } from './open-image.ts';
 import { type ImageCounters, newCounters, reportLine } from './report.ts';
@@ -29,27 +31,32 @@ export interface ReadImageOptions {
   readonly maxRange: number;
   /** Milliseconds since the epoch. */
   readonly lockedUntil: () => Promise<number>;
-  readonly onEnd: (result: ImageResult, counters: ImageCounters) => void;
+  /** The clocks of its chain. */
+  readonly meters: StageMeters;
+  readonly onEnd: (result: ImageResult, error: EngineError | undefined) => void;
 }
 
 /** An image being read through slots. */
 export class ReadImage implements OpenImage {
   readonly place: ImagePlace;
   readonly counters: ImageCounters = newCounters();
+  readonly meters: StageMeters;
   readonly #host: ImageHost;
   readonly #number: bigint;
   readonly #handle: ReadHandle;
   readonly #maxRange: number;
   readonly #lockedUntil: () => Promise<number>;
   readonly #onEnd: ReadImageOptions['onEnd'];
+  readonly #hostClock: HostClock;
   readonly #share = new SlotShare(ALWAYS);
   readonly #uses = new Map<number, SlotUse>();
   readonly #stop = new AbortController();
   /** Reads and blobs in progress: they write into slots. */
   readonly #running = new Running();
   #closing: Promise<void> | undefined;
-  /** Some read did not work. */
-  #failed = false;
+  #reading = 0;
+  /** Of the first read that did not work. */
+  #failure: EngineError | undefined;
 
   constructor(options: ReadImageOptions) {
     // Every slot request that waits listens.
@@ -61,6 +68,13 @@ export class ReadImage implements OpenImage {
     this.#maxRange = options.maxRange;
     this.#lockedUntil = options.lockedUntil;
     this.#onEnd = options.onEnd;
+    this.meters = options.meters;
+    this.#hostClock = new HostClock('target', 'restore', options.meters);
+  }
+
+  /** Logical bytes of the image. */
+  get size(): number {
+    return this.#handle.manifest.size;
   }
 
   /** Slots that the host served reads from when the connection broke. */
@@ -108,6 +122,7 @@ export class ReadImage implements OpenImage {
       use.hold.shrink(range.slotOffset + range.length);
       use.state = 'read';
       this.counters.bytes += range.length;
+      this.#hostClock.moved(range.length);
       this.counters.slots += 1;
       return {
         start: BigInt(range.start),
@@ -155,7 +170,8 @@ export class ReadImage implements OpenImage {
       } finally {
         this.#uses.clear();
         this.#host.slots.freeAll(this.#number);
-        this.#onEnd(this.#failed ? 'failed' : result, this.counters);
+        this.#hostClock.end();
+        this.#onEnd(this.#failure === undefined ? result : 'failed', this.#failure);
       }
     })();
     return this.#closing;
@@ -165,12 +181,17 @@ export class ReadImage implements OpenImage {
   async #run<T>(slot: number, work: (use: SlotUse) => Promise<T>): Promise<T> {
     if (this.#stop.signal.aborted) throw abortError(this.#stop.signal);
     const use = this.#take(slot, 'reading');
+    this.#reading += 1;
+    this.#hostClock.turn(false);
     try {
       return await this.#running.run(work(use));
     } catch (error) {
-      this.#failed ||= !this.#stop.signal.aborted;
+      if (!this.#stop.signal.aborted) this.#failure ??= engineError(error);
       this.#free(use);
       throw error;
+    } finally {
+      this.#reading -= 1;
+      this.#hostClock.turn(this.#reading === 0);
     }
   }
 

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { abortError, type EngineError } from '../../errors.ts';
 import type { CloseMode, WriteHandle } from '../../image/image-backend.ts';
+import type { StageMeters } from '../../pipeline/stage-meters.ts';
 import { abandoned, engineError, invalid } from '../errors.ts';
 import type { ImageResult } from '../image-tally.ts';
 import { causeOf, resultOf } from '../results.ts';
@@ -11,6 +12,7 @@ import { ATTACH_SLOT, CLOSE_MODE, IMAGE_FLAG, RESULT, SLOT_LAST } from '../wire/
 import type { WireAttachSlot } from '../wire/groups.ts';
 import type { Answer, Notice, Question } from '../wire/messages.ts';
 import { checkBlob, fillSlot } from './blob-slot.ts';
+import { HostClock } from './host-clock.ts';
 import { entryOf, infoOfPending } from './image-info.ts';
 import { LateFailure } from './late-failure.ts';
 import type { ImageHost, ImagePlace, OpenImage } from './open-image.ts';
@@ -35,20 +37,27 @@ export interface WriteImageOptions {
   readonly always: number;
   /** Most slots at the same time. */
   readonly window: number;
+  /** The clocks of its chain. */
+  readonly meters: StageMeters;
   /** Ends what opening began (usage, counts); called once, when the handle has ended. */
-  readonly onEnd: (result: ImageResult, counters: ImageCounters) => void;
+  readonly onEnd: (
+    result: ImageResult,
+    last: { readonly error: EngineError | undefined; readonly stored: number },
+  ) => void;
 }
 
 /** An image being written through slots. */
 export class WriteImage implements OpenImage {
   readonly place: ImagePlace;
   readonly counters: ImageCounters = newCounters();
+  readonly meters: StageMeters;
   readonly #host: ImageHost;
   readonly #number: bigint;
   readonly #handle: WriteHandle;
   readonly #window: number;
   readonly #onEnd: WriteImageOptions['onEnd'];
   readonly #share: SlotShare;
+  readonly #hostClock: HostClock;
   readonly #uses = new Map<number, SlotUse>();
   readonly #created = new Date().toISOString();
   /** Ends the slot requests that wait: with the failure, or when the handle closes. */
@@ -68,6 +77,8 @@ export class WriteImage implements OpenImage {
     this.#handle = options.handle;
     this.#window = options.window;
     this.#onEnd = options.onEnd;
+    this.meters = options.meters;
+    this.#hostClock = new HostClock('source', 'backup', options.meters);
     this.#share = new SlotShare({ slots: options.always });
     this.#failure = new LateFailure((error) => {
       const notice = { result: RESULT[resultOf(error)], cause: causeOf(error) };
@@ -121,6 +132,7 @@ export class WriteImage implements OpenImage {
       // The close, or the failure, may have come while the store was asked.
       this.#check();
       use.state = 'filling';
+      this.#judge();
       return { present };
     } catch (error) {
       this.#free(use);
@@ -244,12 +256,14 @@ export class WriteImage implements OpenImage {
   #take(slot: number, chunk: number, state: SlotUse['state']): SlotUse {
     const use = this.#host.slots.take(slot, this.#number, state, chunk);
     this.#uses.set(slot, use);
+    this.#judge();
     return use;
   }
 
   #free(use: SlotUse): void {
     if (this.#uses.get(use.slot) === use) this.#uses.delete(use.slot);
     this.#host.slots.free(use);
+    this.#judge();
     this.#host.grants.kick(this.#share);
   }
 
@@ -257,6 +271,18 @@ export class WriteImage implements OpenImage {
   #isLowest(use: SlotUse): boolean {
     for (const other of this.#uses.values()) if (other.chunk >= 0 && other.chunk < use.chunk) return false;
     return true;
+  }
+
+  /** It is the host's turn while it has a slot to fill, or may ask for one and get it. */
+  #judge(): void {
+    let [filling, wanted] = [false, false];
+    for (const { state } of this.#uses.values()) {
+      filling ||= state === 'filling';
+      wanted ||= state === 'wanted';
+    }
+    const { arena, slots } = this.#host;
+    const free = this.#uses.size < this.#window && slots.size < arena.layout.slotCount;
+    this.#hostClock.turn(filling || (!wanted && free));
   }
 
   /** The stored tail of a reopened image goes into the slot of its chunk. */
@@ -271,6 +297,7 @@ export class WriteImage implements OpenImage {
     const fits = last ? length <= chunkBytes && length % BLOCK === 0 : length === chunkBytes;
     if (!fits) throw wireFault(`a slot cannot be handed over with ${length} bytes`);
     use.state = 'full';
+    this.#judge();
     let held = true;
     const lease = {
       release: () => {
@@ -287,6 +314,7 @@ export class WriteImage implements OpenImage {
       return;
     }
     this.counters.bytes += length;
+    this.#hostClock.moved(length);
     this.counters.slots += 1;
     try {
       this.#handle.put(use.chunk, this.#host.arena.slot(use.slot).subarray(0, length), last, lease);
@@ -301,6 +329,7 @@ export class WriteImage implements OpenImage {
     this.#ended = true;
     this.#uses.clear();
     this.#host.slots.freeAll(this.#number);
-    this.#onEnd(result, this.counters);
+    this.#hostClock.end();
+    this.#onEnd(result, { error: this.#failure.error, stored: this.stored });
   }
 }

@@ -66,16 +66,20 @@ export class Authority {
     return new Authority(dir, `${cert.toString('pem')}\n`, keys.privateKey);
   }
 
-  /** A server's certificate for these addresses and DNS names. */
-  async issueServer(names: readonly string[]): Promise<KeyPair> {
+  /** A server's certificate for these addresses and DNS names. With a negative life it has expired. */
+  async issueServer(names: readonly string[], lifeMs = LIFE_MS): Promise<KeyPair> {
     const alternatives = names.map((name) => ({
       type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const),
       value: name,
     }));
-    return this.#issue(`CN=vast-ost simulator`, [
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(alternatives),
-    ]);
+    return this.#issue(
+      `CN=vast-ost simulator`,
+      [
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+        new x509.SubjectAlternativeNameExtension(alternatives),
+      ],
+      lifeMs,
+    );
   }
 
   /** A client's certificate; its common name is the VMS user. */
@@ -83,10 +87,10 @@ export class Authority {
     return this.#issue([{ CN: [user] }], [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])]);
   }
 
-  async #issue(subject: string | x509.JsonName, extensions: x509.Extension[]): Promise<KeyPair> {
+  async #issue(subject: string | x509.JsonName, extensions: x509.Extension[], lifeMs = LIFE_MS): Promise<KeyPair> {
     const keys = await generateKeys();
     const cert = await x509.X509CertificateGenerator.create({
-      ...validity(),
+      ...validity(lifeMs),
       subject,
       issuer: this.#issuer.subject,
       publicKey: keys.publicKey,
@@ -104,13 +108,13 @@ export class Authority {
   }
 }
 
-function validity() {
+function validity(lifeMs = LIFE_MS) {
   const now = Date.now();
   return {
     // The first bit is 0: serial numbers are positive.
     serialNumber: `01${randomBytes(15).toString('hex')}`,
     notBefore: new Date(now - BACKDATE_MS),
-    notAfter: new Date(now + LIFE_MS),
+    notAfter: new Date(now + lifeMs),
   };
 }
 

@@ -36,6 +36,7 @@ export function createVmsHandler(services: VmsServices): VmsHandler {
         response.writeHead(301, { Location: `${base}${found.redirect}${url.search}`, 'Content-Length': '0' }).end();
       } else {
         const manager = found.route.open ? NOBODY : authenticate(services, request);
+        await applyDelays(faults, response);
         const context = await contextOf(services, request, { manager, base, url, route: found.route });
         const answer = await found.route.run(context, found.ids);
         services.state.commit();
@@ -85,15 +86,18 @@ async function contextOf(
   };
 }
 
-/** Delays, error answers and resets that come before the work. */
+/** The work takes its time: a token counts when the request comes in, and lives from when it is given out. */
+async function applyDelays(faults: readonly Effect[], response: ServerResponse): Promise<void> {
+  for (const fault of faults) if (fault.kind === 'delay') await waitWhileOpen(fault.ms as number, response);
+}
+
+/** Error answers and resets instead of the work, after what delays it. */
 async function applyEarly(faults: readonly Effect[], response: ServerResponse): Promise<void> {
-  for (const fault of faults) {
-    if (fault.kind === 'delay') await waitWhileOpen(fault.ms as number, response);
-    if (fault.kind === 'reset') throw new Reset();
-    if (fault.kind === 'status') {
-      throw new VmsError(fault.status, fault.body ?? { detail: 'Service temporarily unavailable, try again later' });
-    }
-  }
+  const instead = faults.find(({ kind }) => kind === 'reset' || kind === 'status');
+  if (instead === undefined) return;
+  await applyDelays(faults, response);
+  if (instead.kind !== 'status') throw new Reset();
+  throw new VmsError(instead.status, instead.body ?? { detail: 'Service temporarily unavailable, try again later' });
 }
 
 /** A client that goes away, or the end of the simulator, ends the wait. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { WorkerPool } from '../../pipeline/worker-pool.ts';
+import { joined } from './joined.ts';
 
 export interface CodecRequest {
   readonly operation: 'compress' | 'decompress';
@@ -24,20 +25,21 @@ export class Lz4Codec {
     this.#pool = new WorkerPool({ file: new URL(file, import.meta.url), threads: this.threads });
   }
 
-  /** One frame with content checksum. The data must not change until this resolves. */
-  compress(data: Uint8Array): Promise<Uint8Array> {
-    return this.#run('compress', data);
+  /** One frame with content checksum, of the pieces one after the other. They must stay as they are until this resolves. */
+  compress(...pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+    return this.#run('compress', pieces);
   }
 
   /** The content of exactly one frame, which must have been inspected: decoding allocates what the frame asks for. */
   decompress(frame: Uint8Array): Promise<Uint8Array> {
-    return this.#run('decompress', frame);
+    return this.#run('decompress', [frame]);
   }
 
-  async #run(operation: CodecRequest['operation'], data: Uint8Array): Promise<Uint8Array> {
+  async #run(operation: CodecRequest['operation'], pieces: readonly Uint8Array[]): Promise<Uint8Array> {
     const answer = await this.#pool.run({
+      // A copy is made when a thread is free: of few chunks at a time, however many wait.
       create: () => {
-        const message: CodecRequest = { operation, data: new Uint8Array(data) };
+        const message: CodecRequest = { operation, data: joined(pieces) };
         return { message, transfer: [message.data.buffer] };
       },
     });

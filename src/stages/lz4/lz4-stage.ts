@@ -5,6 +5,7 @@ import { type Chunk, sizeOf } from '../../pipeline/chunk.ts';
 import type { Stage, StageMemory } from '../../pipeline/stage.ts';
 import { lz4Codec } from './codec.ts';
 import { FRAME_BYTES, type Frame, inspectFrames, storedFrame, storedFrameBytes } from './frame.ts';
+import { joined } from './joined.ts';
 
 const Options = z.strictObject({
   /** A chunk whose samples shrink by less than this share is stored as it is. */
@@ -49,8 +50,8 @@ async function isWorthIt(data: Uint8Array, minSaving: number): Promise<boolean> 
   if (data.byteLength <= SAMPLE_BYTES * SAMPLES) return true;
   const stride = Math.floor((data.byteLength - SAMPLE_BYTES) / (SAMPLES - 1));
   const samples = Array.from({ length: SAMPLES }, (_, nth) => data.subarray(nth * stride, nth * stride + SAMPLE_BYTES));
-  const frames = await Promise.all(samples.map((sample) => lz4Codec.compress(sample)));
-  return sizeOf(frames) <= SAMPLE_BYTES * SAMPLES * (1 - minSaving);
+  const frame = await lz4Codec.compress(...samples);
+  return frame.byteLength <= SAMPLE_BYTES * SAMPLES * (1 - minSaving);
 }
 
 /** Room for the output of a chunk, and for the frames that are on their way to and from the threads. */
@@ -133,16 +134,6 @@ function corrupt(chunk: Chunk, found: string, cause?: unknown): EngineError {
 /** Whether every piece but the last is whole leaves, so that each can be hashed alone. */
 function inLeaves(pieces: readonly Uint8Array[]): boolean {
   return pieces.every((piece, at) => at === pieces.length - 1 || piece.byteLength % LEAF_BYTES === 0);
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(sizeOf(pieces));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.byteLength;
-  }
-  return whole;
 }
 
 /** Work on all items, a bounded number at a time; results in order. After a failure or abort nothing is left running. */

@@ -19,6 +19,11 @@ const ACCESS: Verdict = {
   advice: 'Check owner, mode and export options (root squash, read-only) of the directory.',
 };
 const UNAVAILABLE: Verdict = { code: 'VOST_STORE_UNAVAILABLE', failure: 'retryable' };
+const NO_DESCRIPTORS: Verdict = {
+  code: 'VOST_NO_DESCRIPTORS',
+  failure: 'retryable',
+  advice: 'Raise the limit of open files (LimitNOFILE of the unit, ulimit -n), or have fewer images open at once.',
+};
 const CONFLICT: Verdict = {
   code: 'VOST_KEY_CONFLICT',
   failure: 'usage',
@@ -55,8 +60,8 @@ const TABLE: Readonly<Record<string, Verdict>> = {
   EBUSY: UNAVAILABLE,
   ENOMEM: UNAVAILABLE,
   ENOBUFS: UNAVAILABLE,
-  ENFILE: UNAVAILABLE,
-  EMFILE: UNAVAILABLE,
+  ENFILE: NO_DESCRIPTORS,
+  EMFILE: NO_DESCRIPTORS,
 };
 
 /** Names by number: libuv knows neither ESTALE nor EDQUOT and calls them "Unknown system error -116". */

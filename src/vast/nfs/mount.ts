@@ -1,4 +1,5 @@
 import { readFile, realpath } from 'node:fs/promises';
+import { relative, resolve } from 'node:path';
 import { EngineError } from '../../errors.ts';
 
 /** What is mounted where a directory lies. */
@@ -33,27 +34,35 @@ export function findMount(mountinfo: string, path: string): Mount | undefined {
 }
 
 /**
- * Check that a directory is an NFS mount of this path of a server. An export that is not mounted leaves an empty local directory:
- * backups would go there, and restores would find nothing.
+ * Check that a directory is this path of an NFS server: a mount of it, or a folder of a mount of what lies above. An export that is not
+ * mounted leaves an empty local directory: backups would go there, and restores would find nothing.
  * @throws EngineError VOST_NOT_MOUNTED (`retryable`: it may be mounted later, and no image is said to be missing)
  */
 export async function checkMount(directory: string, exported: string, mountinfo = readMounts): Promise<void> {
   const wrong = (what: string, cause?: unknown): EngineError =>
     new EngineError('VOST_NOT_MOUNTED', 'retryable', `${directory} ${what}`, {
       cause,
-      advice: `mount HOST:${exported} there, or correct store and view_path`,
+      advice: `mount HOST:${exported} there, or correct the configuration: store and view_path, or mount_point and path`,
     });
   let mount: Mount | undefined;
+  let real: string;
   try {
-    mount = findMount(await mountinfo(), await realpath(directory));
+    real = await realpath(directory);
+    mount = findMount(await mountinfo(), real);
   } catch (error) {
     throw wrong('cannot be looked at', error);
   }
   if (mount === undefined || !/^nfs4?$/.test(mount.type)) throw wrong('is no NFS mount');
-  const path = mount.source.slice(mount.source.indexOf(':/') + 1);
-  if (!mount.source.includes(':/') || path.replace(/\/+$/, '') !== exported) {
-    throw wrong(`is a mount of ${mount.source}, not of ${exported}`);
-  }
+  // Of a mount of a part of a mount, the kernel names the part.
+  const [host, path] = hostAndPath(mount.source);
+  const found = resolve(path, relative(mount.mountPoint, real));
+  if (host === '' || found !== exported) throw wrong(`is a mount of ${host}:${found}, not of ${exported}`);
+}
+
+/** `[fd00::1]:/a/b` → `[fd00::1]`, `/a/b`. */
+function hostAndPath(source: string): readonly [string, string] {
+  const colon = source.indexOf(':/');
+  return colon < 0 ? ['', source] : [source.slice(0, colon), source.slice(colon + 1)];
 }
 
 /** The mounts that this process sees. */

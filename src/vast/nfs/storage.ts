@@ -1,36 +1,48 @@
 import { mkdir, open, opendir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { checkSignal } from '../body.ts';
+import type { FlowControl } from '../flow/flow-control.ts';
 import { checkLsu, isDirectoryLsu, SNAPSHOTS } from '../names.ts';
 import { Retrier, type RetrierOptions } from '../retry.ts';
 import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
 import { lsuExists, noSuchLsu, storageClosed } from '../store-errors.ts';
 import { errnoOf, fileError } from './classify.ts';
+import { checkMount } from './mount.ts';
 import { FileStore } from './store.ts';
-import { findFolder, type LsuPlace } from './walk.ts';
+import { entryPath, findFolder, type LsuPlace } from './walk.ts';
 
 export interface FileStorageOptions extends Omit<RetrierOptions, 'refresh'> {
   /** Whether large aligned writes bypass the page cache where the file system allows. Default true. */
   readonly directIo?: boolean;
+  /** The directory itself is the LSU of this name, and the only one. Default: its subdirectories are the LSUs. */
+  readonly only?: string | undefined;
+  /** The path of an NFS server that the directory must be. Default: it may be anything. */
+  readonly exported?: string | undefined;
+  /** What is mounted, as in /proc/self/mountinfo. Default: that. */
+  readonly mountinfo?: (() => Promise<string>) | undefined;
 }
 
-/** A directory (local or an NFS mount) whose subdirectories are LSUs. */
+/** A directory (local or an NFS mount) whose subdirectories are LSUs, or that is one. */
 export class FileStorage implements Storage {
   readonly name: string;
+  readonly flow: FlowControl | undefined;
   readonly #root: string;
+  readonly #options: FileStorageOptions;
   readonly #retrier: Retrier;
-  readonly #directIo: boolean;
   readonly #closed = new AbortController();
 
   /** @param root absolute path of an existing directory */
   constructor(root: string, options: FileStorageOptions = {}) {
     this.#root = root;
     this.name = `file:${root}`;
+    this.flow = options.flow;
     this.#retrier = new Retrier(options);
-    this.#directIo = options.directIo ?? true;
+    this.#options = options;
   }
 
   async #run<T>(operation: string, options: RequestOptions, work: () => Promise<T>): Promise<T> {
+    // A missing mount is not waited for: whoever asks may have better things to do, or another server.
+    if (!this.#closed.signal.aborted) await this.verify();
     return this.#retrier.run({ operation, signal: options.signal }, async () => {
       if (this.#closed.signal.aborted) throw storageClosed(this.name);
       try {
@@ -41,8 +53,15 @@ export class FileStorage implements Storage {
     });
   }
 
+  async verify(): Promise<void> {
+    const { exported, mountinfo } = this.#options;
+    if (exported !== undefined) await checkMount(this.#root, exported, mountinfo);
+  }
+
   async lsus(options: RequestOptions = {}): Promise<string[]> {
+    const { only } = this.#options;
     return this.#run('list LSUs of', options, async () => {
+      if (only !== undefined) return [only];
       const names: string[] = [];
       for await (const entry of await opendir(this.#root)) {
         checkSignal(options.signal);
@@ -53,59 +72,75 @@ export class FileStorage implements Storage {
   }
 
   async createLsu(lsu: string, options: RequestOptions = {}): Promise<void> {
-    checkLsu(lsu, isDirectoryLsu);
+    const { directory } = this.#placeOf(lsu);
     await this.#run('create LSU in', options, async () => {
       try {
-        await mkdir(join(this.#root, lsu), 0o750);
+        await mkdir(directory, 0o750);
       } catch (error) {
         if (errnoOf(error) === 'EEXIST') throw lsuExists(lsu, error);
         throw error;
       }
-      await using root = await open(this.#root, 'r');
-      await root.sync();
+      await using parent = await open(dirname(directory), 'r');
+      await parent.sync();
     });
   }
 
   async open(lsu: string, options: RequestOptions = {}): Promise<ObjectStore> {
-    checkLsu(lsu, isDirectoryLsu);
-    return this.#run('open LSU in', options, () => this.#openAt({ root: this.#root, lsu }));
+    const place = this.#placeOf(lsu);
+    return this.#run('open LSU in', options, () => this.#openAt(place, (other) => this.#placeOf(other)));
   }
 
   async snapshots(lsu: string, options: RequestOptions = {}): Promise<string[]> {
-    checkLsu(lsu, isDirectoryLsu);
+    const place = this.#placeOf(lsu);
     return this.#run('list snapshots in', options, async () => {
-      await this.#openAt({ root: this.#root, lsu });
+      await this.#find(place);
       const names: string[] = [];
-      try {
-        for await (const { name } of await opendir(join(this.#root, lsu, SNAPSHOTS))) {
-          checkSignal(options.signal);
-          if (isDirectoryLsu(name)) names.push(name);
-        }
-      } catch (error) {
-        // The policy of the view may hide the folder; it need not be there.
-        if (errnoOf(error) !== 'ENOENT') throw error;
+      // The policy of the view may hide the folder; it need not be there.
+      const found = await findFolder(place, [SNAPSHOTS]);
+      if (found === undefined) return names;
+      await using folder = found;
+      for await (const { name } of await opendir(entryPath(folder, '.'))) {
+        checkSignal(options.signal);
+        if (isDirectoryLsu(name)) names.push(name);
       }
       return names.sort();
     });
   }
 
   async openSnapshot(lsu: string, snapshot: string, options: RequestOptions = {}): Promise<ObjectStore> {
-    checkLsu(lsu, isDirectoryLsu);
+    const place = this.#placeOf(lsu);
+    const placeOf = (name: string): LsuPlace => {
+      checkLsu(name, isDirectoryLsu);
+      return { lsu: name, directory: place.directory, inside: [SNAPSHOTS, name] };
+    };
     checkLsu(snapshot, isDirectoryLsu);
     return this.#run('open a snapshot in', options, async () => {
-      await this.#openAt({ root: this.#root, lsu });
-      return this.#openAt({ root: join(this.#root, lsu, SNAPSHOTS), lsu: snapshot });
+      await this.#find(place);
+      return this.#openAt(placeOf(snapshot), placeOf);
     });
   }
 
-  async #openAt(place: LsuPlace): Promise<FileStore> {
+  #placeOf(lsu: string): LsuPlace {
+    const { only } = this.#options;
+    checkLsu(lsu, isDirectoryLsu);
+    if (only === undefined) return { lsu, directory: join(this.#root, lsu) };
+    if (lsu !== only) throw noSuchLsu(lsu);
+    return { lsu, directory: this.#root };
+  }
+
+  async #find(place: LsuPlace): Promise<void> {
     const dir = await findFolder(place, []).catch((error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return undefined;
       throw error;
     });
     if (dir === undefined) throw noSuchLsu(place.lsu);
     await dir.close();
-    return new FileStore({ place, retrier: this.#retrier, directIo: this.#directIo, closed: this.#closed.signal });
+  }
+
+  async #openAt(place: LsuPlace, placeOf: (lsu: string) => LsuPlace): Promise<FileStore> {
+    await this.#find(place);
+    const { directIo = true } = this.#options;
+    return new FileStore({ place, placeOf, retrier: this.#retrier, directIo, closed: this.#closed.signal });
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { copyFile, type FileHandle, lstat } from 'node:fs/promises';
 import { bodyBytes, checkObjectBytes, checkOffset, checkSignal, SourceFailure, watchSource } from '../body.ts';
-import { checkFolderPrefix, checkKey, checkLsu, checkPrefix, isDirectoryLsu } from '../names.ts';
+import { checkFolderPrefix, checkKey, checkPrefix } from '../names.ts';
 import type { Retrier } from '../retry.ts';
 import type {
   Body,
@@ -36,6 +36,8 @@ const LIMITS: StoreLimits = {
 
 export interface FileStoreOptions {
   readonly place: LsuPlace;
+  /** Where another LSU of the storage lies; throws `usage`, `not-found`. */
+  readonly placeOf: (lsu: string) => LsuPlace;
   readonly retrier: Retrier;
   readonly directIo: boolean;
   /** Aborted when the storage is closed. */
@@ -58,10 +60,12 @@ export class FileStore implements ObjectStore, FileUploadHost {
     },
     remove: (name, options = {}) => this.#run('remove', name, 0, options, () => removeLeftover(this.place, name)),
   };
+  readonly #placeOf: (lsu: string) => LsuPlace;
   readonly #closed: AbortSignal;
 
   constructor(options: FileStoreOptions) {
     this.place = options.place;
+    this.#placeOf = options.placeOf;
     this.lsu = options.place.lsu;
     this.retrier = options.retrier;
     this.directIo = options.directIo;
@@ -69,7 +73,7 @@ export class FileStore implements ObjectStore, FileUploadHost {
   }
 
   check(signal: AbortSignal | undefined): void {
-    if (this.#closed.aborted) throw storageClosed(`file:${this.place.root}`);
+    if (this.#closed.aborted) throw storageClosed(`file:${this.place.directory}`);
     checkSignal(signal);
   }
 
@@ -140,9 +144,10 @@ export class FileStore implements ObjectStore, FileUploadHost {
   }
 
   /** Open an object for reading; the caller closes it. */
-  async #openObject(key: string, lsu = this.lsu): Promise<FileHandle> {
+  async #openObject(key: string, place = this.place): Promise<FileHandle> {
+    const { lsu } = place;
     const { folder, name } = splitKey(key);
-    const dir = await findFolder({ root: this.place.root, lsu }, folder);
+    const dir = await findFolder(place, folder);
     if (dir === undefined) throw noSuchKey(lsu, key);
     await using parent = dir;
     try {
@@ -229,11 +234,11 @@ export class FileStore implements ObjectStore, FileUploadHost {
     key: string,
     options: RequestOptions = {},
   ): Promise<ObjectInfo> {
-    checkLsu(from.lsu, isDirectoryLsu);
+    const place = this.#placeOf(from.lsu);
     checkKey(from.key);
     checkKey(key);
     return this.#run('copy', key, 0, options, async () => {
-      await using source = await this.#openObject(from.key, from.lsu);
+      await using source = await this.#openObject(from.key, place);
       return await this.#replace(key, options, async (_file, path) => {
         await copyFile(`/proc/self/fd/${source.fd}`, path, constants.COPYFILE_FICLONE);
       });

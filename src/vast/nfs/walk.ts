@@ -14,9 +14,11 @@ const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOL
 
 /** Where an LSU lives. */
 export interface LsuPlace {
-  /** The storage's directory. */
-  readonly root: string;
   readonly lsu: string;
+  /** Absolute. */
+  readonly directory: string;
+  /** A directory inside it in its stead, segment by segment. */
+  readonly inside?: readonly string[];
 }
 
 /** The path of an entry of an open directory. */
@@ -79,9 +81,8 @@ async function enter(parent: FileHandle, name: string, shown: string, create: bo
  * @throws EngineError VOST_NO_SUCH_LSU, VOST_SYMLINK; system errors as they come
  */
 async function openLsu(place: LsuPlace): Promise<FileHandle> {
-  const path = join(place.root, place.lsu);
   try {
-    return await openDirectory(path, path);
+    return await openDirectory(place.directory, place.directory);
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ENOENT' || errno === 'ENOTDIR') throw noSuchLsu(place.lsu, error);
@@ -95,12 +96,13 @@ async function openLsu(place: LsuPlace): Promise<FileHandle> {
  */
 export async function openFolder(place: LsuPlace, folder: readonly string[], create: boolean): Promise<FileHandle> {
   let dir = await openLsu(place);
-  let shown = join(place.root, place.lsu);
-  for (const name of folder) {
+  let shown = place.directory;
+  const { inside = [] } = place;
+  for (const [at, name] of [...inside, ...folder].entries()) {
     const parent = dir;
     shown = join(shown, name);
     try {
-      dir = await enter(parent, name, shown, create);
+      dir = await enter(parent, name, shown, create && at >= inside.length);
     } finally {
       await parent.close();
     }

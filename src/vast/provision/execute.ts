@@ -4,7 +4,7 @@ import type { NewKey, VmsClient } from '../vms/client.ts';
 import type { Found } from './found.ts';
 import type { Step } from './plan.ts';
 import type { MadeRecord } from './record.ts';
-import type { Wanted } from './wanted.ts';
+import { policyName, type Wanted } from './wanted.ts';
 
 export interface ExecuteOptions extends RequestOptions {
   readonly record: MadeRecord;
@@ -18,7 +18,7 @@ export interface ExecuteOptions extends RequestOptions {
 interface Numbers {
   tenant: number | undefined;
   provider: number | undefined;
-  policy: number | undefined;
+  readonly policies: Map<string, number>;
   user: number | undefined;
   readonly views: Map<string, number>;
 }
@@ -37,7 +37,7 @@ export async function executePlan(
   const numbers: Numbers = {
     tenant: found.tenant?.id,
     provider: found.tenant?.local_provider_id ?? found.tenant?.local_provider?.id,
-    policy: found.policy?.id,
+    policies: new Map([...found.policies].map(([name, { id }]) => [name, id])),
     user: found.user?.id,
     views: new Map(found.views.map(({ path, id }) => [path, id])),
   };
@@ -131,7 +131,7 @@ async function providerOf(client: VmsClient, id: number, options: RequestOptions
 
 function keep(numbers: Numbers, step: Step, id: number): void {
   if (step.kind === 'tenant') numbers.tenant = id;
-  if (step.kind === 'policy') numbers.policy = id;
+  if (step.kind === 'policy') numbers.policies.set(step.name, id);
   if (step.kind === 'user') numbers.user = id;
   if (step.kind === 'view') numbers.views.set(step.name, id);
 }
@@ -148,7 +148,9 @@ function numbersFor(step: Step, wanted: Wanted, found: Found, numbers: Numbers):
     return { view_id: numbers.views.get(path) };
   }
   const tenant = numbers.tenant === undefined ? {} : { tenant_id: numbers.tenant };
-  return kind === 'view' ? { ...tenant, policy_id: numbers.policy } : tenant;
+  if (kind !== 'view') return tenant;
+  const data = wanted.lsus.find(({ name }) => name === lsu)?.data ?? wanted.data;
+  return { ...tenant, policy_id: numbers.policies.get(policyName(wanted, data)) };
 }
 
 async function find(rows: Rows, step: Step, numbers: Numbers, options: RequestOptions): Promise<number | undefined> {

@@ -3,7 +3,7 @@ import type { RequestOptions } from '../store.ts';
 import type { VmsClient } from '../vms/client.ts';
 import type { PolicyRow, QuotaRow, TenantRow, UserRow, ViewRow } from '../vms/rows.ts';
 import type { VmsAbilities } from '../vms/version.ts';
-import { ownName, type Wanted } from './wanted.ts';
+import { dataPaths, policyName, type Wanted } from './wanted.ts';
 
 interface Rule {
   readonly id: number;
@@ -20,7 +20,8 @@ export interface Found {
   readonly tenant: TenantRow | undefined;
   /** A tenant's administrator sees no tenants and makes none. */
   readonly tenantsVisible: boolean;
-  readonly policy: PolicyRow | undefined;
+  /** Ours, and those that we were told to use, by name. */
+  readonly policies: ReadonlyMap<string, PolicyRow>;
   readonly user: UserRow | undefined;
   /** Of the tenant. */
   readonly views: readonly ViewRow[];
@@ -56,13 +57,15 @@ export async function look(
   const none = tenant === undefined && tenants !== undefined && wanted.tenant !== undefined;
   const ours = (row: { readonly tenant_id?: number | null | undefined }): boolean =>
     !none && (tenant === undefined || typeof row.tenant_id !== 'number' || row.tenant_id === tenant.id);
-  const policyName = wanted.policy ?? ownName(wanted.server);
+  const policyNames = dataPaths(wanted).map((data) => policyName(wanted, data));
   const user = users.find(({ name }) => name === wanted.user);
   return {
     can,
     tenant,
     tenantsVisible: tenants !== undefined,
-    policy: policies.filter(ours).find(({ name }) => name === policyName),
+    policies: new Map(
+      policies.filter(ours).flatMap((row) => (policyNames.includes(row.name) ? [[row.name, row] as const] : [])),
+    ),
     // The list may leave out the keys.
     user: user === undefined ? undefined : await client.users.get(user.id, options),
     views: views.filter(ours),

@@ -1,7 +1,7 @@
 import type { ViewRow } from '../vms/rows.ts';
 import type { Found } from './found.ts';
 import { lockFields, lockProblem } from './lock-fields.ts';
-import { ownName, uidOf, type Wanted, type WantedLsu } from './wanted.ts';
+import { dataPaths, ownName, policyName, uidOf, type Wanted, type WantedLsu } from './wanted.ts';
 
 /** Access keys that a user may have, says the manual. */
 export const MAX_KEYS = 2;
@@ -36,7 +36,7 @@ export function planProvision(wanted: Wanted, found: Found): Plan {
   };
   if (wanted.lsus.length === 0) problems.push(`no LSU is wanted: name them with lsus in [server ${wanted.server}]`);
   add(tenantStep(wanted, found));
-  add(policyStep(wanted, found, problems));
+  for (const data of dataPaths(wanted)) add(policyStep(wanted, data, found, problems));
   if (wanted.data === 's3') {
     for (const step of userSteps(wanted, found, problems)) add(step);
   } else {
@@ -45,7 +45,7 @@ export function planProvision(wanted: Wanted, found: Found): Plan {
   for (const lsu of wanted.lsus) {
     add(viewStep(wanted, lsu, found, problems));
     add(quotaStep(wanted, lsu, found));
-    if (wanted.data === 's3') add(ruleStep(wanted, lsu, found));
+    if (lsu.data === 's3') add(ruleStep(wanted, lsu, found));
   }
   return { steps, problems };
 }
@@ -55,25 +55,24 @@ function tenantStep(wanted: Wanted, found: Found): Step | undefined {
   return { action: 'create', kind: 'tenant', name: wanted.tenant, fields: { name: wanted.tenant } };
 }
 
-function policyStep(wanted: Wanted, found: Found, problems: string[]): Step | undefined {
-  const flavor = wanted.data === 's3' ? 'S3_NATIVE' : 'NFS';
-  if (wanted.policy !== undefined) {
-    if (found.policy === undefined) problems.push(`there is no view policy ${wanted.policy}`);
+function policyStep(wanted: Wanted, data: Wanted['data'], found: Found, problems: string[]): Step | undefined {
+  const flavor = data === 's3' ? 'S3_NATIVE' : 'NFS';
+  const name = policyName(wanted, data);
+  const policy = found.policies.get(name);
+  if (name === wanted.policy) {
+    if (policy === undefined) problems.push(`there is no view policy ${name}`);
     return undefined;
   }
-  const name = ownName(wanted.server);
   const clients = [...wanted.nfsClients];
-  if (wanted.data === 'nfs' && clients.length === 0) problems.push('nobody may mount: set nfs_clients');
-  const access = wanted.data === 's3' ? {} : { nfs_read_write: clients, nfs_no_squash: clients };
-  if (found.policy === undefined)
-    return { action: 'create', kind: 'policy', name, fields: { name, flavor, ...access } };
-  if (found.policy.flavor && found.policy.flavor !== flavor) {
-    problems.push(`the view policy ${name} has the flavor ${found.policy.flavor}, not ${flavor}`);
+  if (data === 'nfs' && clients.length === 0) problems.push('nobody may mount: set nfs_clients');
+  const access = data === 's3' ? {} : { nfs_read_write: clients, nfs_no_squash: clients };
+  if (policy === undefined) return { action: 'create', kind: 'policy', name, fields: { name, flavor, ...access } };
+  if (policy.flavor && policy.flavor !== flavor) {
+    problems.push(`the view policy ${name} has the flavor ${policy.flavor}, not ${flavor}`);
   }
   const same =
-    wanted.data === 's3' ||
-    [found.policy.nfs_read_write, found.policy.nfs_no_squash].every((list) => sameNames(list ?? [], clients));
-  return same ? undefined : { action: 'change', kind: 'policy', name, id: found.policy.id, fields: access };
+    data === 's3' || [policy.nfs_read_write, policy.nfs_no_squash].every((list) => sameNames(list ?? [], clients));
+  return same ? undefined : { action: 'change', kind: 'policy', name, id: policy.id, fields: access };
 }
 
 function userSteps(wanted: Wanted, found: Found, problems: string[]): Step[] {
@@ -106,7 +105,7 @@ function rootStep(wanted: Wanted, found: Found, problems: string[]): Step | unde
 }
 
 function viewStep(wanted: Wanted, lsu: WantedLsu, found: Found, problems: string[]): Step | undefined {
-  const s3 = wanted.data === 's3';
+  const s3 = lsu.data === 's3';
   const complain = (what: string): void => void problems.push(`${lsu.name}: ${what}`);
   if (lsu.lock !== undefined && !s3) complain('object lock needs data = s3');
   const missing = lockProblem(lsu, found.can);
@@ -144,7 +143,7 @@ function viewChanges(
   const versionsMissing = (lsu.versioning || lsu.lock !== undefined) && view.s3_versioning !== true;
   return {
     ...(protocols.every((name) => spoken.includes(name)) ? {} : { protocols: [...new Set([...spoken, ...protocols])] }),
-    ...(wanted.data === 's3' && !view.bucket ? { bucket: lsu.name, bucket_owner: wanted.user } : {}),
+    ...(lsu.data === 's3' && !view.bucket ? { bucket: lsu.name, bucket_owner: wanted.user } : {}),
     ...(lockMissing || versionsMissing ? lockFields(lsu, found.can) : {}),
   };
 }

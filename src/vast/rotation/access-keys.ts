@@ -7,8 +7,9 @@ import type { Rotated } from './rotation.ts';
 export interface AccessKeyOptions {
   readonly client: VmsClient;
   /** Name of the user whose keys they are. */
-  readonly user: string;
-  readonly tenant: string | undefined;
+  readonly user: () => Promise<string>;
+  /** Name or number of the tenant of the first key; later ones go to the same. */
+  readonly tenant: string | number | undefined;
   /** Id of the key in the credentials file; undefined when there is none. */
   readonly current: () => Promise<string | undefined>;
   /** Replace the credentials file. */
@@ -18,12 +19,13 @@ export interface AccessKeyOptions {
 /** The S3 keys of a user, of which VAST allows two. */
 export function accessKeys({ client, user, tenant, current, save }: AccessKeyOptions): Rotated {
   const find = async (options: RequestOptions): Promise<UserRow> => {
-    const row = (await client.users.list(options)).find(({ name }) => name === user);
+    const wanted = await user();
+    const row = (await client.users.list(options)).find(({ name }) => name === wanted);
     if (row !== undefined) return client.users.get(row.id, options);
     throw new EngineError(
       'VOST_ROTATION',
       'not-found',
-      `${client.origin} has no user ${user} whose keys could be replaced`,
+      `${client.origin} has no local user ${wanted} to make keys for`,
     );
   };
   return {
@@ -44,9 +46,9 @@ export function accessKeys({ client, user, tenant, current, save }: AccessKeyOpt
 
 async function tenantId(
   client: VmsClient,
-  name: string | undefined,
+  name: string | number | undefined,
   options: RequestOptions,
 ): Promise<number | undefined> {
-  if (name === undefined) return undefined;
+  if (typeof name !== 'string') return name;
   return (await client.tenants.list(options)).find((row) => row.name === name)?.id;
 }

@@ -12,6 +12,9 @@ const State = z.object({
 /** Ids only, never secrets. */
 export type RotationState = z.output<typeof State>;
 
+/** What the journal calls the one before the first. */
+export const NONE = '';
+
 /** What a rotation is in the middle of. */
 export interface RotationJournal {
   read(): Promise<RotationState | undefined>;

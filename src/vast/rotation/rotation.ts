@@ -1,6 +1,6 @@
 import { EngineError } from '../../errors.ts';
 import type { RequestOptions } from '../store.ts';
-import type { RotationJournal, RotationState } from './journal.ts';
+import { NONE, type RotationJournal, type RotationState } from './journal.ts';
 
 /** One kind of secret of one user: his access keys, his API tokens. */
 export interface Rotated {
@@ -63,6 +63,11 @@ export class Rotation {
     if (state === undefined) {
       await journal.write({ since: this.#now() });
       return 'waiting';
+    }
+    if (state.making?.old === NONE) {
+      // It is in its file, so it was the last thing that was made.
+      await journal.write({ since: this.#now() });
+      return 'repaired';
     }
     if (state.making !== undefined) return this.#repair(state, state.making, current, options);
     if (state.retiring !== undefined) return this.#retire(state, state.retiring, current, options);

@@ -5,6 +5,7 @@
  * Codes: AWS "Error responses"; RadosGW and VAST specials as noted. Statuses 507 and 501 are VAST's.
  */
 import { EngineError, type FailureClass } from '../../errors.ts';
+import { isTlsDamage, isTrustFailure } from '../tls.ts';
 
 interface Verdict {
   readonly code: string;
@@ -13,6 +14,11 @@ interface Verdict {
 }
 
 const UNAVAILABLE: Verdict = { code: 'VOST_STORE_UNAVAILABLE', failure: 'retryable' };
+const NO_DESCRIPTORS: Verdict = {
+  code: 'VOST_NO_DESCRIPTORS',
+  failure: 'retryable',
+  advice: 'Raise the limit of open files (LimitNOFILE of the unit, ulimit -n), or have fewer images open at once.',
+};
 const CREDENTIALS: Verdict = {
   code: 'VOST_CREDENTIALS',
   failure: 'credentials',
@@ -137,8 +143,8 @@ const SOCKET_CODES: Readonly<Record<string, Verdict>> = {
   ENETUNREACH: UNAVAILABLE,
   ENETDOWN: UNAVAILABLE,
   EADDRNOTAVAIL: UNAVAILABLE,
-  EMFILE: UNAVAILABLE,
-  ENFILE: UNAVAILABLE,
+  EMFILE: NO_DESCRIPTORS,
+  ENFILE: NO_DESCRIPTORS,
   ENOTFOUND: UNAVAILABLE,
   EAI_AGAIN: UNAVAILABLE,
   UND_ERR_SOCKET: UNAVAILABLE,
@@ -149,15 +155,8 @@ const SOCKET_CODES: Readonly<Record<string, Verdict>> = {
   UND_ERR_RES_EXCEEDED_MAX_SIZE: BROKEN,
   UND_ERR_CLOSED: CLOSED,
   UND_ERR_DESTROYED: CLOSED,
-  ERR_SSL_WRONG_VERSION_NUMBER: TRUST,
-  ERR_TLS_CERT_ALTNAME_INVALID: TRUST,
   CERT_HAS_EXPIRED: EXPIRED,
   CERT_NOT_YET_VALID: EXPIRED,
-  DEPTH_ZERO_SELF_SIGNED_CERT: TRUST,
-  SELF_SIGNED_CERT_IN_CHAIN: TRUST,
-  UNABLE_TO_GET_ISSUER_CERT: TRUST,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: TRUST,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: TRUST,
 };
 
 /** The parts of an SDK, undici or socket error that are looked at. */
@@ -186,6 +185,8 @@ function bySocket(error: RawError): Verdict | undefined {
     if (typeof at.code === 'string') {
       const verdict = SOCKET_CODES[at.code];
       if (verdict !== undefined) return verdict;
+      if (isTrustFailure(at.code)) return TRUST;
+      if (isTlsDamage(at.code)) return UNAVAILABLE;
       // llhttp: the answer is no HTTP; a broken proxy or half a connection.
       if (at.code.startsWith('HPE_')) return UNAVAILABLE;
     }

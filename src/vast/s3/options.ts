@@ -1,5 +1,6 @@
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import type { RetrierOptions } from '../retry.ts';
+import { TransferMeter } from '../transfer-meter.ts';
 import type { VipSource } from '../vip-pool/vip-source.ts';
 import type { Digests } from './integrity.ts';
 
@@ -65,6 +66,8 @@ export interface S3Settings {
   readonly pageSize: number;
   readonly streamPartBytes: number;
   readonly copyPartBytes: number;
+  /** Where the time of requests with payload goes. */
+  readonly transfers: TransferMeter;
 }
 
 const MIB = 2 ** 20;
@@ -85,5 +88,6 @@ export function settingsOf(endpoint: URL, options: S3ConnectionOptions): S3Setti
     pageSize: options.pageSize ?? 1_000,
     streamPartBytes: options.streamPartBytes ?? 8 * MIB,
     copyPartBytes: options.copyPartBytes ?? 1024 * MIB,
+    transfers: new TransferMeter(),
   };
 }

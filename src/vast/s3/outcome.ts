@@ -1,7 +1,6 @@
 import type { EngineError } from '../../errors.ts';
+import { isBusy } from '../flow/flow-control.ts';
 import type { Outcome } from '../vip-pool/vip.ts';
-
-const THROTTLED = new Set([429, 503]);
 
 /** What the failure of a request says about the VIP that it went to. */
 export function outcomeOf(error: EngineError): Outcome {
@@ -12,7 +11,7 @@ export function outcomeOf(error: EngineError): Outcome {
     case 'retryable':
       // Without a status there was no answer; with a good one it was cut off.
       if (status === undefined || status < 300) return { kind: 'network', code };
-      if (THROTTLED.has(status)) return { kind: 'throttle', code };
+      if (isBusy(error)) return { kind: 'throttle', code };
       return status >= 500 ? { kind: 'server', code } : { kind: 'ok' };
     case 'integrity':
       return { kind: 'network', code: error.code };

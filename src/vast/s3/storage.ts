@@ -1,10 +1,12 @@
 import { CreateBucketCommand, HeadBucketCommand, ListBucketsCommand } from '@aws-sdk/client-s3';
 import { failureOf } from '../../errors.ts';
 import { checkSignal } from '../body.ts';
+import type { FlowControl } from '../flow/flow-control.ts';
 import { checkLsu, isBucketLsu } from '../names.ts';
 import { Retrier } from '../retry.ts';
 import type { ObjectStore, RequestOptions, Storage } from '../store.ts';
 import { lsuExists, noSuchLsu } from '../store-errors.ts';
+import type { TransferMeter } from '../transfer-meter.ts';
 import type { VipPoolSnapshot } from '../vip-pool/vip-pool.ts';
 import { connectS3, type S3Connection } from './client.ts';
 import { sendHead } from './head.ts';
@@ -18,6 +20,8 @@ export type { S3ConnectionOptions, S3Options } from './options.ts';
 /** An S3 service whose buckets are LSUs. */
 export class S3Storage implements Storage {
   readonly name: string;
+  readonly flow: FlowControl | undefined;
+  readonly transfers: TransferMeter;
   readonly #connection: S3Connection;
   readonly #sender: S3Sender;
   readonly #digests: Digests;
@@ -26,14 +30,16 @@ export class S3Storage implements Storage {
   /** @throws EngineError VOST_CA_FILE (`usage`) */
   constructor(endpoint: URL, options: S3Options = {}) {
     const settings = settingsOf(endpoint, options);
+    this.transfers = settings.transfers;
     this.name = `s3:${endpoint.origin}`;
     this.#digests = options.digests ?? bridgeDigests;
     this.#connection = connectS3(settings, options);
-    const { policy, clock, onRetry, onAttempt } = options;
+    const { policy, clock, onRetry, onAttempt, flow } = options;
+    this.flow = flow;
     this.#sender = new S3Sender({
       name: this.name,
       connection: this.#connection,
-      retrier: new Retrier({ policy, clock, onRetry, onAttempt, refresh: () => this.#connection.refresh() }),
+      retrier: new Retrier({ policy, clock, onRetry, onAttempt, flow, refresh: () => this.#connection.refresh() }),
       settings,
       closed: this.#closed.signal,
     });

@@ -1,6 +1,7 @@
 import { UndiciHttpHandler, type UndiciHttpHandlerOptions } from '@smithy/undici-http-handler';
 import { buildConnector, Pool } from 'undici';
 import { EngineError } from '../../errors.ts';
+import { VERIFIED } from '../tls.ts';
 import type { Closable } from '../vip-pool/vip.ts';
 import { s3Error } from './classify.ts';
 import type { S3Settings } from './options.ts';
@@ -37,6 +38,7 @@ export class VipConnection implements Closable {
     this.#vip = vip;
     this.#settings = settings;
     this.#connect = buildConnector({
+      ...VERIFIED,
       allowH2: false,
       timeout: settings.connectTimeoutMs,
       ...(authorities === undefined ? {} : { ca: authorities }),
@@ -99,7 +101,7 @@ export class VipConnection implements Closable {
   }
 
   #makePool(): Pool {
-    const { connections, idleTimeoutMs } = this.#settings;
+    const { connections, idleTimeoutMs, transfers } = this.#settings;
     const connect = this.#connect;
     return new Pool(this.#vip.origin, {
       allowH2: false,
@@ -110,7 +112,7 @@ export class VipConnection implements Closable {
       headersTimeout: 0,
       bodyTimeout: 0,
       connect,
-      factory: (origin, options) => new WatchedClient(origin, options, connect, idleTimeoutMs),
+      factory: (origin, options) => new WatchedClient(origin, options, connect, { idleMs: idleTimeoutMs, transfers }),
     });
   }
 }

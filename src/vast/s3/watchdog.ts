@@ -6,6 +6,7 @@
  */
 import type { Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher } from 'undici';
+import type { Transfer, TransferMeter } from '../transfer-meter.ts';
 
 /** Largest answer that is not object data (listings, error documents), bytes. */
 const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024;
@@ -65,6 +66,15 @@ interface Watch {
   readonly bodyBytes: number;
   /** Asks for object data. */
   readonly ranged: boolean;
+  /** Object data that the answer is to have. */
+  readonly wantedBytes: number;
+  readonly transfers?: TransferMeter | undefined;
+}
+
+/** The bytes that a Range header wants; 0 when it is not of the one form that we send. */
+function rangeBytes(range: unknown): number {
+  const [, first, last] = /^bytes=([0-9]+)-([0-9]+)$/.exec(String(range)) ?? [];
+  return first === undefined || last === undefined ? 0 : Number(last) - Number(first) + 1;
 }
 
 /** The socket of a connection, and since when it has been idle; undefined before its first request has ended. */
@@ -82,6 +92,7 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
   #room = MAX_DOCUMENT_BYTES;
   /** What breaks now was broken before. */
   #stale = false;
+  #transfer: Transfer | undefined;
 
   constructor(handler: Dispatcher.DispatchHandler, wire: Wire, watch: Watch) {
     this.#handler = handler;
@@ -92,7 +103,8 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
     const { socket, idleSince } = this.#wire;
     this.#stale = idleSince !== undefined && performance.now() - idleSince >= STALE_AFTER_MS;
-    const { idleMs, bodyBytes } = this.#watch;
+    const { idleMs, bodyBytes, wantedBytes, transfers } = this.#watch;
+    this.#transfer = transfers?.begin(wantedBytes > 0 ? 'read' : 'write', wantedBytes > 0 ? wantedBytes : bodyBytes);
     let graceMs = Math.ceil(Math.min(bodyBytes, KERNEL_BYTES) / SLOWEST_BYTES_PER_MS);
     const onIdle = (): void => {
       if (graceMs > 0 && socket?.writableLength === 0) {
@@ -106,13 +118,21 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
     socket?.setTimeout(idleMs, onIdle);
     this.#release = () => {
       socket?.setTimeout(0, onIdle);
+      this.#transfer?.end();
       this.#release = () => undefined;
     };
     this.#handler.onRequestStart?.(controller, context);
   }
 
+  /** The last slice of the body was handed to the socket. */
+  onRequestSent(): void {
+    if (!this.#watch.ranged) this.#transfer?.phase('answering');
+    this.#handler.onRequestSent?.();
+  }
+
   onResponseStart(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
     this.#stale = false;
+    if (this.#watch.ranged) this.#transfer?.phase('moving');
     // Object data is bounded by whoever asked for the range.
     if (this.#watch.ranged && args[1] < 300) this.#room = Number.POSITIVE_INFINITY;
     this.#handler.onResponseStart?.(...args);
@@ -136,15 +156,18 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
   }
 }
 
+/** What holds for every request of a connection. */
+type ClientWatch = Pick<Watch, 'idleMs'> & Partial<Pick<Watch, 'transfers'>>;
+
 /**
  * One connection. A request may state in `headersTimeout` how long it bears silence (the SDK's
  * `requestTimeout` ends up there); else `idleMs` holds.
  */
 export class WatchedClient extends Client {
-  readonly #idleMs: number;
+  readonly #limits: ClientWatch;
   readonly #wire: Wire;
 
-  constructor(origin: URL, options: Client.Options, connect: buildConnector.connector, idleMs: number) {
+  constructor(origin: URL, options: Client.Options, connect: buildConnector.connector, limits: ClientWatch) {
     const wire: Wire = { socket: undefined, idleSince: undefined };
     super(origin, {
       ...options,
@@ -156,16 +179,19 @@ export class WatchedClient extends Client {
         }),
     });
     this.#wire = wire;
-    this.#idleMs = idleMs;
+    this.#limits = limits;
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { headersTimeout: silenceMs, bodyTimeout: _, ...rest } = options;
     const headers = (rest.headers ?? {}) as Record<string, unknown>;
+    const ranged = rest.method === 'GET' && 'range' in headers;
     const watched = new WatchedHandler(handler, this.#wire, {
-      idleMs: silenceMs ?? this.#idleMs,
+      ...this.#limits,
+      idleMs: silenceMs ?? this.#limits.idleMs,
       bodyBytes: Number(headers['content-length'] ?? 0),
-      ranged: rest.method === 'GET' && 'range' in headers,
+      ranged,
+      wantedBytes: ranged ? rangeBytes(headers['range']) : 0,
     });
     return super.dispatch(rest, watched);
   }

@@ -1,6 +1,6 @@
 /**
  * The data VIPs of one storage. Every VIP serves every request (VAST: any VIP of the pool is an endpoint for all
- * buckets), so each request goes to the VIP with the fewest in flight, and a repeated one to a VIP that it has not
+ * buckets), so each request goes to the VIP with the fewest in flight (a slow VIP's count more), and a repeated one to a VIP that it has not
  * failed at. A VIP that keeps failing is quarantined and probed; when all are, the least bad is used all the same.
  */
 import { isIPv6 } from 'node:net';
@@ -165,14 +165,26 @@ export class VipPool<C extends Closable> {
   /** The best VIP for a request, undefined when it has no place now. */
   #choose({ avoid, bytes }: Waiter<C>): Vip<C> | undefined {
     let best: { vip: Vip<C>; rank: number } | undefined;
+    const fastest = bytes > 0 ? this.#fastest() : 0;
     for (const vip of this.#vips.values()) {
       // A busy VIP of a better rank is waited for: a bad one is free because it fails fast.
       const rank = (vip.quarantined ? 2 : 0) + (avoid.has(vip.name) ? 1 : 0);
-      if (best === undefined || rank < best.rank || (rank === best.rank && vip.betterThan(best.vip, bytes > 0))) {
+      if (
+        best === undefined ||
+        rank < best.rank ||
+        (rank === best.rank && vip.betterThan(best.vip, bytes > 0, fastest))
+      ) {
         best = { vip, rank };
       }
     }
     return best?.vip.free ? best.vip : undefined;
+  }
+
+  /** Best pace of a healthy VIP; 0 while none is known. */
+  #fastest(): number {
+    let fastest = Number.POSITIVE_INFINITY;
+    for (const vip of this.#vips.values()) if (!vip.quarantined) fastest = Math.min(fastest, vip.pace.ms ?? fastest);
+    return Number.isFinite(fastest) ? fastest : 0;
   }
 
   #lease(vip: Vip<C>, bytes: number): VipLease<C> {
@@ -180,6 +192,7 @@ export class VipPool<C extends Closable> {
     const number = this.#number;
     this.#mostBytes = Math.max(this.#mostBytes, vip.begin(number, bytes, this.#mostBytes - MAX_LAG_BYTES));
     const { epoch } = vip.health;
+    const began = this.#clock.now();
     let released = false;
     return {
       vip: vip.name,
@@ -187,6 +200,7 @@ export class VipPool<C extends Closable> {
       release: (outcome) => {
         if (released) return;
         released = true;
+        if (outcome.kind === 'ok') vip.pace.note(bytes, this.#clock.now() - began, this.#clock.now());
         if (vip.end(number, epoch, outcome)) {
           this.#members.suspect();
           this.#probeLater(vip);

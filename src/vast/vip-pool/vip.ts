@@ -1,4 +1,5 @@
 import type { VipClock } from './clock.ts';
+import { Pace } from './pace.ts';
 import { VipHealth } from './vip-health.ts';
 import { Window } from './window.ts';
 
@@ -51,6 +52,7 @@ export class Vip<C extends Closable> {
   readonly name: string;
   readonly connection: C;
   readonly health: VipHealth;
+  readonly pace = new Pace();
   draining = false;
   inFlight = 0;
   /** Payload of all its requests, bytes; see {@link begin}. */
@@ -81,12 +83,13 @@ export class Vip<C extends Closable> {
   }
 
   /**
-   * Of two that are as healthy: the one with a place, with fewer in flight, that waited longer. Payload goes where less
+   * Of two that are as healthy: the one with a place, with fewer in flight (those of a slow one count more), that waited longer. Payload goes where less
    * has gone before: with mere turns, two VIPs and large and small parts in turn, one VIP would get all the large ones.
    */
-  betterThan(other: Vip<C>, payload: boolean): boolean {
+  betterThan(other: Vip<C>, payload: boolean, fastest: number): boolean {
     if (this.free !== other.free) return this.free;
-    if (this.#load !== other.#load) return this.#load < other.#load;
+    const [mine, theirs] = payload ? [this.#delay(fastest), other.#delay(fastest)] : [this.#load, other.#load];
+    if (mine !== theirs) return mine < theirs;
     if (payload && this.#bytes !== other.#bytes) return this.#bytes < other.#bytes;
     return this.#latest < other.#latest;
   }
@@ -94,6 +97,12 @@ export class Vip<C extends Closable> {
   /** The longer a VIP has been failing, the fewer requests try it. */
   get #load(): number {
     return this.inFlight + (this.quarantined ? this.health.level : 0);
+  }
+
+  /** How long one more request with payload would take, in requests of the fastest VIP. */
+  #delay(fastest: number): number {
+    const weight = this.pace.weight(fastest, this.#clock.now());
+    return weight === 1 ? this.#load : (this.#load + 1) * weight - 1;
   }
 
   /**

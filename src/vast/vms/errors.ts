@@ -1,5 +1,6 @@
 /** What a VMS failure means: the one table. Statuses and texts as the vendor's clients know them (vast-csi, manila, cinder, go-vast-client). */
 import { EngineError, type FailureClass } from '../../errors.ts';
+import { isTrustFailure } from '../tls.ts';
 
 const MAX_TEXT = 300;
 /** Nesting of an error body; real ones have two levels. */
@@ -114,18 +115,19 @@ export function refusalError(refusal: VmsRefusal, what: string): EngineError {
   });
 }
 
-/** New credentials were no better: the right is missing. */
+/** A 403 about the token itself, as the vendor's CSI driver knows it. */
+const TOKEN_ENDED = /token_not_valid|token (?:is|has) (?:invalid|expired)/i;
+
+/** New credentials were no better: the right is missing, unless the new token has ended as well. */
 export function stillForbidden(error: EngineError): EngineError {
-  if (error.details['httpStatus'] !== 403) return error;
+  if (error.details['httpStatus'] !== 403 || TOKEN_ENDED.test(error.message)) return error;
   return new EngineError(ACCESS.code, ACCESS.failure, error.message, {
     ...(ACCESS.advice === undefined ? {} : { advice: ACCESS.advice }),
     details: error.details,
   });
 }
 
-const TRUST_CODES =
-  /^(CERT_|ERR_TLS_CERT|ERR_SSL_(?!SSLV3_ALERT_(?:BAD|CERT))|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY))/;
-const CERTIFICATE_REFUSED = /^ERR_SSL_(SSLV3_ALERT_(BAD|CERT)|TLSV13_ALERT_CERT)/;
+const CERTIFICATE_REFUSED = /^ERR_SSL_(SSLV3_ALERT_(BAD_CERT|CERT)|TLSV13_ALERT_CERT)/;
 /** Nothing was sent when one of these comes. */
 const NOT_SENT = new Set([
   'ECONNREFUSED',
@@ -145,7 +147,7 @@ export function connectionError(error: unknown, what: string): EngineError {
   let verdict = UNAVAILABLE;
   if (CERTIFICATE_REFUSED.test(code))
     verdict = { ...CREDENTIALS, advice: 'the cluster refused the client certificate' };
-  else if (TRUST_CODES.test(code)) verdict = TRUST;
+  else if (isTrustFailure(code)) verdict = TRUST;
   return new EngineError(verdict.code, verdict.failure, `VMS ${what}: ${message.slice(0, MAX_TEXT) || name}`, {
     cause,
     ...(verdict.advice === undefined ? {} : { advice: verdict.advice }),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { rootCertificates } from 'node:tls';
 import { Agent, buildConnector, request } from 'undici';
 import { abortError, EngineError } from '../../errors.ts';
+import { VERIFIED } from '../tls.ts';
 import { connectionError } from './errors.ts';
 
 /** A cluster has few answers for us and slow ones: a handful of connections is plenty. */
@@ -65,6 +66,7 @@ export class VmsTransport {
     const authorities = caFile === undefined ? undefined : readAuthorities(caFile);
     const connectorOf = (identity: ClientIdentity | undefined): ReturnType<typeof buildConnector> =>
       buildConnector({
+        ...VERIFIED,
         allowH2: false,
         timeout: connectTimeoutMs,
         ...(authorities === undefined ? {} : { ca: authorities }),

@@ -21,6 +21,7 @@ export interface BenchOptions {
   readonly backend?: ImageBackend;
   readonly budget?: number;
   readonly reserve?: number;
+  readonly compression?: 'none' | 'lz4';
 }
 
 /** A folder with a directory store, an engine on it, and hosts. Everything ends with the test. */
@@ -48,11 +49,12 @@ export class Bench<B extends ImageBackend = MemoryBackend> {
   }
 
   async start(): Promise<OstEngine> {
-    const { engine = '', budget = 64 * MIB, reserve = 64 * MIB } = this.#options;
+    const { engine = '', budget = 64 * MIB, reserve = 64 * MIB, compression = 'none' } = this.#options;
     const text = `
 [performance]
 chunk_size_mb = 1
 part_size_mb = 1
+compression = ${compression}
 [engine]
 socket = ${this.socket}
 state_dir = ${join(this.folder, 'state')}

@@ -51,6 +51,7 @@ interface Waiting {
 export interface HostOptions {
   readonly slotBytes?: number;
   readonly slotCount?: number;
+  readonly journalCount?: number;
   readonly seals?: number;
 }
 
@@ -69,8 +70,8 @@ export class Host {
   #connections = 0;
 
   constructor(options: HostOptions = {}) {
-    const { slotBytes = MIB, slotCount = 16, seals = ARENA_SEALS } = options;
-    this.layout = layoutOf({ slotBytes, slotCount, journalBytes: 65_536, journalCount: 8 }) as ArenaLayout;
+    const { slotBytes = MIB, slotCount = 16, journalCount = 8, seals = ARENA_SEALS } = options;
+    this.layout = layoutOf({ slotBytes, slotCount, journalBytes: 65_536, journalCount }) as ArenaLayout;
     this.memfd = native.makeMemfd(this.layout.arenaBytes, seals);
     this.arena = new Arena(bridge, this.memfd, this.layout);
     const mapped = bridge.mapArena(this.memfd, this.layout.arenaBytes);

@@ -12,6 +12,10 @@ import { startS3Sim } from '../../../src/sim/s3/s3-sim.ts';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
+/** What bin/vast-ost tells Node. */
+const FLAGS = /exec "\$node" (.*) "\$here/
+  .exec(readFileSync(new URL('../../../bin/vast-ost', import.meta.url), 'utf8'))?.[1]
+  ?.split(' ') as string[];
 const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
 
 /** An LSU of the simulator that takes records, but no bytes of images. */
@@ -19,22 +23,31 @@ export const FULL_LSU = 'lsu-full';
 const IMAGE_DATA = /\/(fragment|held|tail)-/;
 const OUT_OF_SPACE = { status: 507, code: 'InsufficientCapacity' } as const;
 
-export type StoreKind = 'directory' | 'simulator';
+/** `none`: no section for a storage server at all. */
+export type StoreKind = 'directory' | 'simulator' | 'none';
 
 export interface ServedOptions {
   readonly kind?: StoreKind;
+  /** Lines of `[server test]` and what follows it, instead of a store that is made for it. */
+  readonly server?: string;
   /** Lines of `[performance]`. */
   readonly performance?: string;
   /** Lines of `[engine]`. */
   readonly engine?: string;
-  /** Lines of `[server test]`, beside its store. */
-  readonly server?: string;
+  /** Lines of `[server test]`, beside the store that is made for it. */
+  readonly serverLines?: string;
+  /** Lines of `[general]`. */
+  readonly general?: string;
   /** Lines of `[metrics]`; default: off. */
   readonly metrics?: string;
   /** Puts something into the simulator's directory before it starts. */
   readonly fill?: (dir: string) => Promise<void>;
   /** Lines of `[lsu test/lsu-worm]`, an LSU with object lock; simulator only. */
   readonly worm?: string;
+  /** Further sections `[lsu test/…]`. */
+  readonly lsus?: string;
+  /** Another engine's storage. */
+  readonly storageOf?: Served;
   /** Log into FOLDER/log instead of standard error. */
   readonly logFile?: boolean;
 }
@@ -50,6 +63,14 @@ export class Served {
   /** What the simulator was asked, oldest first. */
   readonly requests: string[] = [];
   child: ChildProcess | undefined;
+  /** When the last engine has ended and said all that it had to say. */
+  closed: Promise<unknown> = Promise.resolve();
+  /** The command line that serves; that of the sources unless another build is put here. */
+  main = MAIN;
+  /** Lines of `[server test]`, and whatever its storage needs beside them. */
+  #store = '';
+  #general = '';
+  #text = '';
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -61,10 +82,9 @@ export class Served {
   static async prepare(t: Test, options: ServedOptions = {}): Promise<Served> {
     const served = new Served(mkdtempSync(join(tmpdir(), 'vost-served-')));
     t.teardown(() => rmSync(served.folder, { recursive: true }));
-    const store = options.kind === 'simulator' ? await served.#simulator(t, options) : served.#directory();
-    writeFileSync(
-      served.config,
-      `
+    served.#store = options.storageOf ? options.storageOf.#store : await served.#storage(t, options);
+    served.#general = options.general ?? '';
+    served.#text = `
 [performance]
 ${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
 [engine]
@@ -74,13 +94,25 @@ ${options.engine ?? ''}
 [metrics]
 ${options.metrics ?? 'listen = off'}
 ${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
-[server test]
-${options.server ?? ''}
-${store}
-`,
-    );
+${served.#store}
+${options.lsus ?? ''}
+`;
+    served.chaos(undefined);
     t.teardown(() => served.kill());
     return served;
+  }
+
+  /** What the next engines meet: the setting of that name. */
+  chaos(text: string | undefined): void {
+    const chaos = text === undefined ? '' : `chaos = ${text}`;
+    writeFileSync(this.config, `[general]\n${this.#general}\n${chaos}${this.#text}`);
+  }
+
+  async #storage(t: Test, options: ServedOptions): Promise<string> {
+    if (options.kind === 'none') return '';
+    if (options.server !== undefined) return `[server test]\n${options.server}`;
+    const store = options.kind === 'simulator' ? await this.#simulator(t, options) : this.#directory();
+    return `[server test]\n${options.serverLines ?? ''}\n${store}`;
   }
 
   #directory(): string {
@@ -115,11 +147,12 @@ ${store}
 
   /** Start the engine; resolves when it can be connected to, rejects with what it said when it ends before. */
   async start(env: Record<string, string> = {}): Promise<ChildProcess> {
-    const child = spawn(process.execPath, [MAIN, '--config', this.config, 'serve'], {
+    const child = spawn(process.execPath, [...FLAGS, this.main, '--config', this.config, 'serve'], {
       env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.child = child;
+    this.closed = once(child, 'close');
     this.stderr = '';
     child.stderr?.on('data', (data: Buffer) => {
       this.stderr += data.toString();

@@ -10,6 +10,7 @@ import {
   storedFrame,
   storedFrameBytes,
 } from '../../../src/stages/lz4/frame.ts';
+import { promise } from '../../support/promise.ts';
 import { xxh32 } from '../../support/xxh32.ts';
 
 const MIB = 1024 * 1024;
@@ -68,6 +69,11 @@ const refuses = (bytes: Uint8Array, limit: number): boolean => {
 };
 
 t.test('a frame that could decode to more than it may is refused before anything decodes it', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'A compression bomb is refused before anything decodes it',
+    fault: 'frames that declare, or whose blocks could decode to, more than their chunk',
+  });
   const bomb = compressFrameSync(Buffer.alloc(64 * MIB), { contentChecksum: true });
   t.ok(bomb.byteLength < MIB);
   t.ok(refuses(bomb, 64 * MIB), 'a compressed frame has at most 4 MiB of content');

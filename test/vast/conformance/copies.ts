@@ -11,6 +11,10 @@ export async function copyConformance(t: Test, { fresh, features }: Subject): Pr
       await one.put('from/a=b', [bytes]);
       t.match(await one.copy({ lsu: one.lsu, key: 'from/a=b' }, 'to/x'), { key: 'to/x', size });
       t.ok(bytes.equals(await fetch(one, 'to/x')), `${size} bytes inside`);
+      if (features.apart) {
+        await t.rejects(two.copy({ lsu: one.lsu, key: 'from/a=b' }, 'far/x'), refusal('not-found'));
+        continue;
+      }
       t.match(await two.copy({ lsu: one.lsu, key: 'from/a=b' }, 'far/x'), { key: 'far/x', size });
       t.ok(bytes.equals(await fetch(two, 'far/x')), `${size} bytes across, over an older object`);
     }

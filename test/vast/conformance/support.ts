@@ -13,6 +13,8 @@ export interface StoreFeatures {
   readonly streamPartBytes: number;
   /** A new, empty LSU that has locks; absent where there are none. */
   readonly lockingLsu?: () => Promise<ObjectStore>;
+  /** Its LSUs lie in storages of their own, so nothing can be copied across. Default: it can. */
+  readonly apart?: boolean;
   /** Keys or parts on one page of a listing. */
   readonly pageSize: number;
 }

@@ -62,7 +62,7 @@ t.test('large directories are read window by window', async (t) => {
   const { store, root } = await prepare(t);
   const keys = Array.from({ length: 23 }, (_, index) => (index % 5 === 0 ? `d${index}/x` : `f${index}`));
   for (const key of keys) await store.put(key, []);
-  const place = { root, lsu: 'lsu' };
+  const place = { lsu: 'lsu', directory: join(root, 'lsu') };
   const retrier = new Retrier();
   for (const window of [1, 2, 3, 22, 23, 24]) {
     const found = (await Array.fromAsync(listObjects(place, '', '', { window, retrier }))).map((info) => info.key);

@@ -7,6 +7,7 @@ import t from 'tap';
 import { collectGarbage } from '../../../src/image/collect-garbage.ts';
 import { FileStorage } from '../../../src/vast/nfs/storage.ts';
 import type { ObjectStore } from '../../../src/vast/store.ts';
+import { promise } from '../../support/promise.ts';
 import { refusal } from '../../support/refusal.ts';
 
 const DAY = 86_400_000;
@@ -16,6 +17,11 @@ const gc = (store: ObjectStore, olderThanMs: number, dryRun = false) =>
   Array.fromAsync(collectGarbage(store, { olderThanMs, dryRun }));
 
 t.test('what a killed put leaves is named once it is old, and removed', async (t) => {
+  promise({
+    row: 'gc',
+    promise: 'Temporary files of killed writers are named and removed once they are old',
+    fault: 'SIGKILL amid a put',
+  });
   const root = t.testdir({ lsu: {} });
   const file = fileURLToPath(new URL('leftover-child.ts', import.meta.url));
   const child = spawn(process.execPath, [file, root, `${IMAGE}/index`], { stdio: ['ignore', 'pipe', 'inherit'] });

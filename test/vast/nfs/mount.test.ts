@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { checkMount, findMount } from '../../../src/vast/nfs/mount.ts';
 import { refusal } from '../../support/refusal.ts';
@@ -26,8 +28,16 @@ t.test('a directory that is not what it claims', async (t) => {
     checkMount(dir, '/vast-ost', async () => mounts(['/', 'ext4', 'disk'], [dir, type, source]));
   await check('nfs', '10.0.0.1:/vast-ost');
   await check('nfs4', '[fd00::1]:/vast-ost/');
+  const sub = join(dir, 'lsus', 'one');
+  mkdirSync(sub, { recursive: true });
+  const below = (source: string, exported: string) =>
+    checkMount(sub, exported, async () => mounts(['/', 'ext4', 'disk'], [dir, 'nfs4', source]));
+  await below('h:/vast-ost', '/vast-ost/lsus/one');
+  await below('h:/', '/lsus/one');
   const wrong = (message: RegExp) => refusal('retryable', { code: 'VOST_NOT_MOUNTED', message });
   await t.rejects(check('nfs', '10.0.0.1:/other'), wrong(/is a mount of 10.0.0.1:\/other, not of \/vast-ost/));
+  await t.rejects(below('h:/vast-ost', '/vast-ost'), wrong(/is a mount of h:\/vast-ost\/lsus\/one, not of \/vast-ost/));
+  await t.rejects(check('nfs4', 'odd'), wrong(/is a mount of/));
   await t.rejects(check('ext4', 'disk'), wrong(/is no NFS mount/));
   await t.rejects(checkMount(`${dir}/none`, '/vast-ost'), wrong(/cannot be looked at/));
   await t.rejects(

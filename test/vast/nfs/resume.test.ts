@@ -9,10 +9,16 @@ import t from 'tap';
 import { headerRecord, type PartRecord, parseSidecar, partRecord, voidRecord } from '../../../src/vast/nfs/sidecar.ts';
 import { FileStorage } from '../../../src/vast/nfs/storage.ts';
 import type { PartInfo } from '../../../src/vast/store.ts';
+import { promise } from '../../support/promise.ts';
 import { refusal } from '../../support/refusal.ts';
 import { fetch, pattern } from '../conformance/support.ts';
 
 t.test('kill -9 loses no acknowledged part', async (t) => {
+  promise({
+    row: '16',
+    promise: 'A part that a directory has acknowledged outlives kill -9',
+    fault: 'SIGKILL of a writer after each part',
+  });
   const root = t.testdir({ lsu: {} });
   const child = spawn(process.execPath, [fileURLToPath(new URL('resume-child.ts', import.meta.url)), root, 'img/f'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -74,6 +80,11 @@ t.test('a torn record spoils no other', async () => {
 });
 
 t.test('a torn record in the file', async (t) => {
+  promise({
+    row: '16',
+    promise: 'A record that was torn by a crash is no record, and spoils no other',
+    fault: 'a sidecar cut anywhere',
+  });
   const root = t.testdir({ lsu: {} });
   const store = await new FileStorage(root).open('lsu');
   const upload = await store.createUpload('img/f');

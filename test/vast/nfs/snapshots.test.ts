@@ -16,6 +16,7 @@ t.test('an LSU as a snapshot has it', async (t) => {
   const store = await storage.openSnapshot('lsu', 'vast-ost-1');
   const bytes = new Uint8Array(4);
   await store.read('before', 0, bytes);
+  await t.rejects(store.read('now', 0, new Uint8Array(1)), refusal('not-found'));
   t.equal(Buffer.from(bytes).toString(), 'then');
   t.equal(await store.head('now'), undefined);
   const keys: string[] = [];
@@ -36,4 +37,8 @@ t.test('what is no snapshot', async (t) => {
   await t.rejects(storage.openSnapshot('lsu', '../../secret'), refusal('usage'));
   await t.rejects(storage.openSnapshot('lsu', 'link'), { code: 'VOST_SYMLINK' });
   await t.rejects(storage.snapshots('gone'), refusal('not-found'));
+  mkdirSync(join(root, 'linked'));
+  symlinkSync(join(root, 'secret'), join(root, 'linked', '.snapshot'));
+  await t.rejects(storage.snapshots('linked'), { code: 'VOST_SYMLINK' });
+  await t.rejects(storage.openSnapshot('linked', 'any'), { code: 'VOST_SYMLINK' });
 });

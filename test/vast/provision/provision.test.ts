@@ -13,7 +13,8 @@ import { RELEASES, type Release } from '../vms/contract.ts';
 import { FakeVms } from '../vms/fake-vms.ts';
 import { clientOf } from '../vms/support.ts';
 
-const LSU = { name: 'nbu-one', path: '/vast-ost/nbu-one', versioning: false } as const;
+const LSU = { name: 'nbu-one', path: '/vast-ost/nbu-one', data: 's3', versioning: false } as const;
+const NFS_LSU = { ...LSU, data: 'nfs' } as const;
 const WANTED: Wanted = {
   server: 'prod',
   data: 's3',
@@ -22,7 +23,10 @@ const WANTED: Wanted = {
   viewPath: '/vast-ost',
   nfsClients: [],
   abortUploadsDays: 7,
-  lsus: [LSU, { name: 'nbu-two', path: '/vast-ost/nbu-two', quota: 1e13, softQuota: 9e12, versioning: true }],
+  lsus: [
+    LSU,
+    { name: 'nbu-two', path: '/vast-ost/nbu-two', data: 's3', quota: 1e13, softQuota: 9e12, versioning: true },
+  ],
 };
 const LOCKED: Wanted = {
   ...WANTED,
@@ -181,7 +185,7 @@ t.test('what stands in the way is said before anything is done', async (t) => {
 
 t.test('NFS: a mounted directory with the LSUs below it', async (t) => {
   const site = await Site.start(t);
-  const wanted: Wanted = { ...WANTED, data: 'nfs', nfsClients: ['10.1.0.0/16'], lsus: [LSU] };
+  const wanted: Wanted = { ...WANTED, data: 'nfs', nfsClients: ['10.1.0.0/16'], lsus: [NFS_LSU] };
   t.same(kinds(await site.make(wanted)), [
     'create policy',
     'create view',
@@ -196,8 +200,53 @@ t.test('NFS: a mounted directory with the LSUs below it', async (t) => {
   t.match(site.fake.table('views'), [{ path: '/vast-ost' }, { path: '/vast-ost/nbu-one', protocols: ['NFS', 'NFS4'] }]);
   t.same(kinds(await site.make(wanted)), []);
   t.same(kinds(await site.make({ ...wanted, nfsClients: ['10.2.0.1'] })), ['change policy']);
-  const { problems } = await site.plan({ ...wanted, nfsClients: [], lsus: [{ ...LSU, path: '/other' }] });
+  const { problems } = await site.plan({ ...wanted, nfsClients: [], lsus: [{ ...NFS_LSU, path: '/other' }] });
   t.match(problems, [/nobody may mount/, /its path must be \/vast-ost\/nbu-one/]);
+});
+
+t.test('LSUs of both data paths side by side', async (t) => {
+  const site = await Site.start(t);
+  const files = {
+    name: 'nbu-files',
+    path: '/elsewhere/nbu-files',
+    data: 'nfs',
+    quota: 1e12,
+    versioning: false,
+  } as const;
+  const wanted: Wanted = { ...WANTED, nfsClients: ['10.1.0.0/16'], lsus: [LSU, files] };
+  t.same(kinds(await site.make(wanted)), [
+    'create policy',
+    'create policy',
+    'create user',
+    'create keys',
+    'create view nbu-one',
+    'create quota nbu-one',
+    'create lifecycle rule nbu-one',
+    'create view nbu-files',
+    'create quota nbu-files',
+  ]);
+  const [, s3, nfs] = site.fake.table('viewpolicies');
+  t.match(s3, { name: 'vast-ost-prod', flavor: 'S3_NATIVE' });
+  t.notHas(s3, { nfs_read_write: ['10.1.0.0/16'] });
+  t.match(nfs, { name: 'vast-ost.nfs-prod', flavor: 'NFS', nfs_read_write: ['10.1.0.0/16'] });
+  const [one, two] = site.fake.table('views');
+  t.match(one, { bucket: 'nbu-one', protocols: ['S3'], policy_id: s3?.id });
+  t.match(two, { path: '/elsewhere/nbu-files', protocols: ['NFS', 'NFS4'], policy_id: nfs?.id });
+  t.notHas(two, { bucket: 'nbu-files' });
+  t.same(kinds(await site.make(wanted)), [], 'nothing to do');
+  t.same(kinds(await site.make({ ...wanted, nfsClients: ['10.2.0.1'] })), ['change policy']);
+
+  const lock = { mode: 'GOVERNANCE' } as const;
+  const { problems } = await site.plan({ ...wanted, nfsClients: [], lsus: [{ ...files, lock }], policy: 'mine' });
+  t.match(problems, [/no view policy mine/, /nobody may mount/, /object lock needs data = s3/]);
+  const both: [string, boolean][] = [
+    ['nbu-one', false],
+    ['nbu-files', false],
+  ];
+  await site.teardown(wanted, both);
+  t.same(site.names('views'), []);
+  t.same(site.names('viewpolicies'), ['s3_default_policy']);
+  t.same(site.record.made, []);
 });
 
 t.test('a tenant that is not there is made; its administrator makes none', async (t) => {

@@ -142,7 +142,7 @@ t.test('S3 keys of a user at the cluster', async (t) => {
   let file = { accessKeyId: 'A', secretAccessKey: 's' };
   const rotated = accessKeys({
     client: clientOf(t, fake),
-    user: 'nbu',
+    user: async () => 'nbu',
     tenant: undefined,
     current: async () => file.accessKeyId,
     save: async (key) => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
+import { promise } from '../../support/promise.ts';
 import { refusal } from '../../support/refusal.ts';
 import { pattern } from '../conformance/support.ts';
 import { bodyOf, fail, faultServer, faultStore, ok } from './fault-server.ts';
@@ -31,6 +32,11 @@ t.test('503, then well', async (t) => {
 });
 
 t.test('reset before headers', async (t) => {
+  promise({
+    row: '3',
+    promise: 'A request whose connection breaks before an answer is sent again',
+    fault: 'server closes before the headers; in the middle of the body',
+  });
   const server = await faultServer(t, async (request, response, number) => {
     if (number === 1) request.socket.destroy();
     else ok(response, { etag: `"${(await bodyOf(request)).length}"` });
@@ -64,6 +70,11 @@ t.test('stored, but the answer is lost', async (t) => {
 });
 
 t.test('a server that reads slowly but moves is waited for', async (t) => {
+  promise({
+    row: '5',
+    promise: 'A server that reads slowly is waited for as long as bytes move',
+    fault: 'a server that takes longer than the idle time for one body',
+  });
   const idleTimeoutMs = 1_500;
   // More than the kernels can hold, as one buffer and as a stream.
   const large = Buffer.alloc(24 * MIB);
@@ -89,6 +100,11 @@ t.test('a server that reads slowly but moves is waited for', async (t) => {
 });
 
 t.test('a server that never answers is left', async (t) => {
+  promise({
+    row: '5',
+    promise: 'A server that never answers is left after the idle time, and asked again',
+    fault: 'no answer to a small request',
+  });
   const server = await faultServer(t, async (request, response, number) => {
     request.resume();
     if (number > 1) ok(response, { etag: '"e"' });
@@ -99,6 +115,11 @@ t.test('a server that never answers is left', async (t) => {
 });
 
 t.test('a server that stops reading is left', async (t) => {
+  promise({
+    row: '5',
+    promise: 'A server that stops reading is left after the idle time',
+    fault: '64 MiB of which the server reads nothing',
+  });
   const large = Buffer.alloc(64 * MIB);
   const server = await faultServer(t, async (request, response, number) => {
     if (number > 1) ok(response, { etag: `"${(await bodyOf(request)).length}"` });
@@ -113,6 +134,11 @@ t.test('a server that stops reading is left', async (t) => {
 });
 
 t.test('an answer that stops is left', async (t) => {
+  promise({
+    row: '5',
+    promise: 'An answer that stops is left after the idle time',
+    fault: 'half a body, then silence',
+  });
   const server = await faultServer(t, (_request, response, number) => {
     response.writeHead(206, { 'content-range': 'bytes 0-9/10', 'content-length': '10' });
     if (number === 1) response.write('01234');
@@ -165,6 +191,11 @@ t.test('a server without ranges', async (t) => {
 });
 
 t.test('nobody listens', async (t) => {
+  promise({
+    row: '13',
+    promise: 'Refused connections are tried again until the budget of time is over',
+    fault: 'nobody listens on the port',
+  });
   const retries: unknown[] = [];
   let now = 0;
   const storage = new S3Storage(new URL('http://127.0.0.1:1'), {

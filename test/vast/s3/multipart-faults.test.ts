@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import t from 'tap';
 import type { PartInfo } from '../../../src/vast/store.ts';
+import { promise } from '../../support/promise.ts';
 import { refusal } from '../../support/refusal.ts';
 import { bodyOf, fail, faultServer, faultStore, ok, type Script, xml } from './fault-server.ts';
 
@@ -38,6 +39,11 @@ function completing(etag: string, script: Script, size = SIZE + 10): Script {
 }
 
 t.test('complete: an error inside 200, then well', async (t) => {
+  promise({
+    row: '6',
+    promise: 'An error inside 200 is an error: complete is sent again',
+    fault: '200 with an error document on complete',
+  });
   const server = await faultServer(
     t,
     completing(JOINED, (_request, response, number) => {
@@ -63,6 +69,11 @@ t.test('complete: always an error inside 200', async (t) => {
 });
 
 t.test('complete: no ETag in the answer', async (t) => {
+  promise({
+    row: '7',
+    promise: 'A missing ETag is asked for; an object of another size is damage',
+    fault: 'complete without ETag',
+  });
   const server = await faultServer(
     t,
     completing(JOINED, (_request, response) => completed(response, '')),
@@ -81,6 +92,11 @@ t.test('complete: an object of another size', async (t) => {
 });
 
 t.test('complete: the answer is lost', async (t) => {
+  promise({
+    row: '6',
+    promise: 'When the answer to complete is lost and the upload is gone, the object decides whether it was ours',
+    fault: 'connection broken, then NoSuchUpload; our object, another of the same size, of another size',
+  });
   const lost: Script = (request, response, number) => {
     if (number === 1) request.socket.destroy();
     else fail(response, 404, 'NoSuchUpload');
@@ -108,6 +124,11 @@ t.test('complete: the answer is lost', async (t) => {
 });
 
 t.test('a part: BadDigest', async (t) => {
+  promise({
+    row: '8',
+    promise: 'A body that the server finds damaged is sent twice again, then told',
+    fault: 'BadDigest, XAmzContentSHA256Mismatch',
+  });
   for (const [code, times, well] of [
     ['BadDigest', 1, true],
     ['XAmzContentSHA256Mismatch', 2, true],
@@ -127,6 +148,11 @@ t.test('a part: BadDigest', async (t) => {
 });
 
 t.test('a part: a wrong ETag shows with md5', async (t) => {
+  promise({
+    row: '7',
+    promise: 'With wire_integrity md5 an ETag that is not the MD5 sent is damage: sent again, then told',
+    fault: 'a wrong ETag for a part, once and always',
+  });
   const right = md5('x').toString('hex');
   for (const [times, well] of [
     [1, true],
@@ -146,6 +172,11 @@ t.test('a part: a wrong ETag shows with md5', async (t) => {
 });
 
 t.test('abort: parts that linger', async (t) => {
+  promise({
+    row: '17',
+    promise: 'An abort is repeated until the parts are gone, and told when they stay',
+    fault: 'parts that stay after an abort',
+  });
   for (const [rounds, well] of [
     [2, true],
     [9, false],

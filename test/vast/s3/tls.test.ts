@@ -5,11 +5,17 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
+import { promise } from '../../support/promise.ts';
 import { refusal } from '../../support/refusal.ts';
 import { pattern } from '../conformance/support.ts';
 import { bodyOf, ok } from './fault-server.ts';
 
 t.test('over TLS', async (t) => {
+  promise({
+    row: 'security',
+    promise: 'A server that no known authority vouches for is refused for good',
+    fault: 'a certificate of an unknown authority',
+  });
   const dir = t.testdir({});
   const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(dir, name)) as [string, string];
   const request = '-x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost';

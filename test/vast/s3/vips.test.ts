@@ -9,6 +9,7 @@ import type { ObjectStore } from '../../../src/vast/store.ts';
 import { DnsVips } from '../../../src/vast/vip-pool/dns-vips.ts';
 import { fixedVips } from '../../../src/vast/vip-pool/vip-source.ts';
 import { fakeDns } from '../../support/fake-dns.ts';
+import { promise } from '../../support/promise.ts';
 import { refusal } from '../../support/refusal.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { VipFarm, type VipMode } from '../../support/vip-farm.ts';
@@ -156,6 +157,11 @@ for (const mode of ['hang', 'reset', 'busy', 'truncate', 'down'] as const) {
 }
 
 t.test('a connection that died while it was idle costs nothing', async (t) => {
+  promise({
+    row: '13',
+    promise: 'A kept connection that the other side gave up costs a repetition, and says nothing about the server',
+    fault: 'half-closed idle connections',
+  });
   let breakAt = 0;
   const farm = await VipFarm.start(t, {
     count: 1,
@@ -187,6 +193,11 @@ t.test('a connection that died while it was idle costs nothing', async (t) => {
 });
 
 t.test('VIPs found by DNS, that move', async (t) => {
+  promise({
+    row: '13',
+    promise: 'When DNS names other addresses, requests go there',
+    fault: 'all addresses of the name change, the old ones refuse',
+  });
   const port = 27_100 + (process.pid % 800);
   const farm = await VipFarm.start(t, { count: 4, subnet: 68, port });
   const [a, b, c, d] = farm.vips.map(({ host }) => host) as [string, string, string, string];

@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { VmsCredentials } from '../../../src/vast/vms/credentials.ts';
+import { readFacts } from '../../../src/vast/vms/facts.ts';
 import { refusal } from '../../support/refusal.ts';
 import { FakeVms, PASSWORD, USER } from './fake-vms.ts';
 import { clientOf, LOGIN, VirtualClock } from './support.ts';
@@ -71,6 +72,20 @@ t.test('a missing right surfaces, after one new token at most', async (t) => {
   say('Forbidden');
   await t.rejects(client.vips(), refusal('access', { message: /Forbidden/ }));
   t.equal(asked, 2);
+});
+
+t.test('a token that ends before it is used is no missing right', async (t) => {
+  const fake = await FakeVms.start(t);
+  const client = clientOf(t, fake);
+  await client.quotas.list();
+  fake.intercept = ({ pathname }) => {
+    if (!pathname.endsWith('quotas/')) return undefined;
+    return { status: 403, body: { detail: 'Token is invalid or expired', code: 'token_not_valid' } };
+  };
+  // Whoever takes a missing right for an answer (figures without quotas) must not take this for one.
+  await t.rejects(readFacts(client), refusal('credentials', { code: 'VOST_VMS_CREDENTIALS' }));
+  fake.intercept = () => undefined;
+  t.same((await readFacts(client)).quotas, []);
 });
 
 t.test('a wrong password is tried once, and again when it was changed', async (t) => {

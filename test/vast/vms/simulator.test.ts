@@ -36,8 +36,8 @@ for (const release of RELEASES) {
       nfsClients: [],
       abortUploadsDays: 7,
       lsus: [
-        { name: 'nbu-one', path: '/vast-ost/nbu-one', versioning: false, quota: 1e9 },
-        { name: 'nbu-two', path: '/vast-ost/nbu-two', versioning: true, lock: { mode: 'GOVERNANCE' } },
+        { name: 'nbu-one', path: '/vast-ost/nbu-one', data: 's3', versioning: false, quota: 1e9 },
+        { name: 'nbu-two', path: '/vast-ost/nbu-two', data: 's3', versioning: true, lock: { mode: 'GOVERNANCE' } },
       ],
     };
     const record = await MadeRecord.open();

@@ -1,0 +1,146 @@
+import type { DashboardOptions } from './dashboard.ts';
+import { lines, numbers } from './panel.ts';
+import { buckets, query, rates, series, WINDOW } from './query.ts';
+
+const data = { service: '~s3|file' } as const;
+const quantile = (q: number): string =>
+  `histogram_quantile(${q}, sum by (operation, le) (rate(${buckets('vast_ost_request_duration_seconds', data)}[${WINDOW}])))`;
+
+/** Requests and what comes of them, digests, and the process itself. */
+export const reliability: DashboardOptions = {
+  id: 'reliability',
+  title: 'Reliability',
+  description: 'Requests that fail or are repeated, digests that differ, and how the process is.',
+  rows: [
+    {
+      title: 'Digests',
+      panels: [
+        numbers({
+          title: 'Stored bytes that differ, 7 days',
+          description:
+            'What storage returned is not what was backed up. `vast-ost verify` names the place, `repair` heals it.',
+          queries: [query(`sum(increase(${series('vast_ost_checksum_mismatches_total', { place: 'image' })}[7d]))`)],
+          unit: 'short',
+          limits: [0.5, 1],
+          width: 6,
+        }),
+        lines({
+          title: 'Mismatches',
+          description: 'In an hour. Those on the wire were sent again; many of them are a broken network.',
+          queries: [
+            query(`sum by (place) (increase(${series('vast_ost_checksum_mismatches_total')}[1h]))`, '{{place}}'),
+          ],
+          unit: 'short',
+          width: 18,
+        }),
+      ],
+    },
+    {
+      title: 'Requests to storage',
+      panels: [
+        lines({
+          title: 'Attempts',
+          description: 'By what was asked.',
+          queries: [query(rates('vast_ost_requests_total', 'service, operation', data), '{{service}} {{operation}}')],
+          unit: 'reqps',
+          width: 8,
+        }),
+        lines({
+          title: 'Attempts that failed',
+          description: 'Share of all. Not found is no failure of the storage.',
+          queries: [
+            query(
+              `(sum by (service, result) (rate(${series('vast_ost_requests_total', { result: '!~ok|not-found' })}[${WINDOW}])) / on (service) group_left () ${rates('vast_ost_requests_total', 'service')}) or vector(0)`,
+              '{{service}} {{result}}',
+            ),
+          ],
+          unit: 'percentunit',
+          width: 8,
+        }),
+        lines({
+          title: 'Repeated',
+          description: 'By the code of the failure, as the log has it.',
+          queries: [
+            query(`${rates('vast_ost_retries_total', 'service, reason')} or vector(0)`, '{{service}} {{reason}}'),
+          ],
+          unit: 'reqps',
+          width: 8,
+        }),
+        lines({
+          title: 'Duration, half of all',
+          description: 'The wait for a VIP included.',
+          queries: [query(quantile(0.5), '{{operation}}')],
+          unit: 's',
+        }),
+        lines({
+          title: 'Duration, 99 of 100',
+          description: 'The wait for a VIP included.',
+          queries: [query(quantile(0.99), '{{operation}}')],
+          unit: 's',
+        }),
+      ],
+    },
+    {
+      title: 'Process',
+      panels: [
+        numbers({
+          title: 'Running for',
+          description: 'Jobs go on across a restart; often is not well.',
+          queries: [query(`time() - ${series('process_start_time_seconds')}`, '{{instance}}')],
+          unit: 's',
+          width: 8,
+        }),
+        numbers({
+          title: 'Restarts, 24 h',
+          description: 'The systemd journal says why.',
+          queries: [query(`changes(${series('process_start_time_seconds')}[24h])`, '{{instance}}')],
+          unit: 'short',
+          limits: [1, 3],
+          width: 8,
+        }),
+        numbers({
+          title: 'Stops, and lets work end',
+          description: '1 while it does.',
+          queries: [query(series('vast_ost_draining'), '{{instance}}')],
+          unit: 'short',
+          limits: [1, 1],
+          width: 8,
+        }),
+        lines({
+          title: 'Main loop late by',
+          description: 'Late all the time: the processors have too much to do, or something blocks.',
+          queries: [query(series('vast_ost_event_loop_delay_seconds'), '{{quantile}} {{instance}}')],
+          unit: 's',
+          width: 8,
+        }),
+        lines({
+          title: 'Processors',
+          description: 'Of all threads; `main loop` is its share of one.',
+          queries: [
+            query(rates('process_cpu_seconds_total', 'instance, mode'), '{{mode}} {{instance}}'),
+            query(rates('vast_ost_event_loop_active_seconds_total', 'instance'), 'main loop {{instance}}'),
+          ],
+          unit: 'short',
+          width: 8,
+        }),
+        lines({
+          title: 'Memory',
+          description: 'Of the process with the shared memory of hosts that it touched, and of JavaScript.',
+          queries: [
+            query(series('process_resident_memory_bytes'), 'memory {{instance}}'),
+            query(series('vast_ost_heap_used_bytes'), 'heap {{instance}}'),
+          ],
+          unit: 'bytes',
+          width: 8,
+        }),
+        lines({
+          title: 'Open descriptors',
+          description: 'LimitNOFILE of the unit is the end.',
+          queries: [query(series('process_open_fds'), '{{instance}}')],
+          unit: 'short',
+          width: 24,
+        }),
+      ],
+    },
+  ],
+};
