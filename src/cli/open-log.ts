@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { EngineError } from '../errors.ts';
 
 /** Where a log goes. */
 export type LogDestination = DestinationStream & {
@@ -18,9 +19,20 @@ const SECRETS = [
   'cookie',
 ];
 
-/** A log file, or the descriptor of one, to which lines are appended. */
+/**
+ * A log file, or the descriptor of one, to which lines are appended.
+ * @throws EngineError VOST_LOG_FILE (`usage`)
+ */
 export function logDestination(dest: string | number, mode: number): LogDestination {
-  return pino.destination({ dest, append: true, mkdir: false, sync: true, mode });
+  try {
+    return pino.destination({ dest, append: true, mkdir: false, sync: true, mode });
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new EngineError('VOST_LOG_FILE', 'usage', `cannot open the log file ${dest}: ${message}`, {
+      cause,
+      advice: 'make its folder, or name another log_file in [logging]',
+    });
+  }
 }
 
 /** JSON lines. What is under the name of a secret, at the top of a line or up to three levels below, is left out. */

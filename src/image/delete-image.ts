@@ -4,7 +4,8 @@ import { imagePrefix, MANIFEST, PENDING } from './names.ts';
 
 /**
  * Delete an image, complete or pending. The manifest goes first, so that a half-deleted image is never
- * readable; the pending record goes last, because it names what else there may be. Idempotent. Resolves to
+ * readable; the pending record goes last, because it names what else there may be. Beside a manifest it is a leftover of the
+ * writer, and goes before: what was complete must not look unfinished when a deletion is cut short. Idempotent. Resolves to
  * whether there was anything. Throws `access` (VOST_WORM_LOCKED), with nothing deleted, when any of its objects is locked.
  */
 export async function deleteImage(store: ObjectStore, imageId: string, signal?: AbortSignal): Promise<boolean> {
@@ -17,14 +18,16 @@ export async function deleteImage(store: ObjectStore, imageId: string, signal?: 
   };
   const keys = await imageKeys(store, imageId, signal);
   await refuseLocked(store, imageId, keys, signal);
-  await drop(keys.filter((key) => key === `${prefix}${MANIFEST}`));
+  const [manifest, pending] = [`${prefix}${MANIFEST}`, `${prefix}${PENDING}`];
+  const complete = keys.includes(manifest);
+  if (complete) await drop(keys.filter((key) => key === pending));
+  await drop(keys.filter((key) => key === manifest));
   for await (const { key, id } of store.listUploads(prefix, { signal })) {
     found = true;
     await store.resumeUpload(key, id).abort({ signal });
   }
-  const last = `${prefix}${PENDING}`;
-  await drop(keys.filter((key) => key !== last && key !== `${prefix}${MANIFEST}`));
-  await drop(keys.filter((key) => key === last));
+  await drop(keys.filter((key) => key !== pending && key !== manifest));
+  if (!complete) await drop(keys.filter((key) => key === pending));
   await purgeHidden(store, prefix, signal);
   return found;
 }

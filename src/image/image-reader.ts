@@ -19,7 +19,7 @@ import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest, type Me
 import { readMeta } from './meta-blobs.ts';
 import { fragmentName, imagePrefix, MANIFEST } from './names.ts';
 import { readRecord } from './read-record.ts';
-import { rereading } from './reread.ts';
+import { type Reread, rereading } from './reread.ts';
 import { verifiedIndex } from './verified-index.ts';
 
 export interface ReadOptions {
@@ -164,7 +164,8 @@ export class ImageReader {
         lease.release();
       },
     });
-    const places = new WeakMap<Uint8Array, Place>();
+    // By the memory they are in; it is used again, and then noted again.
+    const fetched = new WeakMap<ArrayBufferLike, Reread>();
     const stages = [
       createFetcher({
         pool: slabs,
@@ -172,14 +173,15 @@ export class ImageReader {
         concurrency: options.readAhead,
         read: (fragment, storedOffset, into, signal) => {
           const place = { fragment, storedOffset };
-          places.set(into, place);
-          return this.fetch(place, into, signal);
+          const fetch: Reread = (by) => this.fetch(place, into, by);
+          fetched.set(into.buffer, fetch);
+          return fetch(signal);
         },
       }),
-      ...this.#stages.toReversed().map((stage, at) => {
+      ...this.#stages.toReversed().map((stage) => {
         const clock = new StageClock();
         const instance = stage.inverse(this.#env({ budget, scope, bridge }, stage, clock));
-        const run = at > 0 ? instance : this.#rereading(instance, (bytes) => places.get(bytes));
+        const run = this.#rereading(instance, ({ pieces: [first] }) => first && fetched.get(first.buffer));
         return runStage(inverseName(stage), run, { clock });
       }),
       createSlicer(start, end),
@@ -219,14 +221,8 @@ export class ImageReader {
     await this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, storedOffset, into, { signal });
   }
 
-  #rereading(instance: StageInstance, placeOf: (bytes: Uint8Array) => Place | undefined): StageInstance {
-    const reread = async (bytes: Uint8Array, signal: AbortSignal): Promise<void> => {
-      const place = placeOf(bytes);
-      if (place !== undefined) await this.fetch(place, bytes, signal);
-    };
-    return rereading(instance, reread, () => {
-      this.#resources.meters.heal();
-    });
+  #rereading(instance: StageInstance, rereadOf: (chunk: Chunk) => Reread | undefined): StageInstance {
+    return rereading(instance, rereadOf, () => this.#resources.meters.heal());
   }
 
   /** Turn a chunk's stored bytes back and verify them, by the clocks of {@link ImageReader.clocks}. The result's lease takes over. */
@@ -237,10 +233,13 @@ export class ImageReader {
     signal: AbortSignal,
   ): Promise<Chunk> {
     let decoded: Chunk = chunk;
+    const [bytes] = chunk.pieces;
+    const reread: Reread = async (by) => bytes && this.fetch(chunk, bytes, by);
     for (const [at, stage] of this.#stages.toReversed().entries()) {
       const { clock } = clocks[at] as NamedClock;
+      // Whoever makes other bytes of it releases the lease.
       const inverse = stage.inverse(this.#env(memory, stage, clock));
-      const instance = at > 0 ? inverse : this.#rereading(inverse, () => chunk);
+      const instance = this.#rereading(inverse, ({ lease }) => (lease === chunk.lease ? reread : undefined));
       clock.bytesIn += sizeOf(decoded.pieces);
       clock.begin();
       try {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { openLog } from '../../src/cli/open-log.ts';
+import { logDestination, openLog } from '../../src/cli/open-log.ts';
 import { EngineError } from '../../src/errors.ts';
 
 /** What a log writes. */
@@ -20,4 +20,13 @@ t.test('what has the name of a secret is not written, however deep it is', async
   t.notMatch(written.join(''), secret);
   t.match(JSON.parse(written[0] ?? ''), { password: '[secret]', user: 'somebody' });
   t.match(JSON.parse(written[2] ?? ''), { err: { code: 'VOST_X', details: { requestId: 'ABC' } } });
+});
+
+t.test('a file that cannot be opened is said, with what to do', async (t) => {
+  t.throws(() => logDestination('/nonexistent/folder/log', 0o600), {
+    code: 'VOST_LOG_FILE',
+    failure: 'usage',
+    message: /\/nonexistent\/folder\/log/,
+    advice: /log_file/,
+  });
 });

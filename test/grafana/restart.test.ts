@@ -1,10 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { request } from 'undici';
-import { seriesOf } from '../metrics/support.ts';
+import { metricsPort, seriesOf } from '../metrics/support.ts';
 import { Host, imageId } from '../ost/support/host.ts';
 import { Served } from '../ost/support/served.ts';
-import { freePort } from './prometheus.ts';
 import { unitTest, withoutPromtool } from './promtool.ts';
 
 const RULES = fileURLToPath(new URL('../../grafana/prometheus/vast-ost.rules.yml', import.meta.url));
@@ -26,13 +25,12 @@ function samples(scrapes: readonly ReadonlyMap<string, number>[], name: string):
 }
 
 t.test('rates are right when the engine is killed and begins anew', { skip: withoutPromtool }, async (t) => {
-  const address = `127.0.0.1:${await freePort()}`;
-  const served = await Served.prepare(t, { metrics: `listen = ${address}` });
+  const served = await Served.prepare(t, { metrics: 'listen = 127.0.0.1:0' });
   const host = new Host();
   t.teardown(() => host.close());
   const scrapes: ReadonlyMap<string, number>[] = [];
   const scrape = async (): Promise<void> => {
-    const { body } = await request(`http://${address}/metrics`);
+    const { body } = await request(`http://127.0.0.1:${await metricsPort(served)}/metrics`);
     scrapes.push(seriesOf(await body.text()));
   };
   // The second life does more than the first: only the gap and the fall to 0 tell that it is another one.

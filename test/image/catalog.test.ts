@@ -1,18 +1,29 @@
 import t from 'tap';
+import { EngineError } from '../../src/errors.ts';
 import { findImage, listImages } from '../../src/image/catalog.ts';
 import { collectGarbage } from '../../src/image/collect-garbage.ts';
 import { deleteImage } from '../../src/image/delete-image.ts';
 import { imageIdOf } from '../../src/image/identity.ts';
 import { ImageReader } from '../../src/image/image-reader.ts';
 import { ImageWriter } from '../../src/image/image-writer.ts';
-import { fragmentName, imagePrefix } from '../../src/image/names.ts';
+import { fragmentName, imagePrefix, PENDING } from '../../src/image/names.ts';
 import { parseSubset } from '../../src/image/subset.ts';
 import { verifyImage } from '../../src/image/verify-image.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
 import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { identity, keysOf, MIB, memoryLsu, randomBytes, testResources, writeImage, writerOptions } from './support.ts';
+import {
+  identity,
+  keysOf,
+  MIB,
+  memoryLsu,
+  objectBytes,
+  randomBytes,
+  testResources,
+  writeImage,
+  writerOptions,
+} from './support.ts';
 
 const names = async (store: ObjectStore): Promise<string[]> => {
   const found: string[] = [];
@@ -90,6 +101,44 @@ t.test('deleting removes complete and pending images whole, is idempotent, and s
   t.same(await names(store), ['complete keep']);
   t.ok((await keysOf(store)).every((key) => key.startsWith(imagePrefix(keep.imageId))));
 });
+
+t.test(
+  'a complete image beside its writer’s leftover never looks unfinished, wherever its deletion is cut short',
+  async (t) => {
+    promise({
+      row: 'host loss',
+      promise: 'A deletion that is cut short leaves the image complete or gone, never unfinished',
+      fault:
+        'each request of a deletion fails, in turn; the pending record is still there because its removal had failed',
+    });
+    const resources = testResources(t);
+    for (let cut = 0; cut < 4; cut += 1) {
+      const store = await memoryLsu();
+      let pending: Buffer | undefined;
+      const writing = wrapStore(store, {
+        delete: async (keys: readonly string[], options?: object) => {
+          if (keys.some((key) => key.endsWith(`/${PENDING}`))) pending = await objectBytes(store, keys[0] ?? '');
+          await store.delete(keys, options);
+        },
+      });
+      const { imageId } = await writeImage(writing, resources, writerOptions(resources, 'twice'), randomBytes(MIB));
+      t.ok(pending, 'there was a record');
+      await store.put(`${imagePrefix(imageId)}${PENDING}`, [pending ?? Buffer.alloc(0)]);
+      t.same(await names(store), ['complete twice']);
+      let left = cut;
+      const broken = wrapStore(store, {
+        delete: async (keys: readonly string[], options?: object) => {
+          left -= 1;
+          if (left < 0) throw new EngineError('VOST_STORE_UNAVAILABLE', 'retryable', 'cut short');
+          await store.delete(keys, options);
+        },
+      });
+      await deleteImage(broken, imageId).catch(() => undefined);
+      const found = await names(store);
+      t.ok(found.length === 0 || found[0] === 'complete twice', `${cut}: ${found}`);
+    }
+  },
+);
 
 t.test('gc removes what is old and needed by nobody, and nothing else', async (t) => {
   promise({

@@ -5,13 +5,17 @@ import { verifyImage } from '../../src/image/verify-image.ts';
 import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { memoryLsu, readImage, testResources, textBytes, writeImage, writerOptions } from './support.ts';
+import { memoryLsu, randomBytes, readImage, testResources, textBytes, writeImage, writerOptions } from './support.ts';
 
 const MIB = 2 ** 20;
-const DATA = textBytes(3 * MIB + 500);
+const KINDS = [
+  { name: 'as they are', data: textBytes(3 * MIB + 500), compressed: false },
+  { name: 'lz4', data: textBytes(3 * MIB + 500), compressed: true },
+  { name: 'lz4 that only stores', data: randomBytes(3 * MIB + 500), compressed: true },
+];
 
-for (const compressed of [false, true]) {
-  t.test(`bytes damaged in flight are read again${compressed ? ', lz4' : ''}`, async (t) => {
+for (const { name, data: DATA, compressed } of KINDS) {
+  t.test(`bytes damaged in flight are read again: ${name}`, async (t) => {
     promise({
       row: 'integrity',
       promise: 'What is damaged only in flight is healed by reading it again, once; damage at rest is told',

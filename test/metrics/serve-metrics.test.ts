@@ -3,16 +3,12 @@ import t from 'tap';
 import { request } from 'undici';
 import { Host } from '../ost/support/host.ts';
 import { Served } from '../ost/support/served.ts';
-import { seriesOf } from './support.ts';
-
-/** The port in the log of an engine that was told to take any. */
-const portOf = (log: string): string | undefined => /"port":(\d+),.*"metrics are served"/.exec(log)?.[1];
+import { metricsPort, seriesOf } from './support.ts';
 
 t.test('vast-ost serve serves metrics, and goes on without them when the address is taken', async (t) => {
   const first = await Served.prepare(t, { metrics: 'listen = 127.0.0.1:0' });
   await first.start();
-  while (portOf(first.stderr) === undefined) await delay(10);
-  const port = portOf(first.stderr);
+  const port = await metricsPort(first);
   const { statusCode, body } = await request(`http://127.0.0.1:${port}/metrics`);
   t.equal(statusCode, 200);
   const series = seriesOf(await body.text());

@@ -35,7 +35,7 @@ t.test('random sequences against the model', async (t) => {
         );
       }
     } catch (error) {
-      failure = error instanceof Error ? error.message : String(error);
+      failure = error instanceof Error ? `${error.message}\n${String(error.cause)}` : String(error);
     }
     const { faults, ...counted } = tally;
     const date = new Date().toISOString().slice(0, 10);

@@ -37,6 +37,17 @@ export function writeBatches(batches: readonly Batch[]): void {
   renameSync(`${RECORD}.new`, RECORD);
 }
 
+/** Numbers as ranges: `1 to 5, 9 to 12`. */
+function ranges(numbers: readonly number[]): string {
+  const found: { from: number; to: number }[] = [];
+  for (const number of numbers.toSorted((a, b) => a - b)) {
+    const last = found.at(-1);
+    if (last !== undefined && number <= last.to + 1) last.to = number;
+    else found.push({ from: number, to: number });
+  }
+  return found.map(({ from, to }) => `${from} to ${to}`).join(', ');
+}
+
 /** The record as Markdown, for docs/reliability.md. */
 export function soakText(batches: readonly Batch[]): string {
   const [first, last] = [batches[0], batches.at(-1)];
@@ -56,7 +67,7 @@ export function soakText(batches: readonly Batch[]): string {
       : `**The model did not hold with seeds ${broken.map(({ seed }) => seed).join(', ')}.**`;
   return [
     `${sequences.toLocaleString('en')} sequences, ${first.date} to ${last.date}, in batches of ${first.sequences}`,
-    ` (\`SEED=n SEQUENCES=${first.sequences} make soak\` runs one again), seeds ${first.seed} to ${last.seed}. ${outcome}\n\n`,
+    ` (\`SEED=n SEQUENCES=${first.sequences} make soak\` runs one again), seeds ${ranges(batches.map(({ seed }) => seed))}. ${outcome}\n\n`,
     `Counted: ${named(sum(({ counted }) => counted))}.\n\n`,
     '| fault | happened |\n|---|---|\n',
     ...sum(({ faults }) => faults).map(([name, count]) => `| ${name} | ${count} |\n`),
