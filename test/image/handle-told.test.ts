@@ -110,6 +110,7 @@ for (const when of ['parts', 'manifest'] as const) {
       }
       if (!died) break;
     }
-    t.ok(failures > 5, `${failures} times`);
+    // The last engine does not die; how many steps there are between a failure and its telling depends on who is faster.
+    t.ok(failures > 1, `${failures} times`);
   });
 }
