@@ -47,4 +47,5 @@ suite() {
   RESULTS="$REAL_WORK/suite.tap" ./test/run 1 "$@" 2>&1 | tee "$output"
   counts=$(tail -n 1 "$output" | grep -oE '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' || echo '0 passed, 1 failed, 0 skipped')
   printf '%s in %s s: %s\n' "$counts" $((SECONDS - began)) "$label" >>"$REAL_WORK/results"
+  sed -n "s/^failed: /failed: $label: /p" "$output" >>"$REAL_WORK/failures"
 }

@@ -1,6 +1,6 @@
 /** What a real NFS server does with copies and without space. Runs where the kernel's own server is: in test/real/uml. */
 import { execFile } from 'node:child_process';
-import { readdir, readFile, rm, statfs } from 'node:fs/promises';
+import { readdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -31,11 +31,19 @@ async function traffic(mount: string): Promise<Traffic> {
   return { written: number(/^\s*bytes:\s+(?:\d+\s+){5}(\d+)/m), clones: number(/^\s*CLONE: (\d+)/m) };
 }
 
-/** Leave 60 MiB. Files that were deleted before give their space back when XFS gets to it, so it is looked at until it stays. */
+/**
+ * Leave 60 MiB. Space that nothing shows as free comes back when XFS gets to it or runs out: what it reserved behind files
+ * that grew, and deleted files that the server still holds open. So all of it is asked for, and looked at until it stays.
+ */
 async function fill(filler: string): Promise<void> {
   const run = promisify(execFile);
+  const probe = `${filler}-probe`;
   let size = 0;
   for (let quiet = 0; quiet < 5; quiet += 1) {
+    await writeFile('/proc/sys/vm/drop_caches', '2');
+    const all = await statfs(EXPORT);
+    await t.rejects(run('fallocate', ['-l', String(all.blocks * all.bsize), probe]), /No space left/);
+    await rm(probe);
     await run('sync', ['-f', EXPORT]);
     const { bavail, bsize } = await statfs(EXPORT);
     const more = bavail * bsize - 60 * MIB;
@@ -44,7 +52,7 @@ async function fill(filler: string): Promise<void> {
       size += more;
       quiet = 0;
     }
-    await delay(200);
+    await delay(400);
   }
 }
 
