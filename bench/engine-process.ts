@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EngineProcessOptions, EngineUsage } from './engine-child.ts';
+import { ENGINE_FLAGS } from './run-job.ts';
 
 /** What the engine of {@link besideEngine} is to store in. */
 export interface EngineStore {
@@ -23,6 +24,8 @@ export interface EnginePlace {
   readonly pluginConf: string;
   /** Of a directory store. */
   readonly storeDir: string;
+  /** What the engine used so far; peaks since the last question. */
+  readonly usage: () => Promise<EngineUsage>;
 }
 
 export const LSU = 'bench-lsu';
@@ -45,10 +48,10 @@ s3_credentials_file = ${join(folder, 'credentials')}
 
 async function runEngine<T>(
   options: EngineProcessOptions,
-  work: () => Promise<T>,
+  work: (usage: EnginePlace['usage']) => Promise<T>,
 ): Promise<{ result: T; usage: EngineUsage }> {
   const engine = fork('bench/engine-child.ts', [JSON.stringify(options)], {
-    execArgv: ['--max-semi-space-size=4'],
+    execArgv: [...ENGINE_FLAGS],
     env: { ...process.env, UV_THREADPOOL_SIZE: '128' },
   });
   const ended = once(engine, 'exit');
@@ -60,7 +63,7 @@ async function runEngine<T>(
   try {
     await Promise.race([once(engine, 'message'), ended.then(() => Promise.reject(new Error('the engine ended')))]);
     const before = await usage();
-    const result = await work();
+    const result = await work(usage);
     const after = await usage();
     return { result, usage: { ...after, cpuSeconds: after.cpuSeconds - before.cpuSeconds } };
   } finally {
@@ -83,7 +86,7 @@ export async function besideEngine<T>(
     // The sink checks no signatures.
     await writeFile(join(folder, 'credentials'), 'access_key_id = bench\nsecret_access_key = bench\n', { mode: 0o600 });
     const config = configOf(store, folder, socket, place.storeDir);
-    return await runEngine({ config, discard: store.discard ?? false }, () => work(place));
+    return await runEngine({ config, discard: store.discard ?? false }, (usage) => work({ ...place, usage }));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -4,6 +4,8 @@ import { measureHandOver } from './hand-over.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
+import { measureReading } from './reading.ts';
+import { measureSmall } from './small-images.ts';
 import { measureTable } from './table.ts';
 import { measureTransfer } from './transfer.ts';
 import { verifyChain } from './verify.ts';
@@ -41,6 +43,13 @@ and send each over a connection of its own. The others send a file of random byt
 the command to its end, as an administrator would call them. "CPU bound" is what the processors could carry if they did nothing else: their
 number over the sum of CPU-seconds per GiB of sender and sink.`;
 
+const ABOUT_READING = `Through the plugin, every leaf verified, beside a backup of as many bytes by as many streams in the same round. Then each stream
+reads 512 bytes to 128 KiB at random places, as a browsed restore does. A read costs one request and fetches the leaves of 1 MiB that
+it touches: without a whole leaf nothing can be verified.`;
+
+const ABOUT_SMALL = `Created, written with 4 KiB, closed complete, one after the other in each stream; no request of one image runs beside another of the
+same stream.`;
+
 const ABOUT_VERIFY =
   'The sink checks the number in each 256 KiB block: none missing, none twice, none out of place, over all parts of the object.';
 
@@ -66,6 +75,11 @@ async function run(options: BenchOptions): Promise<boolean> {
   if (options.transfer) {
     const table = await measureTransfer(options.bytes, options.runs, options.filter, say);
     sections.push(`## Backup, the whole way\n\n${ABOUT_TRANSFER}\n\n${table}`);
+  }
+  if (options.reading) {
+    const restored = await measureReading(options.bytes, options.runs, say);
+    sections.push(`## Restore\n\n${ABOUT_READING}\n\n${restored}`);
+    sections.push(`## Small images\n\n${ABOUT_SMALL}\n\n${await measureSmall(options.runs, say)}`);
   }
   const document = `${sections.join('\n\n')}\n`;
   process.stdout.write(document);
