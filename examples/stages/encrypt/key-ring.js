@@ -29,9 +29,10 @@ const refusal = (message) => new StageError('credentials', message);
  * for all other keys. No message repeats anything of it but ids and the numbers of lines.
  *
  * @param {Uint8Array} bytes
+ * @param {number} [commandMs] what a command may take
  * @returns {KeyRing}
  */
-export function readRing(bytes) {
+export function readRing(bytes, commandMs = COMMAND_MS) {
   const lines = new TextDecoder().decode(bytes).split(/[\n;]/);
   if (lines.length > MAX_LINES) throw refusal(`the key ring has more than ${MAX_LINES} lines`);
   /** @type {Map<string, string>} */
@@ -59,7 +60,7 @@ export function readRing(bytes) {
     key: async (id) => {
       const source = sources.get(id) ?? sources.get('*');
       if (source === undefined || !ID.test(id)) throw refusal(`the key ${JSON.stringify(id)} is not in the key ring`);
-      if (source.startsWith('command:')) return keyOfCommand(source.slice(8), id);
+      if (source.startsWith('command:')) return keyOfCommand(source.slice(8), id, commandMs);
       return parseKey(source, id);
     },
   };
@@ -83,14 +84,15 @@ function parseKey(text, id) {
 /**
  * @param {string} command
  * @param {string} id
+ * @param {number} timeout
  * @returns {Promise<Uint8Array>}
  */
-function keyOfCommand(command, id) {
+function keyOfCommand(command, id, timeout) {
   const name = createHash('sha256').update(`${id} ${command}`).digest('hex');
   const now = Date.now();
   const known = kept.get(name);
   if (known !== undefined && known.until > now) return known.key;
-  const key = runCommand(command, id);
+  const key = runCommand(command, id, timeout);
   kept.delete(name);
   kept.set(name, { key, until: now + KEPT_MS });
   key.catch(() => kept.delete(name));
@@ -104,11 +106,12 @@ function keyOfCommand(command, id) {
  *
  * @param {string} command
  * @param {string} id
+ * @param {number} timeout
  * @returns {Promise<Uint8Array>}
  */
-function runCommand(command, id) {
+function runCommand(command, id, timeout) {
   const [program = '', ...args] = command.trim().split(/\s+/);
-  const options = { timeout: COMMAND_MS, maxBuffer: COMMAND_BYTES, killSignal: 'SIGKILL', cwd: '/' };
+  const options = { timeout, maxBuffer: COMMAND_BYTES, killSignal: 'SIGKILL', cwd: '/' };
   return new Promise((resolve, reject) => {
     const child = execFile(
       program,
@@ -117,10 +120,8 @@ function runCommand(command, id) {
       (error, stdout) => {
         if (error !== null) {
           const { code, killed } = /** @type {{ code?: unknown, killed?: boolean }} */ (error);
-          const why =
-            killed === true
-              ? `was ended: it took more than ${COMMAND_MS / 1000} seconds, or said too much`
-              : `failed (${code})`;
+          const slow = `was ended: it took more than ${timeout / 1000} seconds`;
+          const why = killed === true ? slow : `failed (${code})`;
           reject(refusal(`the command ${program} for the key ${id} ${why}`));
           return;
         }
