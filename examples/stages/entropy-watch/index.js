@@ -17,6 +17,9 @@ const number =
     throw new Error(`must be a number from ${from} to ${to}`);
   };
 
+/** NetBackup's headers and the like are new every time, and no larger. */
+const SMALLEST = 2 ** 20;
+
 /** @type {import('vast-ost/stage').StandardSchema<{ folder: string, sensitivity: number, learn: number }>} */
 const optionsSchema = optionsOf({
   folder: (value) => {
@@ -46,8 +49,8 @@ export default defineStage({
   finish: async (found, complete, { image, options, report }) => {
     const series = seriesOf(image);
     const bytes = found.reduce((sum, { chunk }) => sum + chunk.length, 0);
-    // Half an image, or one of which nobody knows where it belongs, says nothing.
-    if (!complete || series === undefined || bytes === 0) return;
+    // Half an image, a very small one, or one of which nobody knows where it belongs, says nothing.
+    if (!complete || series === undefined || bytes < SMALLEST) return;
     const history = new History(options.folder, series);
     const past = await history.read();
     const sketch = sketchOf(found.map(({ result }) => result.digests));

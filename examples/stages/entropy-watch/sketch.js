@@ -3,6 +3,8 @@ const LEAF = 32;
 const KEPT = 6;
 /** Digests of a sketch. With 512 of them a share is right within some 5 %. */
 export const SKETCH = 512;
+/** A share of fewer of them says nothing: one that has changed would be a large one. */
+const FEWEST = 8;
 /** Behind this offset one digest of 16 is enough: that many MiBs have more than 512 among the lowest 16th. */
 const DENSE_BYTES = 2 ** 34;
 const SPARSE = 2 ** 32 / 16;
@@ -55,6 +57,6 @@ export function changedShare(now, before) {
   );
   const known = new Set(before);
   const seen = now.filter((digest) => digest <= end);
-  if (seen.length === 0 || before.length === 0) return undefined;
+  if (seen.length < FEWEST || before.length < FEWEST) return undefined;
   return seen.filter((digest) => !known.has(digest)).length / seen.length;
 }

@@ -40,6 +40,7 @@ test('the share of what is new, estimated from a sample', () => {
   }
   assert.equal(changedShare(image(0, 30), image(0, 20)), 10 / 30, 'small ones are exact');
   assert.equal(changedShare(before, []), undefined);
+  assert.equal(changedShare(image(0, 7), image(0, 7)), undefined, 'and very small ones say nothing');
 });
 
 test('far into an image fewer digests are looked at, and its sample is the same', () => {
@@ -138,9 +139,13 @@ test('the history is one small file for each series; one that is damaged is begu
   }
 });
 
-test('half an image, and an empty one, say nothing', async () => {
+test('half an image, a very small and an empty one say nothing', async () => {
   assert.deepEqual(await backup('c_1700000300_C1_F1', day(0), false), []);
   assert.deepEqual(await backup('c_1700000300_C1_F1', []), []);
+  const context = { image: { lsu: 'l', name: 'c_1_C1_HDR', policy: 'p', schedule: '', client: 'c' }, options };
+  const found = [{ chunk: { index: 0, offset: 0, length: 512 }, result: { entropy: 8, digests: '' } }];
+  await stage.finish(found, true, context);
+  assert.equal(readdirSync(folder).length, 1, 'a header has no history');
 });
 
 test('options', () => {
