@@ -56,6 +56,10 @@ export class KeptTail {
     }
     const bytes = into.subarray(0, record.size);
     const read = (from: Uint8Array) => this.#store.read(`${this.#prefix}${record.name}`, 0, from, { signal });
+    if (this.#codec.transforms !== (record.stored !== undefined)) {
+      const message = `${this.#prefix}${record.name} has not passed the stages that the image names`;
+      throw new EngineError('VOST_CORRUPT', 'integrity', message);
+    }
     if (record.stored === undefined) await read(bytes);
     else await this.#codec.decode(bytes, this.#place, record.stored, read, signal);
     if ((await this.#resources.bridge.sha256([bytes])).toString('hex') !== record.sha256) {

@@ -34,7 +34,7 @@ export const HandleRecordSchema = z.strictObject({
       name: z.string().regex(/^tail-[0-9]{6,9}$/),
       size: z.int().min(1).max(MAX_CHUNK_BYTES),
       sha256: Hex256,
-      /** Length of the object, when the image's transforms made it. Absent: it has the image's own bytes. */
+      /** Length of the object, which the image's transforms made. Absent when it has none. */
       stored: z.int().min(1).optional(),
     })
     .optional(),

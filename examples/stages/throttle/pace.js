@@ -38,12 +38,21 @@ export class Pace {
    * @param {number} bytes
    * @param {() => number | undefined} rate bytes per second now; undefined: as fast as it goes
    * @param {AbortSignal} signal ends the wait; the bytes then do not count
+   * @returns {Promise<void>}
    */
   pass(bytes, rate, signal) {
     const came = this.#clock.now();
     const turn = this.#last.then(() => this.#wait(bytes, rate, came, signal));
     this.#last = turn;
-    return turn;
+    return new Promise((resolve) => {
+      const end = () => {
+        signal.removeEventListener('abort', end);
+        resolve(undefined);
+      };
+      // Whoever gives up does not wait for its turn.
+      signal.addEventListener('abort', end, { once: true });
+      turn.then(end);
+    });
   }
 
   /**

@@ -191,3 +191,26 @@ t.test('an image that was cut by somebody who knows the format is refused', asyn
     (await readImage(store, resources, await backup(store, loaded, 'empty', Buffer.alloc(0)))).equals(Buffer.alloc(0)),
   );
 });
+
+t.test('an unfinished image whose record says that its kept chunk was never encrypted', async (t) => {
+  const { resources, chain } = await encrypting(t, { first: 1 });
+  const store = await memoryLsu();
+  const about = { ...layout(resources, 'plain'), stages: chain.transforms };
+  const handle = await createWriteHandle(context(store, resources), about);
+  await feed(handle, new Slots(3), data.subarray(0, 600));
+  await handle.close('incomplete', 600);
+  const prefix = imagePrefix(handle.imageId);
+  // Somebody puts bytes of his own there, with the right digest.
+  const forged = Buffer.alloc(600, 'x');
+  await store.put(`${prefix}tail-000001`, [forged]);
+  await change(store, `${prefix}pending`, (bytes) => {
+    const pending = JSON.parse(String(bytes)) as { handle: { tail: { sha256: string; stored?: number } } };
+    pending.handle.tail.sha256 = createHash('sha256').update(forged).digest('hex');
+    delete pending.handle.tail.stored;
+    return Buffer.from(JSON.stringify(pending));
+  });
+  const next = await reopenWriteHandle(context(store, resources), identity('plain'), TUNING);
+  const refused = refusal('integrity', { message: /has not passed the stages that the image names/ });
+  await t.rejects(next.present(0, Buffer.alloc(MIB)), refused);
+  await next.close('abandon', 0);
+});

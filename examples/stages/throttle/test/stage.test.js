@@ -81,6 +81,19 @@ test('a new rate counts at once, and whoever gives up takes nothing', async () =
   assert.equal(clock.time, 3000);
 });
 
+test('whoever gives up does not wait for its turn', async () => {
+  const turn = Promise.withResolvers();
+  const pace = new Pace({ now: () => 0, sleep: () => turn.promise });
+  const { signal } = new AbortController();
+  await pace.pass(1000 * MIB, () => MIB, signal);
+  // This one is slept for, for ever.
+  void pace.pass(1000 * MIB, () => MIB, signal);
+  const stop = new AbortController();
+  const waiting = pace.pass(MIB, () => MIB, stop.signal);
+  stop.abort();
+  await waiting;
+});
+
 test('a chunk that waits for most of an hour passes', async () => {
   const clock = clockOf();
   const pace = new Pace(clock);
