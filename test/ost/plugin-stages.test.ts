@@ -14,7 +14,7 @@ const host = (served: Served, command: string, ...args: string[]): Promise<Ended
 /** What a stage may do, and what is said of it. */
 const MISCHIEF = [
   ['throw', /encode of chunk 1: out of ideas/],
-  ['hang', /did not answer for 1 second/],
+  ['hang', /did not answer for 10 seconds/],
   ['memory', /MiB of memory/],
   ['exit', /ended with code 0/],
   ['long', /returned 1053576 bytes/],
@@ -22,7 +22,7 @@ const MISCHIEF = [
 ] as const;
 
 t.test('a stage that misbehaves fails its image only, and is named', async (t) => {
-  const served = await Served.prepare(t, { performance, serverLines: `stages = ${fixture('bad')}` });
+  const served = await Served.prepare(t, { performance, serverLines: `stages = ${fixture('bad/patient.js')}` });
   await served.start();
   const engine = served.child?.pid;
   const write = (name: string) => host(served, 'backup', '--lsu', 'lsu-1', '--image', name, '--generate', '4M');
