@@ -15,6 +15,7 @@ import { neededObjects } from './needed-objects.ts';
 import type { HandleRecord } from './pending.ts';
 import { completeFragments, publish } from './publish.ts';
 import { SlotChain } from './slot-chain.ts';
+import { TailCodec } from './tail-codec.ts';
 
 /** {@link WriteHandle} on any store. */
 export class ImageHandle implements WriteHandle {
@@ -28,6 +29,7 @@ export class ImageHandle implements WriteHandle {
   readonly #start: HandleStart;
   readonly #journal: HandleJournal;
   readonly #flat: FlatDigest | undefined;
+  readonly #stages: readonly ConfiguredStage[];
   readonly #chain: SlotChain;
   readonly #tail: KeptTail;
   /** Fires with the first failure. */
@@ -56,8 +58,10 @@ export class ImageHandle implements WriteHandle {
     this.#store = store;
     this.#prefix = imagePrefix(this.imageId);
     this.#start = start;
+    this.#stages = stages;
     this.#journal = start.journal;
-    this.#tail = new KeptTail(store, this.#prefix, resources, kept.tail);
+    const codec = new TailCodec(stages, resources, imageInfoOf(store.lsu, claim.record));
+    this.#tail = new KeptTail({ store, prefix: this.#prefix, resources }, codec, kept, chunk_size);
     const { hash } = memory;
     const state = hash?.state.byteLength ? hash.state : undefined;
     this.#flat = hash ? new FlatDigest(state) : undefined;
@@ -193,7 +197,7 @@ export class ImageHandle implements WriteHandle {
       this.#chain.put(next, tail, true, lease);
       next += 1;
     }
-    if (!complete && final) await this.#tail.put(final.bytes, this.#stop.signal);
+    if (!complete && final) await this.#tail.put(next, final.bytes, this.#stop.signal);
     else if (!untouched) this.#tail.drop();
     await this.#chain.end(complete);
   }
@@ -206,6 +210,7 @@ export class ImageHandle implements WriteHandle {
       claim,
       fragments,
       index,
+      stages: this.#stages,
       size,
       sha256: this.#flat?.digest,
       more: { ...(memory.metas.size > 0 ? { metas: sorted(memory.metas) } : {}), creator: this.#context.creator },

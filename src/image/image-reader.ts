@@ -73,7 +73,9 @@ export class ImageReader {
   ): Promise<ImageReader> {
     const key = `${imagePrefix(imageId)}${MANIFEST}`;
     const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
-    return ImageReader.of(store, resources, imageId, manifest);
+    const reader = ImageReader.of(store, resources, imageId, manifest);
+    if (manifest.size === 0) await reader.#checkEmpty(signal);
+    return reader;
   }
 
   /** A reader of an image whose manifest is known. Throws `unsupported`, `integrity`. */
@@ -88,6 +90,16 @@ export class ImageReader {
     if (manifest.chain[0]?.name !== 'checksum')
       throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names no checksum as its first stage`);
     return new ImageReader(store, resources, imageId, manifest);
+  }
+
+  /** No chunk will tell whether there ought to be some. */
+  async #checkEmpty(signal: AbortSignal | undefined): Promise<void> {
+    const image = imageInfoOf(this.#store.lsu, this.manifest);
+    try {
+      for (const stage of this.#stages) await stage.check?.(image, this.manifest.size, signal);
+    } catch (error) {
+      throw this.named(error);
+    }
   }
 
   /** Some stage changes the image's bytes: chunks can only be read whole. */
@@ -262,6 +274,7 @@ export class ImageReader {
       bridge,
       buffers: this.#resources.buffers,
       image: imageInfoOf(this.#store.lsu, this.manifest),
+      size: this.manifest.size,
       before: (length) => boundOf(before, length),
     };
   }

@@ -44,6 +44,7 @@ export class ImageWriter {
   readonly #acknowledged: StoredPrefix;
   readonly #flat: FlatDigest | undefined;
   readonly #stream: WriteChain<SourceWrite>;
+  readonly #stages: readonly ConfiguredStage[];
   #accepted = 0;
   /** End of the last byte written. */
   #end = 0;
@@ -63,6 +64,7 @@ export class ImageWriter {
     this.#signal = options.signal;
     this.#prefix = imagePrefix(imageId);
     this.#claim = claim;
+    this.#stages = stages;
     this.#lock = options.lock;
     this.#fragments = new FragmentWriter(store, this.#prefix, (fragment, id) => claim.addUpload(fragment, id));
     this.#index = new IndexWriter(store, this.#prefix);
@@ -145,6 +147,7 @@ export class ImageWriter {
       claim: this.#claim,
       fragments: this.#fragments,
       index: this.#index,
+      stages: this.#stages,
       size: this.#end,
       sha256: this.#flat?.digest,
       more: {},

@@ -28,12 +28,14 @@ export const HandleRecordSchema = z.strictObject({
   size: Size,
   /** Journal objects, from the first one, that hold the index of what is kept. */
   journal: z.int().min(0).max(1_000_000),
-  /** The kept bytes of the last, short chunk, as the image has them. */
+  /** The kept bytes of the last, short chunk; length and digest are those of the image's own bytes. */
   tail: z
     .strictObject({
       name: z.string().regex(/^tail-[0-9]{6,9}$/),
       size: z.int().min(1).max(MAX_CHUNK_BYTES),
       sha256: Hex256,
+      /** Length of the object, which the image's transforms made. Absent when it has none. */
+      stored: z.int().min(1).optional(),
     })
     .optional(),
   /**

@@ -1,5 +1,7 @@
 import { LEAF_BYTES } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
+import type { StageRecord } from '../pipeline/stage.ts';
+import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { VERSION } from '../version.ts';
 import type { Claim } from './claim.ts';
@@ -7,7 +9,7 @@ import type { FragmentWriter } from './fragment-writer.ts';
 import { imageIdOf } from './identity.ts';
 import { applyLock, type LockPolicy, planLock } from './image-lock.ts';
 import type { IndexWriter } from './index-writer.ts';
-import { encodeManifest, type Manifest } from './manifest.ts';
+import { encodeManifest, imageInfoOf, type Manifest } from './manifest.ts';
 import { MANIFEST } from './names.ts';
 
 /** A written image, every part of it acknowledged, about to become visible. */
@@ -18,6 +20,8 @@ export interface Publication {
   readonly claim: Claim;
   readonly fragments: FragmentWriter;
   readonly index: IndexWriter;
+  /** The image's stages, the checksum first. */
+  readonly stages: readonly ConfiguredStage[];
   /** Logical bytes that the image must have. */
   readonly size: number;
   /** The plain digest, if it was asked for. */
@@ -57,9 +61,10 @@ export async function completeFragments(
 export async function publish(image: Publication): Promise<Manifest> {
   const { store, prefix, claim, index, signal } = image;
   const fragments = await completeFragments(image);
+  const chain = await sealedChain(image);
   const summary = await index.write(signal);
   await claim.confirm(signal);
-  const { identity, netbackup_metadata, chain, chunk_size } = claim.record;
+  const { identity, netbackup_metadata, chunk_size } = claim.record;
   const lock = image.lock && (await planLock(store, image.lock, signal));
   const now = new Date().toISOString();
   const manifest: Manifest = {
@@ -87,6 +92,15 @@ export async function publish(image: Publication): Promise<Manifest> {
   await store.put(`${prefix}${MANIFEST}`, [bytes]);
   if (lock) await applyLock(store, imageIdOf(identity), manifest, lock, signal);
   return manifest;
+}
+
+/** What stages record, with what some of them only know when the image is whole. */
+async function sealedChain({ store, claim, index, stages, signal }: Publication): Promise<Manifest['chain']> {
+  const image = imageInfoOf(store.lsu, claim.record);
+  const totals = { size: index.size, chunks: index.chunks };
+  const chain: StageRecord[] = [];
+  for (const stage of stages) chain.push((await stage.seal?.(image, totals, signal)) ?? stage.record);
+  return chain as Manifest['chain'];
 }
 
 /** NetBackup's date is seconds since the epoch. */

@@ -85,6 +85,16 @@ export const METRICS = {
       side: '`upstream` (nothing to work on), `downstream` (nobody takes the results, or no memory for them is free)',
     },
   },
+  vast_ost_stage_reports_total: {
+    type: 'counter',
+    help: "What vendors' stages told people; each is a line of the log, and a warning or an error is an event as well.",
+    labels: { stage: 'name of the stage', severity: '`info`, `warning`, `error`' },
+  },
+  vast_ost_stage_reported: {
+    type: 'gauge',
+    help: "Numbers that vendors' stages told, as they were told last, whatever image it was of.",
+    labels: { stage: 'name of the stage', name: 'what the stage calls the number; the first 64 names of each stage' },
+  },
   vast_ost_parts_in_flight: { type: 'gauge', help: 'Parts on their way to storage.', labels: {} },
   vast_ost_parts_limit: {
     type: 'gauge',

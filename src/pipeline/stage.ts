@@ -22,6 +22,8 @@ export type OnImageReport = (stage: string, report: StageReport) => void;
 export interface StageEnv extends StageMemory {
   readonly buffers: BufferPool;
   readonly image: ImageInfo;
+  /** On the way back: bytes of the image, as its manifest says. Undefined for an image that is not complete. */
+  readonly size?: number;
   /** The most bytes that the stages before this one make of a chunk of so many bytes. */
   readonly before: (length: number) => number;
   /** On write, when the last chunk has passed: others will follow, from another writer. */

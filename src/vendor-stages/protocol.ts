@@ -1,6 +1,7 @@
 import type {
   ChunkInfo,
   ImageInfo,
+  ImageTotals,
   Json,
   JsonObject,
   Observation,
@@ -14,6 +15,8 @@ export interface StageSession {
   readonly id: string;
   readonly options: JsonObject;
   readonly recorded: JsonObject;
+  readonly sealed: JsonObject;
+  readonly size?: number | undefined;
   readonly secrets: Readonly<Record<string, Uint8Array>>;
   readonly image: ImageInfo;
   readonly writtenBy: string;
@@ -23,7 +26,8 @@ export interface StageSession {
 export type StageCall =
   | { readonly call: 'describe' }
   | { readonly call: 'options'; readonly options: JsonObject }
-  | { readonly call: 'record' | 'route'; readonly session: StageSession }
+  | { readonly call: 'record' | 'open' | 'route'; readonly session: StageSession }
+  | { readonly call: 'seal'; readonly session: StageSession; readonly totals: ImageTotals }
   | {
       readonly call: 'encode' | 'decode';
       readonly session: StageSession;

@@ -166,5 +166,11 @@ export const ALERTS: readonly AlertCase[] = [
     silent: '35m',
     speaks: '37m',
   },
+  {
+    alert: 'VastOstStageWarns',
+    series: { 'vast_ost_stage_reports_total{stage="watch",severity="warning"}': TURNS },
+    silent: '30m',
+    speaks: '32m',
+  },
   { alert: 'VastOstHostsBreakProtocol', series: { vast_ost_host_faults_total: TURNS }, silent: '30m', speaks: '32m' },
 ];

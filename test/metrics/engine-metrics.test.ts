@@ -14,6 +14,7 @@ import { createResources } from '../../src/pipeline/resources.ts';
 import { startS3Sim } from '../../src/sim/s3/s3-sim.ts';
 import { builtInStages } from '../../src/stages/built-in.ts';
 import { S3Storage } from '../../src/vast/s3/storage.ts';
+import { noVendorStages } from '../../src/vendor-stages/vendor-stages.ts';
 import { Host, imageId, refuses } from '../ost/support/host.ts';
 import { ADMIN, cluster } from '../sim/support.ts';
 import { until } from '../support/turns.ts';
@@ -84,6 +85,10 @@ vms_credentials_file = ${login}
     resources: createResources(bridge, 64 * MIB, builtInStages()),
     slotReserve: 64 * MIB,
     backend: imageHandles,
+    stages: {
+      ...noVendorStages,
+      reported: () => [{ stage: 'watch', counts: { info: 0, warning: 2, error: 0 }, values: new Map([['seen', 7]]) }],
+    },
     log: pino({ level: 'silent' }),
     observe: metrics.observe,
   });
@@ -151,6 +156,8 @@ t.test('every metric of the table is told by an engine that has worked, and no o
   is('vast_ost_vms_failing{server="vast"}', 0);
   is('vast_ost_rotation_failing{server="vast",what="token"}', 0);
   is('vast_ost_parts_limit', 4);
+  is('vast_ost_stage_reports_total{stage="watch",severity="warning"}', 2);
+  is('vast_ost_stage_reported{stage="watch",name="seen"}', 7);
   t.ok((series.get('vast_ost_lsu_size_bytes{server="test",lsu="lsu"}') ?? 0) > 0);
   t.ok((series.get('vast_ost_stage_busy_seconds_total{stage="part-uploader",flow="backup"}') ?? 0) > 0);
   const out = (stage: string) =>

@@ -107,7 +107,7 @@ interface Plans {
 }
 
 /** How a new image of this place is written. */
-function plansOf(session: Session, { server, lsu, identity }: ImagePlace, store: ObjectStore): Plans {
+function plansOf(session: Session, { server, lsu, identity, imageId }: ImagePlace, store: ObjectStore): Plans {
   const { services, arena } = session;
   const { performance, engine } = services.settings;
   const { chunkBytes, partBytes, window } = planSlots({
@@ -130,9 +130,19 @@ function plansOf(session: Session, { server, lsu, identity }: ImagePlace, store:
     chunkBytes,
     flatDigest: false,
   };
-  const onReport = (stage: string, report: StageReport): void => server.stageReported({ lsu, identity }, stage, report);
+  const onReport = (stage: string, report: StageReport): void => {
+    server.stageReported({ lsu, identity }, stage, report);
+    if (report.severity !== 'info') services.problems.add(warningOf(stage, report), `write ${lsu}/${imageId}`);
+  };
   const tuning = { partBytes, parallelParts: streamsOf(parallelStreams), observers, onReport };
   return { layout, tuning, window, routers };
+}
+
+/** What a stage wants people to know, for the list of what went wrong lately. */
+function warningOf(stage: string, { text }: StageReport): EngineError {
+  return new EngineError('VOST_STAGE_WARNING', 'internal', `stage ${stage}: ${text}`, {
+    advice: 'the stage says so, and the image was not touched; what it means stands in the manual of the stage',
+  });
 }
 
 /** An image that another media server began may have chunks that this host's slots cannot hold. */
