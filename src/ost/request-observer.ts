@@ -1,8 +1,5 @@
 import type { Logger } from 'pino';
-import type { RequestHooks, RetryEvent } from '../vast/retry.ts';
-
-/** What requests go to: an S3 service, a directory, the management of a cluster. */
-export type RequestService = 's3' | 'file' | 'vms';
+import type { RequestHooks, RequestService, RetryEvent } from '../vast/retry.ts';
 
 /** Wants to hear of the requests to services of one kind. */
 export type RequestObserver = (service: RequestService) => RequestHooks;

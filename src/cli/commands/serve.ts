@@ -9,6 +9,7 @@ import { imageHandles } from '../../ost/image-handles.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
 import { createResources } from '../../pipeline/resources.ts';
 import { builtInStages } from '../../stages/built-in.ts';
+import { startTracing } from '../../tracing/start-tracing.ts';
 import { VendorStages } from '../../vendor-stages/vendor-stages.ts';
 import { logDestination, openLog } from '../open-log.ts';
 
@@ -20,6 +21,7 @@ const MAX_OUTPUT = 4096;
 export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
   const { log, reopen } = logOf(settings);
   hideMemory(log);
+  const tracing = await startTracing((problem) => log.warn({ problem }, 'traces'));
   const metrics = await serveMetrics(settings, log);
   const console = await Console.prepare(settings, log);
   process.on('SIGHUP', reopen);
@@ -58,6 +60,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
     manager.close();
     await stages?.close();
     resources.slabs.close();
+    await tracing.stop();
     process.off('SIGHUP', reopen);
   }
 }

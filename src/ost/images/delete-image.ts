@@ -1,11 +1,13 @@
 import { deleteImage, imageKeys } from '../../image/delete-image.ts';
 import { refuseLocked } from '../../image/image-lock.ts';
+import { imageSpan } from '../../image/image-span.ts';
 import { imagePrefix, MANIFEST } from '../../image/names.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import { notFound } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { EVENT_TYPE } from '../wire/constants.ts';
 import type { ImagePlace } from './open-image.ts';
+import { subjectOf } from './place.ts';
 
 /**
  * Delete an image, complete or not. Throws `not-found` when there is none, unless `resend`, and `busy` when it is in
@@ -23,14 +25,17 @@ export async function removeImage(
   const endUse = services.usage.begin(place, 'delete');
   const hidden = Promise.withResolvers<boolean>();
   const work = services.drain
-    .finish(async () => {
-      const store = await server.open(lsu);
-      const hid = options.later && (await hide(store, imageId));
-      hidden.resolve(hid);
-      const found = (await deleteImage(store, imageId)) || hid;
-      if (found) await told(session, image);
-      return found;
-    })
+    .finish(() =>
+      imageSpan('delete', subjectOf(session, image), async (tell) => {
+        const store = await server.open(lsu);
+        const hid = options.later && (await hide(store, imageId));
+        hidden.resolve(hid);
+        const found = (await deleteImage(store, imageId)) || hid;
+        tell({ result: found ? 'complete' : 'not-found' });
+        if (found) await told(session, image);
+        return found;
+      }),
+    )
     .finally(endUse);
   services.deletions.note(place, work);
   const { images } = services.counters;

@@ -1,8 +1,14 @@
 import { imageIdOf } from '../../image/identity.ts';
+import type { ImageSubject } from '../../image/image-span.ts';
 import type { Session } from '../session.ts';
 import type { WireImageId } from '../wire/groups.ts';
 import { identityOfWire } from '../wire-identity.ts';
 import type { ImagePlace } from './open-image.ts';
+
+/** What the trace of an image names it by. */
+export function subjectOf({ peer }: Session, { server, lsu, imageId, identity }: ImagePlace): ImageSubject {
+  return { server: server.id, lsu, imageId, name: identity.basename, hostPid: peer.pid };
+}
 
 /** Which image a request means. Throws class `usage` for a name that cannot be. */
 export function placeOf(
