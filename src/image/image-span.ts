@@ -52,6 +52,7 @@ export class ImageSpan {
 
   /** A second call does nothing. */
   end(outcome: ImageOutcome): void {
+    if (!this.#span.isRecording()) return;
     setOutcome(this.#span, outcome);
     this.#span.end();
   }

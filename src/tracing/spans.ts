@@ -5,7 +5,7 @@ import {
   createContextKey,
   ROOT_CONTEXT,
   type Span,
-  type SpanKind,
+  SpanKind,
   SpanStatusCode,
   TraceFlags,
   trace,
@@ -22,8 +22,9 @@ const tracer = trace.getTracer('vast-ost', VERSION);
 /** Where a span's parent stands: what its context still leads to when it has ended. */
 const OUTER = createContextKey('vast-ost.outer');
 
-/** Answers that are no failures of whoever gave them. */
+/** Answers that are no failures of the storage that gave them. */
 const ANSWERS: ReadonlySet<FailureClass> = new Set<FailureClass>(['not-found', 'exists', 'aborted']);
+const STOPPED: ReadonlySet<FailureClass> = new Set<FailureClass>(['aborted']);
 
 export interface SpanPlan {
   readonly kind?: SpanKind;
@@ -54,7 +55,7 @@ export function inSpan<T>(name: string, plan: SpanPlan, work: (span: Span) => Pr
     try {
       return await work(span);
     } catch (error) {
-      fail(span, error);
+      fail(span, error, plan.kind === SpanKind.CLIENT ? ANSWERS : STOPPED);
       throw error;
     } finally {
       span.end();
@@ -68,14 +69,17 @@ export function begin(name: string, { parent = here(), ...options }: SpanPlan): 
   return { span, at: trace.setSpan(parent, span).setValue(OUTER, parent) };
 }
 
-/** Note an error: its code and message, which hold no secrets; not its cause. */
-export function fail(span: Span, error: unknown): void {
+/**
+ * Note an error: its code and message, which hold no secrets; not its cause.
+ * @param fine what is no failure all the same.
+ */
+export function fail(span: Span, error: unknown, fine: ReadonlySet<FailureClass> = STOPPED): void {
   if (!span.isRecording()) return;
   const name = error instanceof EngineError ? error.code : 'VOST_INTERNAL';
   const message = error instanceof Error ? error.message : String(error);
   span.setAttribute('error.type', name);
   span.recordException({ name, message });
-  if (!ANSWERS.has(failureOf(error))) span.setStatus({ code: SpanStatusCode.ERROR, message: name });
+  if (!fine.has(failureOf(error))) span.setStatus({ code: SpanStatusCode.ERROR, message: name });
 }
 
 function lasting(at: Context): Context {
