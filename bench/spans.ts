@@ -30,9 +30,16 @@ const figures: [string, number][] = [
   ['spans, tracing off', await measure(traced)],
 ];
 process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] = 'http://127.0.0.1:1';
-const plan = { protocol: 'http/protobuf', ratio: 1, queue: 2048, batch: 512, delayMs: 5000, timeoutMs: 30_000 } as const;
-openSdk({ ...plan, sampler: 'always_off' }, () => undefined);
-figures.push(['spans, tracing on, none sampled', await measure(traced)]);
+const plan = {
+  protocol: 'http/protobuf',
+  ratio: 1,
+  queue: 2048,
+  batch: 512,
+  delayMs: 5000,
+  timeoutMs: 30_000,
+} as const;
+openSdk({ ...plan, sampler: 'always_on' }, () => undefined);
+figures.push(['spans, tracing on, nobody takes them', await measure(traced)]);
 for (const [what, microseconds] of figures) {
-  stdout.write(`${what.padEnd(34)} ${microseconds.toFixed(2).padStart(8)} µs of CPU / request\n`);
+  stdout.write(`${what.padEnd(36)} ${microseconds.toFixed(2).padStart(8)} µs of CPU / request\n`);
 }
