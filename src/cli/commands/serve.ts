@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
 import type { Settings } from '../../config/settings.ts';
 import { Console } from '../../console/console.ts';
+import { AccessFiles } from '../../metrics/access.ts';
 import { serveMetrics } from '../../metrics/serve-metrics.ts';
 import { OstEngine } from '../../ost/engine.ts';
 import { imageHandles } from '../../ost/image-handles.ts';
@@ -12,6 +13,7 @@ import { builtInStages } from '../../stages/built-in.ts';
 import { startTracing } from '../../tracing/start-tracing.ts';
 import { VendorStages } from '../../vendor-stages/vendor-stages.ts';
 import { logDestination, openLog } from '../open-log.ts';
+import { rereading } from '../rereading.ts';
 
 const STANDARD_ERROR = 2;
 /** Of what a stage writes at once, characters. */
@@ -22,9 +24,11 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   const { log, reopen } = logOf(settings);
   hideMemory(log);
   const tracing = await startTracing((problem) => log.warn({ problem }, 'traces'));
-  const metrics = await serveMetrics(settings, log);
-  const console = await Console.prepare(settings, log);
-  process.on('SIGHUP', reopen);
+  const access = await AccessFiles.open(settings.metrics);
+  const metrics = serveMetrics(settings, access, log);
+  const console = await Console.prepare(settings, access, log);
+  const onHangup = rereading([access, console], reopen, log);
+  process.on('SIGHUP', onHangup);
   const manager = new ServiceManager(bridge);
   // One half for what can be delayed or refused, one for the slots that every open image may always hold.
   const half = settings.performance.memory_budget_mb / 2;
@@ -61,7 +65,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
     await stages?.close();
     resources.slabs.close();
     await tracing.stop();
-    process.off('SIGHUP', reopen);
+    process.off('SIGHUP', onHangup);
   }
 }
 
