@@ -13,6 +13,8 @@ export interface ImageSubject {
   /** As NetBackup knows it. */
   readonly name?: string | undefined;
   readonly server?: string | undefined;
+  /** NetBackup's number of the job. */
+  readonly job?: string | undefined;
   /** The host's process, which finds the job in NetBackup's logs. */
   readonly hostPid?: number | undefined;
 }
@@ -75,12 +77,13 @@ export function imageSpan<T>(
   });
 }
 
-function attributesOf({ lsu, imageId, name, server, hostPid }: ImageSubject): Attributes {
+function attributesOf({ lsu, imageId, name, server, job, hostPid }: ImageSubject): Attributes {
   return defined({
     'vast_ost.server': server,
     'vast_ost.lsu': lsu,
     'vast_ost.image.id': imageId,
     'vast_ost.image.name': name,
+    'vast_ost.job.id': job,
     'vast_ost.host.pid': hostPid,
   });
 }

@@ -61,7 +61,7 @@ export class CopyOperations {
     const began = Date.now();
     const { peer } = this.#session;
     const subject = { server: toServer.id, lsu: question.to_lsu, imageId: imageIdOf(to), name: to.basename };
-    const span = new ImageSpan('copy', { ...subject, hostPid: peer.pid });
+    const span = new ImageSpan('copy', { ...subject, job: this.#session.jobOf(question.to_server), hostPid: peer.pid });
     const operation: Operation = {
       stop,
       ended: false,

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { parseKey } from '../image/names.ts';
 import type { RequestHooks, RequestService, RetryEvent } from '../vast/retry.ts';
 
 /** Wants to hear of the requests to services of one kind. */
@@ -16,7 +17,10 @@ export function requestHooks(service: RequestService, log: Logger, observe?: Req
   };
 }
 
-/** One line for a request that is repeated. */
-function logRetry({ operation, attempt, delayMs, error }: RetryEvent, log: Logger): void {
-  log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
+/** One line for a request that is repeated. It names the image that the request was for, as lines of images do. */
+function logRetry({ operation, attempt, delayMs, lsu, key, error }: RetryEvent, log: Logger): void {
+  const image = key === undefined ? undefined : parseKey(key)?.imageId;
+  const about = { ...(lsu === undefined ? {} : { lsu }), ...(image === undefined ? {} : { image }) };
+  const { code, details } = error;
+  log.warn({ ...about, operation, attempt, delay_ms: delayMs, code, details }, error.message);
 }

@@ -23,6 +23,9 @@ export interface RetryEvent {
   readonly bytes: number;
   /** Pause before the next attempt, milliseconds. */
   readonly delayMs: number;
+  /** What was asked about. */
+  readonly lsu: string | undefined;
+  readonly key: string | undefined;
   readonly error: EngineError;
 }
 
@@ -95,8 +98,9 @@ export interface RetryTask {
   readonly operation: string;
   /** Payload that an attempt moves, bytes. */
   readonly bytes?: number;
-  /** For its span: what is asked about. Never secrets. */
-  readonly attributes?: Attributes;
+  /** What is asked about. */
+  readonly lsu?: string | undefined;
+  readonly key?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -129,17 +133,16 @@ export class Retrier {
    * error is thrown; `details.attempts` tells how often it was tried when that was more than once.
    */
   run<T>(task: RetryTask, attempt: (number: number) => Promise<T>): Promise<T> {
-    const { operation, bytes = 0, attributes } = task;
+    const { operation } = task;
     if (this.#service === undefined) return this.#run(task, attempt);
     // Paths of a cluster's management end in numbers.
     const name = `${this.#service} ${operation.split('/', 1)[0]}`;
-    const size = bytes === 0 ? {} : { 'vast_ost.bytes': bytes };
-    const plan = { kind: SpanKind.CLIENT, attributes: { 'vast_ost.operation': operation, ...size, ...attributes } };
+    const plan = { kind: SpanKind.CLIENT, attributes: requestOf(this.#service, task) };
     return inSpan(name, plan, (span) => this.#run(task, attempt, span));
   }
 
   async #run<T>(task: RetryTask, attempt: (number: number) => Promise<T>, span?: Span): Promise<T> {
-    const { operation, bytes = 0, signal } = task;
+    const { operation, bytes = 0, lsu, key, signal } = task;
     const started = this.#clock.now();
     const spent = { integrity: 0, refreshes: 0 };
     for (let number = 1; ; number += 1) {
@@ -155,7 +158,7 @@ export class Retrier {
         if (!(error instanceof EngineError) || late || !(await this.#again(error, spent))) {
           throw afterAttempts(error, number);
         }
-        this.#hooks.onRetry?.({ operation, attempt: number, bytes, delayMs, error });
+        this.#hooks.onRetry?.({ operation, attempt: number, bytes, delayMs, lsu, key, error });
         await this.#pause(delayMs, signal);
       }
     }
@@ -207,6 +210,17 @@ export class Retrier {
       throw error;
     }
   }
+}
+
+/** What a span says about a request. */
+function requestOf(service: RequestService, { operation, bytes = 0, lsu, key }: RetryTask): Attributes {
+  const [lsuName, keyName] = service === 's3' ? ['aws.s3.bucket', 'aws.s3.key'] : ['vast_ost.lsu', 'vast_ost.key'];
+  return {
+    'vast_ost.operation': operation,
+    ...(bytes === 0 ? {} : { 'vast_ost.bytes': bytes }),
+    ...(lsu === undefined ? {} : { [lsuName]: lsu }),
+    ...(key === undefined ? {} : { [keyName]: key }),
+  };
 }
 
 /** What a span says about an attempt: how long it took, and what the storage said. */

@@ -23,7 +23,7 @@ t.test('a backup, a restore, a failure and a deletion, as a collector gets them'
   const host = new Host({ slotBytes: 2 * MIB });
   t.teardown(() => host.close());
   await host.connect(served.socket);
-  await host.openServer();
+  await host.openServer(1n, 'VastData:test', '4711');
   const data = Buffer.alloc(15 * MIB);
   // What lz4 makes smaller would make one part of it all.
   for (let at = 0, word = 1; at < data.byteLength; at += 4) {
@@ -48,6 +48,7 @@ t.test('a backup, a restore, a failure and a deletion, as a collector gets them'
     'vast_ost.server': 'test',
     'vast_ost.lsu': 'lsu-1',
     'vast_ost.image.id': /^[0-9a-f]+/,
+    'vast_ost.job.id': '4711',
     'vast_ost.host.pid': process.pid,
     'vast_ost.result': 'complete',
     'vast_ost.bytes': data.byteLength,

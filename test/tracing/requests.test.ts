@@ -21,7 +21,7 @@ t.test('spans of this process', async (t) => {
   const retrier = new Retrier({ service: 's3', clock });
   const image = new ImageSpan('backup', { lsu: 'lsu', imageId: 'id', name: 'name'.repeat(1000) });
   await image.run(() =>
-    retrier.run({ operation: 'part', bytes: 7, attributes: { 'aws.s3.key': 'key' } }, async (number) => {
+    retrier.run({ operation: 'part', bytes: 7, lsu: 'lsu', key: 'key' }, async (number) => {
       if (number > 2) return;
       const details = { httpStatus: 503, requestId: 'R1', vip: '10.0.0.1', password: 'hush' };
       throw new EngineError('VOST_BUSY', 'retryable', 'too busy', { details, cause: new Error('hush') });

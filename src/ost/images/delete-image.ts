@@ -19,8 +19,8 @@ export async function removeImage(
   image: ImagePlace,
   options: { readonly resend: boolean; readonly later: boolean },
 ): Promise<void> {
-  const { services, log } = session;
-  const { server, lsu, imageId, place } = image;
+  const { services } = session;
+  const { server, lsu, imageId, place, log } = image;
   await services.deletions.settled(place);
   const endUse = services.usage.begin(place, 'delete');
   const hidden = Promise.withResolvers<boolean>();
@@ -32,7 +32,7 @@ export async function removeImage(
         hidden.resolve(hid);
         const found = (await deleteImage(store, imageId)) || hid;
         tell({ result: found ? 'complete' : 'not-found' });
-        if (found) await told(session, image);
+        if (found) await told(image);
         return found;
       }),
     )
@@ -45,9 +45,7 @@ export async function removeImage(
   );
   work.catch(() => hidden.resolve(false));
   if (await hidden.promise) {
-    work.catch((error: unknown) =>
-      log.error({ err: error, lsu, image: imageId }, 'not wholly deleted; gc names the rest'),
-    );
+    work.catch((error: unknown) => log.error({ err: error }, 'not wholly deleted; gc names the rest'));
     return;
   }
   const found = await work;
@@ -64,8 +62,8 @@ async function hide(store: ObjectStore, imageId: string): Promise<boolean> {
   return true;
 }
 
-async function told({ log }: Session, { server, lsu, identity, imageId }: ImagePlace): Promise<void> {
-  log.info({ lsu, image: imageId }, 'image deleted');
+async function told({ server, lsu, identity, imageId, log }: ImagePlace): Promise<void> {
+  log.info('image deleted');
   const payload = JSON.stringify({ image_id: imageId });
   await server.events.append({ type: EVENT_TYPE.IMAGE_DELETED, lsu, image: identity, payload });
 }

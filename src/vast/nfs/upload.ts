@@ -121,8 +121,8 @@ export class FileUpload implements Upload {
   }
 
   async #run<T>(what: string, bytes: number, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    const attributes = { 'vast_ost.lsu': this.#host.place.lsu, 'vast_ost.key': this.key };
-    return this.#host.retrier.run({ operation: what, bytes, attributes, signal }, async () => {
+    const { lsu } = this.#host.place;
+    return this.#host.retrier.run({ operation: what, bytes, lsu, key: this.key, signal }, async () => {
       this.#host.check(signal);
       try {
         return await work();

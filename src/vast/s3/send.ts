@@ -72,11 +72,7 @@ export class S3Sender {
       };
       return attempt(client, http, number);
     };
-    const attributes = {
-      ...(lsu === undefined ? {} : { 'aws.s3.bucket': lsu }),
-      ...(key === undefined ? {} : { 'aws.s3.key': key }),
-    };
-    return this.#retrier.run({ operation, bytes, attributes, signal }, async () => {
+    return this.#retrier.run({ operation, bytes, lsu, key, signal }, async () => {
       this.check();
       const lease = await vips.acquire({ avoid, bytes, signal });
       trace.getActiveSpan()?.setAttribute('server.address', lease.vip);
