@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { badSecretFile, readSecretFile, readSecretValues } from '../config/secret-file.ts';
@@ -58,6 +58,8 @@ async function readTls(certFile: string, keyFile: string): Promise<{ readonly ce
   try {
     const cert = await readFile(certFile, 'utf8');
     createSecureContext({ cert, key });
+    // Its names are asked for as well.
+    new X509Certificate(cert).toString();
     return { cert, key };
   } catch {
     // What OpenSSL says may quote the key file.

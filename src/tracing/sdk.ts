@@ -70,5 +70,5 @@ function samplerOf(name: SamplerName, ratio: number): Sampler {
 /** What a collector answers is not repeated. */
 function messageOf(error: unknown): string {
   const { message, code } = error as Error & { code?: unknown };
-  return [message, code].filter((part) => part !== undefined && part !== '').join(' ') || 'for no reason told';
+  return typeof code === 'number' ? `HTTP ${code}` : message || String(code ?? 'for no reason told');
 }

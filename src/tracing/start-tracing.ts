@@ -51,7 +51,8 @@ function quietly(tell: (problem: string) => void): (problem: string) => void {
       return;
     }
     const more = left === 0 ? '' : ` (${left} more since)`;
-    tell(`${problem.replace(/\/\/[^/\s]*@/g, '//…@').slice(0, MAX_TEXT)}${more}`);
+    const harmless = problem.replace(/\/\/[^/\s]*@/g, '//…@').replace(/[^ -~…]/g, '?');
+    tell(`${harmless.slice(0, MAX_TEXT)}${more}`);
     told = now;
     left = 0;
   };
