@@ -1,6 +1,6 @@
 import { failureOf } from '../errors.ts';
-import type { RequestObserver } from '../ost/request-observer.ts';
-import type { AttemptEvent, RequestService, RetryEvent } from '../vast/retry.ts';
+import type { RequestObserver, RequestService } from '../ost/request-observer.ts';
+import type { AttemptEvent, RetryEvent } from '../vast/retry.ts';
 import type { MetricRegistry, Reading } from './registry.ts';
 
 /** Operations of one service that are told apart. There are fewer; this bounds what a mistake can do. */

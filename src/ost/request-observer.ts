@@ -2,6 +2,8 @@ import type { Logger } from 'pino';
 import { parseKey } from '../image/names.ts';
 import type { RequestHooks, RequestService, RetryEvent } from '../vast/retry.ts';
 
+export type { RequestService };
+
 /** Wants to hear of the requests to services of one kind. */
 export type RequestObserver = (service: RequestService) => RequestHooks;
 

@@ -8,12 +8,12 @@ import { Collector, listen } from './collector.ts';
 
 const MIB = 1024 * 1024;
 const FAILED = 2;
-/** What is said of a collector that does not do what it should. */
-const SAID: Readonly<Record<string, RegExp>> = {
-  absent: /^vast-ost: traces: traces were not taken: .*ECONNREFUSED/m,
-  silent: /^vast-ost: traces: the collector did not take the last spans within 5 s$/m,
-  refusing: /^vast-ost: traces: traces were not taken: HTTP 500$/m,
-  endless: /^vast-ost: traces: traces were not taken: .*exceeded size limit/m,
+/** What is said of a collector that does not do what it should; of every one when the time at the end is over before. */
+const LATE = 'the collector did not take the last spans within 5 s';
+const SAID: Readonly<Record<string, string>> = {
+  absent: '.*ECONNREFUSED',
+  refusing: 'HTTP 500',
+  endless: '.*exceeded size limit.*',
 };
 
 /** A directory store, a file to back up, and the command line on both. */
@@ -116,6 +116,10 @@ t.test('collectors that harm nothing', async (t) => {
       made.stderr.split('\n').filter((line) => line.includes('traces:')).length <= 2,
       'it is told, not all the time',
     );
-    t.match(made.stderr, SAID[kind], 'somebody is told');
+    t.match(
+      made.stderr,
+      new RegExp(`^vast-ost: traces: (traces were not taken: ${SAID[kind] ?? LATE}|${LATE})`, 'm'),
+      'somebody is told',
+    );
   }
 });
