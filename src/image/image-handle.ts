@@ -2,6 +2,7 @@ import { abortError, EngineError } from '../errors.ts';
 import type { Lease } from '../pipeline/lease.ts';
 import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
 import { FlatDigest } from '../stages/flat-digest.ts';
+import { bound } from '../tracing/spans.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import type { HandleJournal } from './handle-journal.ts';
 import type { HandleStart } from './handle-start.ts';
@@ -35,6 +36,8 @@ export class ImageHandle implements WriteHandle {
   /** Fires with the first failure. */
   readonly #stop = new AbortController();
   readonly #onAbort = (): void => void this.detach();
+  /** Runs what belongs to the image in its trace, whoever asks for it. */
+  readonly #inTrace = bound(<T>(work: () => Promise<T>): Promise<T> => work());
   /** What may touch callers' memory. */
   readonly #running = new Set<Promise<unknown>>();
   #metas: Promise<unknown> = Promise.resolve();
@@ -142,7 +145,7 @@ export class ImageHandle implements WriteHandle {
   async close(mode: CloseMode, size: number): Promise<Manifest | undefined> {
     if (this.#closing) throw ended();
     this.#chain.quiet();
-    this.#closing = this.#close(mode, size).finally(() => this.#end());
+    this.#closing = this.#inTrace(() => this.#close(mode, size)).finally(() => this.#end());
     return this.#closing;
   }
 
@@ -284,7 +287,7 @@ export class ImageHandle implements WriteHandle {
 
   async #track<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.#check();
-    const running = work(this.#stop.signal);
+    const running = this.#inTrace(() => work(this.#stop.signal));
     this.#running.add(running);
     try {
       return await running;

@@ -13,6 +13,7 @@ import { boundOf, type ConfiguredStage } from '../pipeline/stage-registry.ts';
 import { createFetcher } from '../stages/fetcher.ts';
 import type { StoredChunk } from '../stages/packer.ts';
 import { createSlicer } from '../stages/slicer.ts';
+import { here, inSpan } from '../tracing/spans.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { ImageIndex } from './image-index.ts';
 import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest, type MetaRecord } from './manifest.ts';
@@ -164,6 +165,7 @@ export class ImageReader {
   ): Promise<void> {
     const { budget, slabs, bridge, meters } = this.#resources;
     const scope = new LeaseScope();
+    const parent = here();
     const { chunk_size } = this.manifest;
     const endReserve = budget.reserveForOutput(
       Math.max(0, ...this.#stages.map((stage) => stage.workingBytes(chunk_size))),
@@ -185,7 +187,8 @@ export class ImageReader {
         concurrency: options.readAhead,
         read: (fragment, storedOffset, into, signal) => {
           const place = { fragment, storedOffset };
-          const fetch: Reread = (by) => this.fetch(place, into, by);
+          const attributes = { 'vast_ost.fragment': fragment, 'vast_ost.stored_bytes': into.byteLength };
+          const fetch: Reread = (by) => inSpan('chunks', { parent, attributes }, () => this.fetch(place, into, by));
           fetched.set(into.buffer, fetch);
           return fetch(signal);
         },

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError } from '../errors.ts';
 import { imageIdOf } from '../image/identity.ts';
 import { ensureLocked } from '../image/image-lock.ts';
+import { ImageSpan } from '../image/image-span.ts';
 import { engineError, limitReached, notFound } from './errors.ts';
 import type { ImageResult } from './image-tally.ts';
 import { findManifest } from './images/find-image.ts';
@@ -58,6 +59,9 @@ export class CopyOperations {
     }
     const stop = new AbortController();
     const began = Date.now();
+    const { peer } = this.#session;
+    const subject = { server: toServer.id, lsu: question.to_lsu, imageId: imageIdOf(to), name: to.basename };
+    const span = new ImageSpan('copy', { ...subject, job: this.#session.jobOf(question.to_server), hostPid: peer.pid });
     const operation: Operation = {
       stop,
       ended: false,
@@ -65,7 +69,10 @@ export class CopyOperations {
       done: 0,
       total: 0,
       outcome: services.copying
-        .run(() => this.#copy(question, resend, fromServer, toServer, operationProgress, stop.signal), stop.signal)
+        .run(
+          () => span.run(() => this.#copy(question, resend, fromServer, toServer, operationProgress, stop.signal)),
+          stop.signal,
+        )
         .then(
           () => undefined,
           (error: unknown) => engineError(error),
@@ -73,6 +80,7 @@ export class CopyOperations {
         .then((error) => {
           operation.ended = true;
           services.counters.images.end('copy', resultOfCopy(error));
+          span.end({ result: resultOfCopy(error), bytes: operation.done, error });
           services.ended.add({
             operation: 'copy',
             result: resultOfCopy(error),

@@ -55,7 +55,7 @@ export class Session {
   readonly ended: Promise<void>;
   readonly #connection: Connection;
   readonly #journals = new Set<number>();
-  readonly #servers = new Map<bigint, StorageServer>();
+  readonly #servers = new Map<bigint, { readonly server: StorageServer; readonly job: string }>();
   readonly #outstanding = new Set<number>();
   /** What has come since a server began to be looked for; undefined while none is. */
   #held: Frame[] | undefined;
@@ -113,15 +113,21 @@ export class Session {
 
   /** The server that the host opened under a number. */
   server(number: bigint): StorageServer {
-    const server = this.#servers.get(number);
-    if (server === undefined) throw invalid(`there is no open server ${number}`);
-    return server;
+    const open = this.#servers.get(number);
+    if (open === undefined) throw invalid(`there is no open server ${number}`);
+    return open.server;
   }
 
-  openServer(number: bigint, server: StorageServer): void {
+  /** The host's number of the job for which it opened a server; undefined when it told none. */
+  jobOf(number: bigint): string | undefined {
+    return this.#servers.get(number)?.job || undefined;
+  }
+
+  /** @param job the host's number of its job, '' when it told none. */
+  openServer(number: bigint, server: StorageServer, job: string): void {
     if (number === 0n) throw invalid('0 is no number for a server');
     if (this.#servers.size >= MAX_SERVERS) throw invalid('too many open servers');
-    this.#servers.set(number, server);
+    this.#servers.set(number, { server, job });
   }
 
   /**

@@ -3,14 +3,17 @@ import type { Logger } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
 import type { Settings } from '../../config/settings.ts';
 import { Console } from '../../console/console.ts';
+import { AccessFiles } from '../../metrics/access.ts';
 import { serveMetrics } from '../../metrics/serve-metrics.ts';
 import { OstEngine } from '../../ost/engine.ts';
 import { imageHandles } from '../../ost/image-handles.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
 import { createResources } from '../../pipeline/resources.ts';
 import { builtInStages } from '../../stages/built-in.ts';
+import { startTracing } from '../../tracing/start-tracing.ts';
 import { VendorStages } from '../../vendor-stages/vendor-stages.ts';
 import { logDestination, openLog } from '../open-log.ts';
+import { rereading } from '../rereading.ts';
 
 const STANDARD_ERROR = 2;
 /** Of what a stage writes at once, characters. */
@@ -20,9 +23,12 @@ const MAX_OUTPUT = 4096;
 export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
   const { log, reopen } = logOf(settings);
   hideMemory(log);
-  const metrics = await serveMetrics(settings, log);
-  const console = await Console.prepare(settings, log);
-  process.on('SIGHUP', reopen);
+  const tracing = await startTracing((problem) => log.warn({ problem }, 'traces'));
+  const access = await AccessFiles.open(settings.metrics);
+  const metrics = serveMetrics(settings, access, log);
+  const console = await Console.prepare(settings, access, log);
+  const onHangup = rereading([access, console], reopen, log);
+  process.on('SIGHUP', onHangup);
   const manager = new ServiceManager(bridge);
   // One half for what can be delayed or refused, one for the slots that every open image may always hold.
   const half = settings.performance.memory_budget_mb / 2;
@@ -58,7 +64,8 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
     manager.close();
     await stages?.close();
     resources.slabs.close();
-    process.off('SIGHUP', reopen);
+    await tracing.stop();
+    process.off('SIGHUP', onHangup);
   }
 }
 

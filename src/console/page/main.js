@@ -53,6 +53,8 @@ function showConnection(problem) {
 function openDialog() {
   if (dialog.open) return;
   input.value = '';
+  // Escape leaves what an earlier answer put there.
+  dialog.returnValue = '';
   dialog.showModal();
 }
 

@@ -14,7 +14,9 @@ export interface ImagePlace {
   readonly imageId: string;
   /** For {@link ImageUsage}. */
   readonly place: string;
-  /** Its lines name session, server, LSU and image. */
+  /** The host's number of its job, where it told one. */
+  readonly job: string | undefined;
+  /** Its lines name session, job, server, LSU and image. */
   readonly log: Logger;
 }
 

@@ -2,6 +2,7 @@ import { killSwitchOf } from '../../chaos/store-rates.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import { ImageSpan } from '../../image/image-span.ts';
 import { journalMemory, steppedJournal } from '../../image/journal-memory.ts';
 import { imageInfoOf } from '../../image/manifest.ts';
 import { StageMeters } from '../../pipeline/stage-meters.ts';
@@ -17,6 +18,7 @@ import { clientOf } from '../wire-identity.ts';
 import { infoOfPending } from './image-info.ts';
 import { recordOf } from './image-record.ts';
 import type { ImagePlace } from './open-image.ts';
+import { subjectOf } from './place.ts';
 import { WriteImage } from './write-image.ts';
 
 export interface WriterQuestion {
@@ -40,6 +42,7 @@ export async function openWriter(
   await services.deletions.settled(place.place);
   const region = session.takeJournal(journal);
   const meters = new StageMeters(services.resources.meters);
+  const span = new ImageSpan('backup', subjectOf(session, place));
   let endUsage = (): void => undefined;
   const endUse = (): void => {
     region.release();
@@ -47,7 +50,7 @@ export async function openWriter(
   };
   try {
     endUsage = services.usage.begin(place.place, 'write');
-    const lsu = await place.server.open(place.lsu);
+    const lsu = await span.run(() => place.server.open(place.lsu));
     const { layout, tuning, window, routers } = plansOf(session, place, lsu);
     const about = { identity: place.identity, netbackup_metadata: layout.metadata };
     const route = await routeOf(routers, imageInfoOf(place.lsu, about), session.signal);
@@ -60,12 +63,13 @@ export async function openWriter(
       resources: { ...services.resources, meters },
       journal: kills === undefined ? memory : steppedJournal(memory, kills),
       creator: session.creatorOf(number),
-      lock: await place.server.lockPolicy(place.lsu),
+      lock: await span.run(() => place.server.lockPolicy(place.lsu)),
       signal: session.signal,
     };
-    const handle = await begin(context, layout, tuning);
+    const handle = await span.run(() => begin(context, layout, tuning));
     if (handle === undefined) {
       endUse();
+      span.end({ result: 'complete' });
       return undefined;
     }
     await checkFits(handle, arena.layout.slotBytes);
@@ -80,12 +84,14 @@ export async function openWriter(
       always: () => Math.min(slotsAlways(slots, services.slotReserve, services.usage.writing), slotCount),
       window: least,
       meters,
+      traceId: span.traceId,
       onEnd: (result, { error, stored }) => {
         const { counters } = image;
         endUse();
         services.writers.delete(place.place);
         services.counters.imagesClosed += 1;
         services.counters.images.end('write', result, counters);
+        span.end({ result, bytes: counters.bytes, stored, stages: meters.totals(), error });
         services.ended.add(recordOf('write', image, { result, error, stored }));
         if (error !== undefined) services.problems.add(error, `write ${place.lsu}/${place.imageId}`);
       },
@@ -95,6 +101,7 @@ export async function openWriter(
     return { image, answer: answerOf(handle, least) };
   } catch (error) {
     endUse();
+    span.end({ result: 'failed', error });
     throw error;
   }
 }

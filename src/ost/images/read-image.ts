@@ -33,6 +33,8 @@ export interface ReadImageOptions {
   readonly lockedUntil: () => Promise<number>;
   /** The clocks of its chain. */
   readonly meters: StageMeters;
+  /** Of its trace, when there is one. */
+  readonly traceId: string | undefined;
   readonly onEnd: (result: ImageResult, error: EngineError | undefined) => void;
 }
 
@@ -45,6 +47,7 @@ export class ReadImage implements OpenImage {
   readonly #number: bigint;
   readonly #handle: ReadHandle;
   readonly #maxRange: number;
+  readonly #traceId: string | undefined;
   readonly #lockedUntil: () => Promise<number>;
   readonly #onEnd: ReadImageOptions['onEnd'];
   readonly #hostClock: HostClock;
@@ -66,6 +69,7 @@ export class ReadImage implements OpenImage {
     this.#number = options.number;
     this.#handle = options.handle;
     this.#maxRange = options.maxRange;
+    this.#traceId = options.traceId;
     this.#lockedUntil = options.lockedUntil;
     this.#onEnd = options.onEnd;
     this.meters = options.meters;
@@ -153,7 +157,8 @@ export class ReadImage implements OpenImage {
     if (this.#closing !== undefined) throw invalid('the image is being closed');
     await this.#finish(abandoned('the image was closed'), 'complete');
     if (mode !== CLOSE_MODE.READ) throw invalid(`${mode} is no way to close an image that was read`);
-    return reportLine(this.counters, { image: this.place.imageId, lsu: this.place.lsu, state: 'read' });
+    const { imageId: image, lsu } = this.place;
+    return reportLine(this.counters, { image, lsu, state: 'read', trace: this.#traceId });
   }
 
   async drop(): Promise<void> {

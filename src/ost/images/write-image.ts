@@ -39,6 +39,8 @@ export interface WriteImageOptions {
   readonly window: number;
   /** The clocks of its chain. */
   readonly meters: StageMeters;
+  /** Of its trace, when there is one. */
+  readonly traceId: string | undefined;
   /** Ends what opening began (usage, counts); called once, when the handle has ended. */
   readonly onEnd: (
     result: ImageResult,
@@ -55,6 +57,7 @@ export class WriteImage implements OpenImage {
   readonly #number: bigint;
   readonly #handle: WriteHandle;
   readonly #window: number;
+  readonly #traceId: string | undefined;
   readonly #onEnd: WriteImageOptions['onEnd'];
   readonly #share: SlotShare;
   readonly #hostClock: HostClock;
@@ -76,6 +79,7 @@ export class WriteImage implements OpenImage {
     this.#number = options.number;
     this.#handle = options.handle;
     this.#window = options.window;
+    this.#traceId = options.traceId;
     this.#onEnd = options.onEnd;
     this.meters = options.meters;
     this.#hostClock = new HostClock('source', 'backup', options.meters);
@@ -221,6 +225,7 @@ export class WriteImage implements OpenImage {
         fragments: manifest?.fragments.length,
         checksum: manifest?.checksum,
         locked_until: manifest?.lock?.until,
+        trace: this.#traceId,
       });
     } finally {
       this.#end(result);

@@ -36,7 +36,7 @@ export class FileStorage implements Storage {
     this.#root = root;
     this.name = `file:${root}`;
     this.flow = options.flow;
-    this.#retrier = new Retrier(options);
+    this.#retrier = new Retrier({ ...options, service: 'file' });
     this.#options = options;
   }
 

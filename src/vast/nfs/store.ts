@@ -95,7 +95,8 @@ export class FileStore implements ObjectStore, FileUploadHost {
   ): Promise<T> {
     const { signal } = options;
     const what = `${operation} ${this.lsu}/${key}`;
-    return this.retrier.run({ operation, bytes, signal }, () => this.#once(what, options, work));
+    const { lsu } = this;
+    return this.retrier.run({ operation, bytes, lsu, key, signal }, () => this.#once(what, options, work));
   }
 
   async *#generate<T>(what: string, options: RequestOptions, items: AsyncIterable<T>): AsyncGenerator<T, undefined> {

@@ -121,7 +121,8 @@ export class FileUpload implements Upload {
   }
 
   async #run<T>(what: string, bytes: number, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    return this.#host.retrier.run({ operation: what, bytes, signal }, async () => {
+    const { lsu } = this.#host.place;
+    return this.#host.retrier.run({ operation: what, bytes, lsu, key: this.key, signal }, async () => {
       this.#host.check(signal);
       try {
         return await work();
