@@ -121,6 +121,15 @@ export const METRICS = {
     labels: REQUEST,
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
   },
+  vast_ost_transfer_seconds_total: {
+    type: 'counter',
+    help: 'Time of requests of at least 1 MiB, summed over them. Of an S3 service only: of a directory nobody can tell.',
+    labels: {
+      ...FLOW,
+      phase:
+        '`moving` (bytes were on the way), `answering` (the storage was to answer, or nobody there read what came)',
+    },
+  },
   vast_ost_retries_total: {
     type: 'counter',
     help: 'Attempts that failed and were repeated.',
