@@ -22,7 +22,7 @@ const VIP = { server: SERVER, vip: '`host:port`' };
 
 /**
  * Every metric of the engine, by name: the one source for the code, docs/metrics.md, dashboards and alert rules. Counters begin at 0 with
- * the process; rates and increases are right across restarts.
+ * the process, and are told from its beginning; rates and increases are right across restarts.
  */
 export const METRICS = {
   vast_ost_build_info: {

@@ -46,10 +46,12 @@ export class MetricRegistry {
     this.#readers.push(reader);
   }
 
-  /** One series of a histogram, to be kept and observed. */
+  /** One series of a histogram, to be kept and observed; empty from now on. */
   series(name: MetricName, labels: Labels): (value: number) => void {
-    const child = this.#histograms.get(name)?.labels(labels);
-    if (child === undefined) throw new Error(`${name} is no histogram`);
+    const histogram = this.#histograms.get(name);
+    if (histogram === undefined) throw new Error(`${name} is no histogram`);
+    histogram.zero(labels);
+    const child = histogram.labels(labels);
     return (value) => child.observe(value);
   }
 
