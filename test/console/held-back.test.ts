@@ -69,7 +69,9 @@ t.test('console, top and dashboard give what holds a backup back the same name',
   for (const [name, { port }] of engines) {
     await browser.send('Page.navigate', { url: `http://127.0.0.1:${port}/` });
     const mark = `bottleneck: ${SLOWNESSES[name]?.limit},`;
-    await browser.until(`document.querySelector('.limits .mark')?.innerText.startsWith('${mark}')`);
+    await browser.until(
+      `location.port === '${port}' && document.querySelector('.limits .mark')?.innerText.startsWith('${mark}')`,
+    );
     t.pass(`the page: ${name}`);
   }
 });
