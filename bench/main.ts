@@ -1,6 +1,7 @@
 /** Entry point of bench/run; see {@link USAGE}. */
 import { writeFile } from 'node:fs/promises';
 import { measureHandOver } from './hand-over.ts';
+import { measureLooking } from './looking.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
@@ -10,6 +11,8 @@ import { verifyChain } from './verify.ts';
 const VERIFY_BYTES = 4 * 2 ** 30;
 /** At memory speed a case needs more bytes to last. */
 const HAND_OVER_SHARE = 16;
+/** Long enough for more than one scrape. */
+const LOOKING_SHARE = 2;
 
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
@@ -34,6 +37,10 @@ every slot back at once. The clock runs from when every slot has its pages to wh
 is of its whole life, images created, closed and deleted. The last two go all the way: tree hash, index, manifest, unsigned parts over HTTP
 to the sink.`;
 
+const ABOUT_LOOKING = `Four streams go through plugin and engine to the sink, while nobody looks, Prometheus does, and people do too. Engines differ from run to
+run by more than looking costs, so the share is made of what an idle second takes more than without metrics, of the CPU time of one look, both measured on the same engine after its work, and of
+how often somebody looks, against the CPU time that the engine took each second of the run.`;
+
 const ABOUT_VERIFY =
   'The sink checks the number in each 256 KiB block: none missing, none twice, none out of place, over all parts of the object.';
 
@@ -55,6 +62,11 @@ async function run(options: BenchOptions): Promise<boolean> {
     const report = await measureHandOver(options.bytes * HAND_OVER_SHARE, options.runs, say);
     sections.push(`## Hand-over\n\n${ABOUT_HAND_OVER}\n\n${report.markdown}`);
     if (!report.good) shortfalls.push('the hand-over is slower, or costs more, than wanted');
+  }
+  if (options.looking) {
+    const report = await measureLooking(options.bytes * LOOKING_SHARE, options.runs, say);
+    sections.push(`## Metrics and console\n\n${ABOUT_LOOKING}\n\n${report.markdown}`);
+    if (!report.good) shortfalls.push('metrics and console cost more than wanted');
   }
   const document = `${sections.join('\n\n')}\n`;
   process.stdout.write(document);
