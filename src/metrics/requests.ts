@@ -1,4 +1,4 @@
-import { FAILURE_CLASSES, failureOf } from '../errors.ts';
+import { type FailureClass, failureOf } from '../errors.ts';
 import type { RequestObserver, RequestService } from '../ost/request-observer.ts';
 import type { AttemptEvent, RetryEvent } from '../vast/retry.ts';
 import { KNOWN_REQUESTS } from './known-requests.ts';
@@ -6,7 +6,18 @@ import type { MetricRegistry, Reading } from './registry.ts';
 
 /** Operations of one service that are told apart. There are fewer; this bounds what a mistake can do. */
 const MAX_OPERATIONS = 100;
-const RESULTS = ['ok', ...FAILURE_CLASSES];
+/** What comes of requests in the end, or again and again; the other classes are answers to what nobody asks often. */
+const RESULTS = [
+  'ok',
+  'retryable',
+  'credentials',
+  'access',
+  'not-found',
+  'capacity',
+  'integrity',
+  'aborted',
+  'internal',
+] as const satisfies readonly ('ok' | FailureClass)[];
 
 interface Operation {
   readonly service: RequestService;

@@ -31,9 +31,9 @@ const PART_BYTES = 5 * MIB;
 const SLOTS = 4;
 const KEYS = { accessKeyId: 'SLOWKEY', secretAccessKey: 'slow/secret' };
 /** Each is many times what everything else takes for a part. */
-const SLOW_MS = 800;
+const SLOW_MS = 1500;
 /** Per 64 KiB: 80 of them are a part. */
-const PIECE_MS = 15;
+const PIECE_MS = 25;
 
 /** What is slow in an engine's surroundings, and how it is to be called. */
 export interface Slowness {
@@ -103,7 +103,8 @@ export interface SlowEngine {
   readonly settings: Settings;
 }
 
-export async function startSlowEngine(t: Test, slow: Slowness): Promise<SlowEngine> {
+/** @param at the port of console and metrics. */
+export async function startSlowEngine(t: Test, slow: Slowness, at: number): Promise<SlowEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'vost-slow-'));
   const sim = await startS3Sim({
     dir: join(folder, 'sim'),
@@ -130,14 +131,13 @@ parallel_streams = 2
 socket = ${socket}
 state_dir = ${join(folder, 'state')}
 [metrics]
-listen = 127.0.0.1:0
+listen = 127.0.0.1:${at}
 [server test]
 store = s3:http://127.0.0.1:${port}
 s3_credentials_file = ${keys}
 `;
   const settings = buildSettings(parseIni(text, 'test.conf'));
-  const lines: string[] = [];
-  const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
+  const log = pino({ level: 'silent' });
   const resources = createResources({ ...bridge, ...slow.bridge }, 128 * MIB, builtInStages());
   const metrics = await serveMetrics(settings, log);
   const console = await Console.prepare(settings, log);
@@ -167,7 +167,7 @@ s3_credentials_file = ${keys}
     await sim.close();
     rmSync(folder, { recursive: true });
   });
-  return { port: Number(/"port":(\d+),.*"metrics are served"/.exec(lines.join(''))?.[1]), settings };
+  return { port: at, settings };
 }
 
 /** One image without an end, until the connection breaks. */
