@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
@@ -8,9 +10,8 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Test } from 'tap';
+import { startSink } from '../../bench/sink.ts';
 import { type Bridge, bridge } from '../../src/bridge/bridge.ts';
-import { ChaosProxy } from '../../src/chaos/proxy.ts';
-import { proxyPlan } from '../../src/chaos/proxy-faults.ts';
 import { parseIni } from '../../src/config/ini.ts';
 import { buildSettings, type Settings } from '../../src/config/settings.ts';
 import { Console } from '../../src/console/console.ts';
@@ -26,14 +27,16 @@ import { S3Storage } from '../../src/vast/s3/storage.ts';
 import { Host, imageId } from '../ost/support/host.ts';
 
 const MIB = 1024 * 1024;
-/** More than a connection's kernels hold when nobody reads. */
-const PART_BYTES = 5 * MIB;
+const PART_MIB = 5;
+/** Several times what the kernels of a connection hold, which take that much at once. */
+const LARGE_PART_MIB = 16;
 const SLOTS = 4;
 const KEYS = { accessKeyId: 'SLOWKEY', secretAccessKey: 'slow/secret' };
 /** Each is many times what everything else takes for a part. */
 const SLOW_MS = 1500;
-/** Per 64 KiB: 80 of them are a part. */
-const PIECE_MS = 25;
+/** Of the slow way, a second. */
+const SLOW_BYTES = 6 * MIB;
+const LSU = 'bench-lsu';
 
 /** What is slow in an engine's surroundings, and how it is to be called. */
 export interface Slowness {
@@ -44,6 +47,8 @@ export interface Slowness {
   readonly bridge?: Partial<Bridge>;
   /** What the storage does with requests that bring data. */
   readonly fault?: FaultHook;
+  /** A sink that takes only so many bytes a second, piece by piece, instead of a storage. */
+  readonly bytesPerSecond?: number;
   /** What stands before it. */
   readonly front?: (t: Test, port: number) => Promise<number>;
 }
@@ -71,13 +76,6 @@ async function answersLate(t: Test, port: number): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function slowWay(t: Test, port: number): Promise<number> {
-  const plan = proxyPlan(1, [{ effect: { kind: 'latency', ms: PIECE_MS } }]);
-  const proxy = await ChaosProxy.listen({ host: '127.0.0.1', port: 0 }, { host: '127.0.0.1', port }, plan);
-  t.teardown(() => proxy.close());
-  return proxy.address.port;
-}
-
 export const SLOWNESSES: Readonly<Record<string, Slowness>> = {
   'a slow host': { limit: 'source', hostMs: SLOW_MS },
   'slow digests': {
@@ -89,13 +87,37 @@ export const SLOWNESSES: Readonly<Record<string, Slowness>> = {
     compression: 'lz4',
     bridge: { xxh32: (pieces) => delay(SLOW_MS).then(() => bridge.xxh32(pieces)) },
   },
-  'a slow network': { limit: 'network', front: slowWay },
+  'a slow network': { limit: 'network', bytesPerSecond: SLOW_BYTES },
   'a storage that answers late': { limit: 'storage', front: answersLate },
   'a storage that reads late': {
     limit: 'storage',
     fault: ({ method, key }) => (method === 'PUT' && isData.test(`/${key}`) ? { delayMs: 2 * SLOW_MS } : undefined),
   },
 };
+
+async function storage(t: Test, folder: string, { fault, front }: Slowness): Promise<number> {
+  const sim = await startS3Sim({
+    dir: join(folder, 'sim'),
+    accessKey: KEYS.accessKeyId,
+    secretKey: KEYS.secretAccessKey,
+    checksumMode: 'reject',
+    ...(fault === undefined ? {} : { onRequest: fault }),
+  });
+  t.teardown(() => sim.close());
+  const storage = new S3Storage(new URL(sim.url), { credentials: KEYS });
+  await storage.createLsu(LSU);
+  await storage.close();
+  return (await front?.(t, sim.port)) ?? sim.port;
+}
+
+async function sink(t: Test, bytesPerSecond: number): Promise<number> {
+  execFileSync('make', ['--silent', '-f', 'bench/bench.mk', 'bench-sink'], { stdio: 'inherit' });
+  const running = await startSink(['--rate', String(bytesPerSecond)]);
+  t.teardown(async () => {
+    await running.stop();
+  });
+  return Number(new URL(running.endpoint).port);
+}
 
 /** An engine with its console and metrics, and a host that backs up until the test ends. */
 export interface SlowEngine {
@@ -106,25 +128,16 @@ export interface SlowEngine {
 /** @param at the port of console and metrics. */
 export async function startSlowEngine(t: Test, slow: Slowness, at: number): Promise<SlowEngine> {
   const folder = mkdtempSync(join(tmpdir(), 'vost-slow-'));
-  const sim = await startS3Sim({
-    dir: join(folder, 'sim'),
-    accessKey: KEYS.accessKeyId,
-    secretKey: KEYS.secretAccessKey,
-    checksumMode: 'reject',
-    ...(slow.fault === undefined ? {} : { onRequest: slow.fault }),
-  });
-  const storage = new S3Storage(new URL(sim.url), { credentials: KEYS });
-  await storage.createLsu('lsu');
-  await storage.close();
-  const port = (await slow.front?.(t, sim.port)) ?? sim.port;
+  const port = slow.bytesPerSecond === undefined ? await storage(t, folder, slow) : await sink(t, slow.bytesPerSecond);
+  const partMib = slow.bytesPerSecond === undefined ? PART_MIB : LARGE_PART_MIB;
   const keys = join(folder, 'keys');
   const { accessKeyId, secretAccessKey } = KEYS;
   writeFileSync(keys, `access_key_id = ${accessKeyId}\nsecret_access_key = ${secretAccessKey}\n`, { mode: 0o600 });
   const socket = join(folder, 'socket');
   const text = `
 [performance]
-chunk_size_mb = 5
-part_size_mb = 5
+chunk_size_mb = ${partMib}
+part_size_mb = ${partMib}
 compression = ${slow.compression ?? 'none'}
 parallel_streams = 2
 [engine]
@@ -151,11 +164,11 @@ s3_credentials_file = ${keys}
     observe: metrics.observe,
   });
   await metrics.open(engine, console.open(engine));
-  const host = new Host({ slotBytes: 8 * MIB, slotCount: SLOTS });
+  const host = new Host({ slotBytes: LARGE_PART_MIB * MIB, slotCount: SLOTS });
   await host.connect(socket);
   await host.openServer();
   const stop = new AbortController();
-  const working = backUp(host, slow.hostMs ?? 0, stop.signal);
+  const working = backUp(host, partMib * MIB, slow.hostMs ?? 0, stop.signal);
   t.teardown(async () => {
     stop.abort();
     await host.close();
@@ -164,19 +177,17 @@ s3_credentials_file = ${keys}
     await engine.stop();
     await metrics.close();
     resources.slabs.close();
-    await sim.close();
     rmSync(folder, { recursive: true });
   });
   return { port: at, settings };
 }
 
 /** One image without an end, until the connection breaks. */
-async function backUp(host: Host, pauseMs: number, signal: AbortSignal): Promise<void> {
+async function backUp(host: Host, bytes: number, pauseMs: number, signal: AbortSignal): Promise<void> {
   const slots = Array.from({ length: SLOTS }, (_, slot) => slot);
-  const data = Buffer.alloc(PART_BYTES);
-  for (let at = 0; at < PART_BYTES; at += 4) data.writeUInt32LE(Math.imul(at, 2_654_435_761) >>> 0, at);
+  const data = randomBytes(bytes);
   try {
-    await host.create(1n, imageId('endless'));
+    await host.create(1n, imageId('endless'), { lsu: LSU });
     for (let chunk = 0; !signal.aborted; chunk += 1) {
       const freed = slots.length > 0 ? undefined : host.notice('SLOT_FREE', { handle: 1n });
       const slot = slots.shift() ?? (await Promise.race([freed, once(signal, 'abort')]).then(slotOf));
