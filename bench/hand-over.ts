@@ -1,8 +1,9 @@
-import { besideEngine, inEngineFolder, runHost } from './beside-engine.ts';
-import { type Sink, startSink } from './sink.ts';
+import { besideEngine, LSU } from './engine-process.ts';
+import { runHost, sizeArguments } from './ost-host.ts';
+import { startSink } from './sink.ts';
 import { median, spread } from './statistics.ts';
 
-/** What the issue of the hand-over asks: the plugin's speed as a share of the raw one, and the engine's CPU-seconds per GiB. */
+/** Wanted: the plugin's speed as a share of the raw one, and the engine's CPU-seconds per GiB. */
 const LEAST_RATIO = 0.8;
 const MOST_ENGINE_CPU = 0.05;
 
@@ -32,23 +33,15 @@ interface Sample {
   readonly sink: number;
 }
 
-const sizeOf = ({ streams }: HandOverCase, bytes: number): readonly string[] => [
-  '--streams',
-  String(streams),
-  '--generate',
-  String(bytes / streams),
-];
-
-async function measurePlugin(handOver: HandOverCase, bytes: number): Promise<Sample> {
-  const sink: Sink | undefined = handOver.kind === 's3' ? await startSink() : undefined;
+async function measurePlugin({ kind, streams }: HandOverCase, bytes: number): Promise<Sample> {
+  const sink = kind === 's3' ? await startSink() : undefined;
   try {
-    return await inEngineFolder(sink?.endpoint, async ({ config, env }) => {
-      const args = ['--lsu', 'bench-lsu', ...sizeOf(handOver, bytes)];
-      const options = { config, discard: handOver.kind === 'discard' };
-      const { result, cpuSeconds } = await besideEngine(options, () => runHost(args, env));
-      const sinkCpu = sink === undefined ? 0 : (await sink.stats()).cpu_seconds;
-      return { ...result, engine: cpuSeconds / result.gib, sink: sinkCpu / result.gib };
-    });
+    const store = { discard: kind === 'discard', ...(sink === undefined ? {} : { url: `s3:${sink.endpoint}` }) };
+    const { result, usage } = await besideEngine(store, (place) =>
+      runHost(['--lsu', LSU, ...sizeArguments(streams, bytes)], place),
+    );
+    const sinkCpu = sink === undefined ? 0 : (await sink.stats()).cpu_seconds;
+    return { ...result, engine: usage.cpuSeconds / result.gib, sink: sinkCpu / result.gib };
   } finally {
     await sink?.stop();
   }
@@ -56,7 +49,7 @@ async function measurePlugin(handOver: HandOverCase, bytes: number): Promise<Sam
 
 async function measure(handOver: HandOverCase, bytes: number): Promise<Sample> {
   if (handOver.kind !== 'raw') return measurePlugin(handOver, bytes);
-  return { ...(await runHost(['--raw', ...sizeOf(handOver, bytes)])), engine: 0, sink: 0 };
+  return { ...(await runHost(['--raw', ...sizeArguments(handOver.streams, bytes)])), engine: 0, sink: 0 };
 }
 
 const HEADINGS = [

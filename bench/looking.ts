@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
-import { type BesideEngine, besideEngine, inEngineFolder, runHost } from './beside-engine.ts';
+import { besideEngine, type EngineAtWork, LSU } from './engine-process.ts';
+import { runHost, sizeArguments } from './ost-host.ts';
 import { startSink } from './sink.ts';
 import { median, spread } from './statistics.ts';
 
@@ -60,7 +61,8 @@ async function scrapeEvery(seconds: number, port: number, signal: AbortSignal): 
 }
 
 /** What an idle second takes, and looks take beside that. */
-async function costOf({ usage, port }: BesideEngine): Promise<Pick<Sample, 'idle' | 'scrape' | 'picture'>> {
+async function costOf({ usage: used, port }: EngineAtWork): Promise<Pick<Sample, 'idle' | 'scrape' | 'picture'>> {
+  const usage = async (): Promise<number> => (await used()).cpuSeconds;
   const begin = await usage();
   await delay(SECONDS * 1000);
   const before = await usage();
@@ -81,25 +83,22 @@ async function costOf({ usage, port }: BesideEngine): Promise<Pick<Sample, 'idle
 async function measure({ every, console }: Mode, bytes: number): Promise<Sample> {
   const sink = await startSink();
   try {
-    return await inEngineFolder(sink.endpoint, async ({ config, env }) => {
-      const args = ['--lsu', 'bench-lsu', '--streams', String(STREAMS), '--generate', String(bytes / STREAMS)];
-      const options = { config, discard: false, metrics: every !== undefined };
-      const { result } = await besideEngine(options, async (engine) => {
-        const before = await engine.usage();
-        const enough = new AbortController();
-        const { signal } = enough;
-        const lookers = [
-          ...(every === undefined ? [] : [scrapeEvery(every, engine.port, signal)]),
-          ...(console ? [watch(engine.port, signal)] : []),
-        ];
-        const { gib, gibPerSecond } = await runHost(args, env);
-        const cpu = (await engine.usage()) - before;
-        enough.abort();
-        await Promise.all(lookers);
-        return { gibPerSecond, perGib: cpu / gib, perSecond: (cpu / gib) * gibPerSecond, ...(await costOf(engine)) };
-      });
-      return result;
+    const store = { url: `s3:${sink.endpoint}`, metrics: every !== undefined };
+    const { result } = await besideEngine(store, async (place, engine) => {
+      const before = await engine.usage();
+      const enough = new AbortController();
+      const { signal } = enough;
+      const lookers = [
+        ...(every === undefined ? [] : [scrapeEvery(every, engine.port, signal)]),
+        ...(console ? [watch(engine.port, signal)] : []),
+      ];
+      const { gib, gibPerSecond } = await runHost(['--lsu', LSU, ...sizeArguments(STREAMS, bytes)], place);
+      const perGib = ((await engine.usage()).cpuSeconds - before.cpuSeconds) / gib;
+      enough.abort();
+      await Promise.all(lookers);
+      return { gibPerSecond, perGib, perSecond: perGib * gibPerSecond, ...(await costOf(engine)) };
     });
+    return result;
   } finally {
     await sink.stop();
   }
