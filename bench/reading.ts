@@ -60,13 +60,13 @@ export async function withStore<T>(
 
 /** Run `ost-host bench --read`; `mark` is called when a phase has ended. */
 async function readBack(
-  engine: EnginePlace,
+  place: EnginePlace,
   args: readonly string[],
   mark: (line: string) => Promise<void>,
 ): Promise<string> {
   const child = spawn(HOST, ['bench', '--read', '--lsu', LSU, '--count', String(READS), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, VAST_OST_PLUGIN_CONF: engine.pluginConf },
+    env: { ...process.env, VAST_OST_PLUGIN_CONF: place.pluginConf },
   });
   const closed = once(child, 'close');
   let said = '';
@@ -82,17 +82,17 @@ async function readBack(
 const RESTORED = /restore: ([0-9.]+) GiB in ([0-9.]+) s, [0-9.]+ GiB\/s, ([0-9.]+) CPU-s\/GiB/;
 const SCATTERED = /scattered: ([0-9]+) reads of ([0-9]+) bytes in ([0-9.]+) s/;
 
-async function measure({ place, streams }: ReadingCase, bytes: number, tls: SinkTls): Promise<Sample> {
-  return withStore(place, tls, async (store, sink) => {
+async function measure({ place: where, streams }: ReadingCase, bytes: number, tls: SinkTls): Promise<Sample> {
+  return withStore(where, tls, async (store, sink) => {
     const size = sizeArguments(streams, bytes);
-    const { result } = await besideEngine(store, async (engine) => {
-      const { gibPerSecond: backup } = await runHost(['--lsu', LSU, ...size], engine);
+    const { result } = await besideEngine(store, async (place, engine) => {
+      const { gibPerSecond: backup } = await runHost(['--lsu', LSU, ...size], place);
       const now = async () => ({
         cpuSeconds: (await engine.usage()).cpuSeconds,
         ...(sink === undefined ? { requests: 0, bytes_out: 0 } : await sink.stats()),
       });
       const marks: Awaited<ReturnType<typeof now>>[] = [];
-      const said = await readBack(engine, size, async () => {
+      const said = await readBack(place, size, async () => {
         marks.push(await now());
       });
       const [, gib = 'NaN', seconds = 'NaN', host = 'NaN'] = RESTORED.exec(said) ?? [];

@@ -22,7 +22,7 @@ const VIP = { server: SERVER, vip: '`host:port`' };
 
 /**
  * Every metric of the engine, by name: the one source for the code, docs/metrics.md, dashboards and alert rules. Counters begin at 0 with
- * the process; rates and increases are right across restarts.
+ * the process, and are told from its beginning; rates and increases are right across restarts.
  */
 export const METRICS = {
   vast_ost_build_info: {
@@ -130,6 +130,15 @@ export const METRICS = {
     help: 'How long an attempt took, the wait for a VIP included.',
     labels: REQUEST,
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
+  },
+  vast_ost_transfer_seconds_total: {
+    type: 'counter',
+    help: 'Time of requests of at least 1 MiB, summed over them. Of an S3 service only: of a directory nobody can tell.',
+    labels: {
+      ...FLOW,
+      phase:
+        '`moving` (bytes were on the way), `answering` (the storage was to answer, or nobody there read what came)',
+    },
   },
   vast_ost_retries_total: {
     type: 'counter',

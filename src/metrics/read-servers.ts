@@ -43,11 +43,14 @@ function* readManagement({ id, cluster, rotations }: StorageServer): Generator<R
     yield { name: 'vast_ost_rotation_failing', labels: { ...labels, what }, value: failing ? 1 : 0 };
 }
 
-function* readFlow(server: string, { name, flow }: Storage): Generator<Reading> {
+function* readFlow(server: string, { name, flow, transfers }: Storage): Generator<Reading> {
   for (const direction of ['write', 'read'] as const) {
+    const labels = { server, storage: name, direction };
+    const times = transfers?.read(direction);
+    for (const [phase, ms] of Object.entries(times ?? {}))
+      yield { name: 'vast_ost_transfer_seconds_total', labels: { ...labels, phase }, value: ms / 1000 };
     const gate = flow?.[direction];
     if (gate === undefined) continue;
-    const labels = { server, storage: name, direction };
     yield { name: 'vast_ost_payload_requests_limit', labels, value: gate.limit };
     yield { name: 'vast_ost_payload_requests_in_flight', labels, value: gate.inFlight };
     yield { name: 'vast_ost_payload_requests_waiting', labels, value: gate.waiting };

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bridge, HostBridge } from '../bridge/bridge.ts';
+import { descriptorOf } from '../bridge/socket-descriptor.ts';
 import { VERSION } from '../version.ts';
 import { Connection } from './connection.ts';
 import { checkLayout, checkPeer, HelloRefused, mapHostArena, minorVersion, parseHello } from './hello.ts';
@@ -63,6 +64,7 @@ export class Acceptor {
 
   async #greet(socket: Socket): Promise<void> {
     const descriptor = descriptorOf(socket);
+    if (descriptor === undefined) throw new Error('the socket has no descriptor');
     const received = await this.#receive(descriptor);
     if (received === undefined) {
       socket.destroy();
@@ -154,11 +156,4 @@ async function within(work: Promise<void>, ms: number, signal: AbortSignal): Pro
   } finally {
     stop.abort();
   }
-}
-
-/** Node has no public way to the descriptor of an accepted socket. */
-function descriptorOf(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
-  if (handle?.fd === undefined || handle.fd < 0) throw new Error('the socket has no descriptor');
-  return handle.fd;
 }

@@ -90,12 +90,17 @@ export class StageRegistry {
     this.#stages.set(stage.name, stage);
   }
 
+  /** Of all of them. */
+  get names(): readonly string[] {
+    return [...this.#stages.keys()];
+  }
+
   /** A stage for a new image. */
   configure(name: string, options: unknown): ConfiguredStage {
     const stage = this.#stages.get(name);
     if (stage?.configure === undefined) {
       throw new EngineError('VOST_STAGE_UNKNOWN', 'usage', `there is no stage named ${name}`, {
-        advice: `known stages: ${[...this.#stages.keys()].join(', ')}`,
+        advice: `known stages: ${this.names.join(', ')}`,
       });
     }
     return stage.configure(options);

@@ -18,7 +18,7 @@ import { noVendorStages } from '../../src/vendor-stages/vendor-stages.ts';
 import { Host, imageId, refuses } from '../ost/support/host.ts';
 import { ADMIN, cluster } from '../sim/support.ts';
 import { until } from '../support/turns.ts';
-import { seriesOf } from './support.ts';
+import { bornLate, seriesOf } from './support.ts';
 
 const MIB = 1024 * 1024;
 const KEYS = { accessKey: 'METRICSKEY', secretKey: 'metrics/secret' };
@@ -28,6 +28,8 @@ interface Running {
   readonly host: Host;
   readonly scrape: () => Promise<ReadonlyMap<string, number>>;
   readonly text: () => Promise<string>;
+  /** Before any host came. */
+  readonly first: ReadonlyMap<string, number>;
   /** The next write is refused as if the storage were busy. */
   readonly failOnce: () => void;
 }
@@ -93,6 +95,7 @@ vms_credentials_file = ${login}
     observe: metrics.observe,
   });
   metrics.watch(engine);
+  const first = seriesOf(await metrics.registry.text());
   const host = new Host({ slotBytes: 8 * MIB });
   t.teardown(async () => {
     await host.close();
@@ -107,6 +110,7 @@ vms_credentials_file = ${login}
   return {
     engine,
     host,
+    first,
     text: () => metrics.registry.text(),
     scrape: async () => seriesOf(await metrics.registry.text()),
     failOnce: () => {
@@ -116,7 +120,7 @@ vms_credentials_file = ${login}
 }
 
 t.test('every metric of the table is told by an engine that has worked, and no other', async (t) => {
-  const { engine, host, scrape, text, failOnce } = await start(t);
+  const { engine, host, first, scrape, text, failOnce } = await start(t);
   const data = Buffer.alloc(3 * MIB + 512, 'vast-ost');
   await host.backup(1n, imageId('one'), data);
   t.ok((await host.restore(2n, imageId('one'))).equals(data));
@@ -139,6 +143,7 @@ t.test('every metric of the table is told by an engine that has worked, and no o
   for (const name of METRIC_NAMES) t.ok(fed.has(name), `${name} has a value`);
 
   const series = await scrape();
+  t.strictSame(bornLate(first, series), [], 'every counter was told as 0 before');
   const is = (name: string, value: number): unknown => t.equal(series.get(name), value, name);
   is('vast_ost_images_total{operation="write",result="complete"}', 2);
   is('vast_ost_images_total{operation="read",result="complete"}', 1);
@@ -170,7 +175,7 @@ t.test('every metric of the table is told by an engine that has worked, and no o
 });
 
 t.test('what becomes of images', async (t) => {
-  const { engine, host, scrape } = await start(t);
+  const { engine, host, first, scrape } = await start(t);
   const close = (handle: bigint, mode: number) => host.ask('IMAGE_CLOSE', { handle, mode, size: 0n });
   await host.create(1n, imageId('incomplete'));
   await close(1n, 2);
@@ -188,6 +193,7 @@ t.test('what becomes of images', async (t) => {
   const { images } = engine.services.counters;
   await until(() => images.ended.get('write')?.has('detached') === true);
   const series = await scrape();
+  t.strictSame(bornLate(first, series), [], 'every counter was told as 0 before');
   for (const result of ['incomplete', 'abandoned', 'failed', 'complete', 'detached'])
     t.equal(series.get(`vast_ost_images_total{operation="write",result="${result}"}`), 1, result);
   t.equal(series.get('vast_ost_images_total{operation="delete",result="complete"}'), 1);
