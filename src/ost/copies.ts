@@ -65,6 +65,7 @@ export class CopyOperations {
       done: 0,
       total: 0,
       outcome: services.copying
+        .of(`${fromServer.storageOf(question.from_lsu).name} ${toServer.storageOf(question.to_lsu).name}`)
         .run(() => this.#copy(question, resend, fromServer, toServer, operationProgress, stop.signal), stop.signal)
         .then(
           () => undefined,

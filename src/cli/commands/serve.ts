@@ -29,6 +29,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   const registry = builtInStages();
   const resources = createResources(bridge, half, registry);
   let stages: VendorStages | undefined;
+  let ended = true;
   try {
     stages = await VendorStages.load(settings, registry, {
       mainThread: false,
@@ -51,15 +52,18 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
     manager.ready();
     if (!signal.aborted) await once(signal, 'abort');
     manager.stopping();
-    await console.close();
-    await engine.stop();
+    ended = await engine.stop(console.close());
   } finally {
     await metrics.close();
     manager.close();
-    await stages?.close();
-    resources.slabs.close();
+    // What did not end may still read from this memory.
+    if (ended) {
+      await stages?.close();
+      resources.slabs.close();
+    }
     process.off('SIGHUP', reopen);
   }
+  if (!ended) bridge.leave(0);
 }
 
 /** What is in memory, keys and tokens too, stays there unless an administrator raises the limit of core dumps. */
