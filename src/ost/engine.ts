@@ -22,7 +22,7 @@ import { Scrubber } from './scrubber.ts';
 import { ServerRegistry } from './server-registry.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
-import { SlotGrants } from './slot-grants.ts';
+import { StorageMemory } from './storage-memory.ts';
 import { within } from './within.ts';
 
 /** Listings in one storage, and copies between two, that run at the same time; the others wait. */
@@ -76,7 +76,7 @@ export class OstEngine {
       backend,
       resources,
       stages: options.stages ?? noVendorStages,
-      grants: new SlotGrants(resources.budget),
+      memory: new StorageMemory(resources),
       slotReserve,
       usage: new ImageUsage(),
       deletions: new Deletions(),
@@ -155,11 +155,11 @@ export class OstEngine {
 }
 
 /** Of the servers whose sections ask for it. */
-function scrubbersOf({ settings, servers, resources, instance, log }: Services): Scrubber[] {
+function scrubbersOf({ settings, servers, memory, instance, log }: Services): Scrubber[] {
   return [...settings.servers].flatMap(([id, { scrub_interval: intervalMs, scrub_rate: bytesPerSecond }]) => {
     const server = servers.all().find((one) => one.id === id);
     if (server === undefined || intervalMs === undefined) return [];
     const child = log.child({ server: id });
-    return [new Scrubber({ server, resources, intervalMs, bytesPerSecond, name: `engine ${instance}`, log: child })];
+    return [new Scrubber({ server, memory, intervalMs, bytesPerSecond, name: `engine ${instance}`, log: child })];
   });
 }

@@ -14,7 +14,7 @@ import type { WriteImage } from './images/write-image.ts';
 import type { Limiters } from './limiter.ts';
 import type { Problems } from './problems.ts';
 import type { ServerRegistry } from './server-registry.ts';
-import type { SlotGrants } from './slot-grants.ts';
+import type { StorageMemory } from './storage-memory.ts';
 
 /** What all sessions of an engine share. */
 export interface Services {
@@ -23,7 +23,7 @@ export interface Services {
   readonly backend: ImageBackend;
   readonly resources: Resources;
   readonly stages: StagePlaces;
-  readonly grants: SlotGrants;
+  readonly memory: StorageMemory;
   /** Bytes that all always-granted slots together should stay below. */
   readonly slotReserve: number;
   readonly usage: ImageUsage;

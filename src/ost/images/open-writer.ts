@@ -39,7 +39,8 @@ export async function openWriter(
   const { services, imageHost: host, arena } = session;
   await services.deletions.settled(place.place);
   const region = session.takeJournal(journal);
-  const meters = new StageMeters(services.resources.meters);
+  const { resources, grants } = services.memory.of(place.server.storageOf(place.lsu));
+  const meters = new StageMeters(resources.meters);
   let endUsage = (): void => undefined;
   const endUse = (): void => {
     region.release();
@@ -57,7 +58,7 @@ export async function openWriter(
     const kills = killSwitchOf(services.settings.general.chaos);
     const context: HandleContext = {
       store,
-      resources: { ...services.resources, meters },
+      resources: { ...resources, meters },
       journal: kills === undefined ? memory : steppedJournal(memory, kills),
       creator: session.creatorOf(number),
       lock: await place.server.lockPolicy(place.lsu),
@@ -75,6 +76,7 @@ export async function openWriter(
       number,
       place,
       handle,
+      grants,
       always,
       window: Math.max(window, always),
       meters,
