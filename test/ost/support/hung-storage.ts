@@ -17,6 +17,8 @@ const WELL = 3n;
 const IMAGES = 8;
 const SLOTS = 4;
 const SIZE = 3 * MIB + 512;
+/** One in use, and one for each time that nobody asked about before. */
+const LSUS = ['lsu-1', 'unasked-1', 'unasked-2'] as const;
 /** As many as the engine runs at the same time. */
 const LISTINGS = 8;
 
@@ -59,6 +61,7 @@ export class HungScene {
   readonly #busy: Host;
   readonly #well: Host;
   #number = 0n;
+  #times = 0;
 
   private constructor(t: Test, served: Served, metrics: string, hung: readonly string[], env: Record<string, string>) {
     this.served = served;
@@ -81,8 +84,7 @@ export class HungScene {
     main?: string,
   ): Promise<HungScene> {
     const all = [...hung, well];
-    for (const { path } of all)
-      for (const lsu of ['lsu-1', 'unasked']) mkdirSync(`${path}/${lsu}`, { recursive: true });
+    for (const { path } of all) for (const lsu of LSUS) mkdirSync(`${path}/${lsu}`, { recursive: true });
     const [first, ...more] = all.map(({ path, lines = '' }) => `store = file:${path}\n${lines}\n`);
     const names = ['other', 'well'];
     const address = `127.0.0.1:${await freePort()}`;
@@ -189,11 +191,15 @@ export class HungScene {
     t.ok((await host.ask('LSU_PROP', { server: WELL, lsu: 'lsu-1' })).capacity > 0n);
   }
 
-  /** While two storages hang, everything on the third goes on; afterwards what waited does. */
+  /** While two storages hang, everything on the third goes on; afterwards what waited does. At most as often as there are LSUs for it. */
   async goesOn(hang: Hang): Promise<void> {
     const [t, busy] = [this.#t, this.#busy];
+    this.#times += 1;
     const before = new Map<bigint, unknown>();
-    for (const server of HUNG) before.set(server, (await busy.ask('LSU_PROP', { server, lsu: 'lsu-1' })).capacity);
+    for (const server of HUNG) {
+      t.equal((await busy.ask('LSU_LIST', { server, max: 10, cursor: '' })).names.length, LSUS.length);
+      before.set(server, (await busy.ask('LSU_PROP', { server, lsu: 'lsu-1' })).capacity);
+    }
     const begun = await this.#create(this.#well, WELL, 0);
     const images = [];
     for (const server of HUNG)
@@ -216,9 +222,9 @@ export class HungScene {
     for (const server of HUNG) {
       const { capacity } = await busy.ask('LSU_PROP', { server, lsu: 'lsu-1' });
       t.equal(capacity, before.get(server), 'a poll is answered from memory');
-      t.same((await busy.ask('LSU_LIST', { server, max: 10, cursor: '' })).names.length, 2);
+      t.equal((await busy.ask('LSU_LIST', { server, max: 10, cursor: '' })).names.length, LSUS.length);
     }
-    const silent = await refuses(t, busy.ask('LSU_PROP', { server: 1n, lsu: 'unasked' }), 'AGAIN');
+    const silent = await refuses(t, busy.ask('LSU_PROP', { server: 1n, lsu: `unasked-${this.#times}` }), 'AGAIN');
     t.match(silent.message, /does not answer.*VOST_STORE_SILENT/);
     await this.#stuck();
     t.equal(closed, 0, 'what hangs waits');
