@@ -17,8 +17,8 @@ interface Waiter {
 /** What one share of a budget holds and waits for. */
 interface Account {
   used: number;
-  /** The grant that it got when it held nothing, which may exceed its limit. */
-  first: number;
+  /** Whether output went beyond the limit, and is still there. */
+  overdrawn: boolean;
   /** Tickets of {@link ByteBudget.takeForOutput} whose stage is still at work. */
   working: number;
   readonly waiters: Waiter[];
@@ -52,7 +52,7 @@ export class ByteBudget {
   readonly #ledger: Ledger;
   readonly #account: Account = {
     used: 0,
-    first: 0,
+    overdrawn: false,
     working: 0,
     waiters: [],
     outputWaiters: [],
@@ -134,6 +134,7 @@ export class ByteBudget {
     const account = this.#account;
     const working = (): void => {
       account.working += 1;
+      if (account.used > limitOf(this.#ledger, account)) account.overdrawn = true;
     };
     const ticket = outputFits(this.#ledger, account, bytes)
       ? this.#grant(bytes, working)
@@ -215,7 +216,6 @@ export class ByteBudget {
     const [ledger, account] = [this.#ledger, this.#account];
     let held = bytes;
     ledger.accounts.add(account);
-    if (account.used === 0) account.first = bytes;
     account.used += bytes;
     ledger.used += bytes;
     ledger.peak = Math.max(ledger.peak, ledger.used);
@@ -225,7 +225,6 @@ export class ByteBudget {
       if (bytes >= held) return;
       account.used -= held - bytes;
       ledger.used -= held - bytes;
-      if (account.used === 0) account.first = 0;
       held = bytes;
       wake(ledger);
     };
@@ -245,7 +244,7 @@ function limitOf({ total, accounts }: Ledger, account: Account): number {
   const kept = total / (2 * (accounts.has(account) ? accounts.size : accounts.size + 1));
   let limit = total;
   for (const other of accounts) if (other !== account) limit -= Math.max(kept, other.used);
-  return Math.max(limit, account.first, 0);
+  return limit;
 }
 
 function fits(ledger: Ledger, account: Account, bytes: number): boolean {
@@ -259,7 +258,7 @@ function fits(ledger: Ledger, account: Account, bytes: number): boolean {
 /** Output exceeds the limit only when no other stage is at work that will make room. */
 function outputFits(ledger: Ledger, account: Account, bytes: number): boolean {
   const limit = limitOf(ledger, account);
-  return account.used + bytes <= limit || (account.working === 0 && account.used <= limit);
+  return account.used + bytes <= limit || (account.working === 0 && !account.overdrawn);
 }
 
 /** What pools keep unused must fit beside what is granted. */
@@ -274,6 +273,7 @@ function reclaim({ total, used, pools }: Ledger): void {
 /** Grant what fits now, output before all else; among shares, whoever holds least comes first. */
 function wake(ledger: Ledger): void {
   const accounts = [...ledger.accounts].sort((a, b) => a.used - b.used);
+  for (const account of accounts) if (account.used <= limitOf(ledger, account)) account.overdrawn = false;
   for (const account of accounts) grantNext(account.outputWaiters, (bytes) => outputFits(ledger, account, bytes));
   for (const account of accounts) grantNext(account.waiters, (bytes) => fits(ledger, account, bytes));
 }

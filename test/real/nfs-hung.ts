@@ -9,7 +9,7 @@ import t from 'tap';
 import { HungScene } from '../ost/support/hung-storage.ts';
 import { promise } from '../support/promise.ts';
 import { ServerFault } from './server-fault.ts';
-import { setting } from './support.ts';
+import { setting, WORK } from './support.ts';
 
 /** What is installed, not the sources: it starts faster. */
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -33,9 +33,11 @@ t.test('an engine whose NFS server hangs, dies and comes back', async (t) => {
   for (const path of [v3, v41]) mkdirSync(path, { recursive: true });
   const [held, down] = [new ServerFault('held'), new ServerFault('down')];
   t.teardown(() => Promise.all([held.end(), down.end()]));
-  const nfs = { path: v41, lines: `data = nfs\nview_path = /export/${HUNG}/v41` };
+  const checked = (path: string, exported: string) => ({ path, lines: `data = nfs\nview_path = ${exported}` });
+  // Version 4 shows paths below the export, version 3 those of the server.
+  const hung = [checked(v3, join(WORK, 'export', HUNG, 'v3')), checked(v41, `/export/${HUNG}/v41`)] as const;
   // A folder of the guest's own memory.
-  const scene = await HungScene.start(t, [{ path: v3 }, nfs], { path: '/run/well' }, {}, MAIN);
+  const scene = await HungScene.start(t, hung, { path: '/run/well' }, {}, MAIN);
   await scene.goesOn(held);
   await scene.goesOn(down);
   await scene.stops(held);
