@@ -17,7 +17,7 @@ t.test('an engine whose mounts hang', { skip: existsSync(OST_HOST) ? false : 'os
     row: '15',
     promise:
       'While mounts hang, images of other storages begin, continue, complete, restore and are listed and deleted; polls are answered; what waited goes on when the mounts are back, and nothing is left of it',
-    fault: 'every call on two directories hangs under 16 images and 16 listings, in an engine with 8 threads',
+    fault: 'every call on two directories hangs under 12 images and 16 listings, in an engine with 8 threads',
   });
   promise({
     row: '15',

@@ -21,7 +21,7 @@ t.test('an engine whose NFS server hangs, dies and comes back', async (t) => {
     promise:
       'Images on a local storage begin, continue, complete, restore and are listed and deleted while an NFS server is away; polls are answered; its images go on when it is back, on NFS 3 and 4.1',
     fault:
-      'SIGSTOP and SIGCONT, SIGKILL and restart of NFS-Ganesha under 16 images and 16 listings on kernel mounts, in an engine with 8 threads',
+      'SIGSTOP and SIGCONT, SIGKILL and restart of NFS-Ganesha under 12 images and 16 listings on kernel mounts, in an engine with 8 threads',
   });
   promise({
     row: '15',

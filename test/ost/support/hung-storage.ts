@@ -14,7 +14,7 @@ export const THREADS = 8;
 const HUNG = [1n, 2n] as const;
 const WELL = 3n;
 /** Images on each storage that hangs, and slots of each. */
-const IMAGES = 8;
+const IMAGES = 6;
 const SLOTS = 4;
 const SIZE = 3 * MIB + 512;
 /** One in use, and one for each time that nobody asked about before. */
