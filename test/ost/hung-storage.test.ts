@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -25,6 +25,12 @@ t.test('an engine whose mounts hang', { skip: existsSync(OST_HOST) ? false : 'os
       'An engine that is stopped while a mount hangs ends, names the mount, and its jobs go on with the next one',
     fault: 'SIGTERM while calls on two directories hang',
   });
+  promise({
+    row: '14',
+    promise:
+      'While a directory of a running engine fails, images of the others go on; those on it end well when it is back, or are told to be tried again',
+    fault: 'EIO, ESTALE of every call on two directories under 12 images',
+  });
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'vost-hung-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const shim = join(folder, 'faulty.so');
@@ -40,5 +46,7 @@ t.test('an engine whose mounts hang', { skip: existsSync(OST_HOST) ? false : 'os
   const hung = [{ path: join(folder, 'hung/a') }, { path: join(folder, 'hung/b') }] as const;
   const scene = await HungScene.start(t, hung, { path: join(folder, 'well') }, env);
   await scene.goesOn(hang);
+  for (const number of [constants.errno.EIO, constants.errno.ESTALE])
+    await scene.goesOnDespite({ ...hang, begin: async () => writeFileSync(faults, `all ${number} 1 1000000`) });
   await scene.stops(hang);
 });

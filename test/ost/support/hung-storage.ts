@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { freePort } from '../../grafana/prometheus.ts';
 import { randomBytes } from '../../image/support.ts';
-import { Host, imageId, refuses } from './host.ts';
+import { Host, imageId, Refusal, refuses } from './host.ts';
 import { Served } from './served.ts';
 import { SlowJob } from './slow-job.ts';
 
@@ -201,7 +201,7 @@ export class HungScene {
       before.set(server, (await busy.ask('LSU_PROP', { server, lsu: 'lsu-1' })).capacity);
     }
     const begun = await this.#create(this.#well, WELL, 0);
-    const images = [];
+    const images: Begun[] = [];
     for (const server of HUNG)
       for (let at = 0; at < IMAGES; at += 1) images.push(await this.#create(busy, server, images.length));
     await hang.begin();
@@ -236,6 +236,39 @@ export class HungScene {
       t.ok((await this.#restored(busy, server, id, 0)).equals(data), `${id.basename} went on and comes back`);
     const { inFlight, waiting } = await this.#calls();
     t.same([...inFlight, ...waiting], [0, 0, 0, 0], 'nothing is left waiting');
+  }
+
+  /** While two storages fail, everything on the third goes on; images on those end well or are told as failed, and what ended well is there. */
+  async goesOnDespite(failing: Hang): Promise<void> {
+    const [t, busy] = [this.#t, this.#busy];
+    const begun = await this.#create(this.#well, WELL, 0);
+    const images: Begun[] = [];
+    for (const server of HUNG)
+      for (let at = 0; at < IMAGES; at += 1) images.push(await this.#create(busy, server, images.length));
+    const retries = async (): Promise<number> => (await this.metric('vast_ost_retries_total')).get('') ?? 0;
+    const before = await retries();
+    await failing.begin();
+    const ends = images.map(async (image, at) => {
+      const slots = Array.from({ length: SLOTS }, (_, slot) => at * SLOTS + slot);
+      try {
+        await this.#write(busy, image, slots);
+        return 'complete';
+      } catch (error) {
+        // Gone already when it was the close that failed.
+        const { handle } = image;
+        await busy.ask('IMAGE_CLOSE', { handle, mode: 3, size: 0n }).catch(() => undefined);
+        return error instanceof Refusal ? error.result : error;
+      }
+    });
+    await this.#wellGoesOn(begun);
+    while ((await retries()) < before + images.length) await delay(20);
+    await failing.end();
+    for (const [at, end] of (await Promise.all(ends)).entries()) {
+      const { server, id, data } = images[at] as Begun;
+      if (end === 'complete')
+        t.ok((await this.#restored(busy, server, id, 0)).equals(data), `${id.basename}: complete, and comes back`);
+      else t.match(end, /^(AGAIN|SYSTEM)$/, `${id.basename}: to be tried again`);
+    }
   }
 
   /** An engine is stopped while two storages hang: it ends, says why, and the next one goes on. */
