@@ -35,6 +35,8 @@ const CAPACITY_YOUNG_MS = 5_000;
 
 /** How long a poll waits for a directory: the NFS server behind a mount may hang. Milliseconds. */
 const POLL_MS = 5_000;
+/** And for an answer from memory, when it has waited for so long already. */
+const MEMORY_MS = 100;
 
 /** How often is looked whether an LSU fills up; the cluster's figures are as old as that anyway. */
 const WATCH_MS = 60_000;
@@ -260,17 +262,18 @@ export class StorageServer {
     const storage = this.storageOf(lsu);
     const { name } = storage;
     const looking = this.storage.verify?.(lsu).then(() => this.#sound.set(name, this.#now()));
-    if (looking !== undefined && !(await within(looking, POLL_MS))) {
+    const late = looking !== undefined && !(await within(looking, POLL_MS));
+    if (late) {
       // A mount that was right and hangs now: what is known of it counts for a while.
       const age = this.#now() - (this.#sound.get(name) ?? Number.NEGATIVE_INFINITY);
       if (age > STALE_MS) throw silent(storage);
     }
-    return this.#soon(storage, ask());
+    return this.#soon(storage, ask(), late ? MEMORY_MS : POLL_MS);
   }
 
   /** The answer of a storage whose calls cannot be ended, or an error when it does not come soon. It is fetched all the same, for the next poll. */
-  async #soon<T>(storage: Storage, answer: Promise<T>): Promise<T> {
-    if (storage.calls !== undefined && !(await within(answer, POLL_MS))) throw silent(storage);
+  async #soon<T>(storage: Storage, answer: Promise<T>, ms = POLL_MS): Promise<T> {
+    if (storage.calls !== undefined && !(await within(answer, ms))) throw silent(storage);
     return answer;
   }
 

@@ -12,12 +12,7 @@ const [INFO, WARN, ERROR] = [30, 40, 50];
 
 t.test('a directory whose calls hang is told once, and once when it is back', async (t) => {
   const lines: Line[] = [];
-  let told = Promise.withResolvers<void>();
-  const write = (text: string): void => {
-    lines.push(JSON.parse(text));
-    told.resolve();
-  };
-  const log = pino({ level: 'info' }, { write });
+  const log = pino({ level: 'info' }, { write: (text: string) => lines.push(JSON.parse(text)) });
   let oldestMs = 0;
   let looks = 0;
   const calls = () => {
@@ -33,12 +28,9 @@ t.test('a directory whose calls hang is told once, and once when it is back', as
   await several();
   t.same(lines, []);
   oldestMs = 1000;
-  await told.promise;
   await several();
   t.match(lines, [{ level: WARN, storage: 'file:/mnt/a', inFlight: 2, waiting: 1, msg: /does not answer/ }]);
-  told = Promise.withResolvers();
   oldestMs = 3;
-  await told.promise;
   await several();
   t.equal(lines.length, 2);
   t.match(lines[1], { level: INFO, msg: 'file:/mnt/a answers again' });

@@ -219,13 +219,13 @@ export class HungScene {
     await this.#stuck();
 
     await this.#wellGoesOn(begun);
-    for (const server of HUNG) {
-      const { capacity } = await busy.ask('LSU_PROP', { server, lsu: 'lsu-1' });
-      t.equal(capacity, before.get(server), 'a poll is answered from memory');
+    const unasked = refuses(t, busy.ask('LSU_PROP', { server: 1n, lsu: `unasked-${this.#times}` }), 'AGAIN');
+    const polls = HUNG.map((server) => busy.ask('LSU_PROP', { server, lsu: 'lsu-1' }));
+    for (const [at, server] of HUNG.entries()) {
+      t.equal((await polls[at])?.capacity, before.get(server), 'a poll is answered from memory');
       t.equal((await busy.ask('LSU_LIST', { server, max: 10, cursor: '' })).names.length, LSUS.length);
     }
-    const silent = await refuses(t, busy.ask('LSU_PROP', { server: 1n, lsu: `unasked-${this.#times}` }), 'AGAIN');
-    t.match(silent.message, /does not answer.*VOST_STORE_SILENT/);
+    t.match((await unasked).message, /does not answer.*VOST_STORE_SILENT/);
     await this.#stuck();
     t.equal(closed, 0, 'what hangs waits');
 
