@@ -118,7 +118,7 @@ export class OstEngine {
    * left to the hosts, which go on with the next engine.
    *
    * @param beside what else has to end, in the same time.
-   * @returns whether everything ended. What did not still uses memory of hosts: the lock stays taken, and the process must end at once.
+   * @returns whether everything ended. What did not still uses memory of hosts: then only {@link abandon} and the end of the process are left.
    */
   async stop(beside: Promise<unknown> = Promise.resolve()): Promise<boolean> {
     const { drain, settings, log } = this.services;
@@ -137,6 +137,14 @@ export class OstEngine {
     this.#listener.close();
     log.info('engine stopped');
     return true;
+  }
+
+  /**
+   * Let the next engine begin although calls of this one are still with the kernel. The process must end at once: what remains of it until their
+   * mount is back is closing its files, and runs nothing any more.
+   */
+  abandon(): void {
+    this.#listener.close();
   }
 
   /** Whether the work ended: calls that do not come back hold it up for ever. The rest gets as much time as they do. */

@@ -29,7 +29,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   const registry = builtInStages();
   const resources = createResources(bridge, half, registry);
   let stages: VendorStages | undefined;
-  let ended = true;
+  let abandoned: OstEngine | undefined;
   try {
     stages = await VendorStages.load(settings, registry, {
       mainThread: false,
@@ -52,18 +52,20 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
     manager.ready();
     if (!signal.aborted) await once(signal, 'abort');
     manager.stopping();
-    ended = await engine.stop(console.close());
+    if (!(await engine.stop(console.close()))) abandoned = engine;
   } finally {
     await metrics.close();
     manager.close();
     // What did not end may still read from this memory.
-    if (ended) {
+    if (abandoned === undefined) {
       await stages?.close();
       resources.slabs.close();
     }
     process.off('SIGHUP', reopen);
   }
-  if (!ended) bridge.leave(0);
+  if (abandoned === undefined) return;
+  abandoned.abandon();
+  bridge.leave(0);
 }
 
 /** What is in memory, keys and tokens too, stays there unless an administrator raises the limit of core dumps. */

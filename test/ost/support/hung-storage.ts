@@ -102,6 +102,18 @@ export class HungScene {
     return scene;
   }
 
+  /** Start the next engine, as soon as the one before lets it. */
+  async #next(): Promise<void> {
+    for (;;) {
+      try {
+        await this.served.start(this.#env);
+        return;
+      } catch (error) {
+        if (!String(error).includes('another engine holds')) throw error;
+      }
+    }
+  }
+
   async #connect(host: Host, servers: readonly bigint[]): Promise<void> {
     await host.connect(this.served.socket);
     for (const server of servers)
@@ -280,12 +292,16 @@ export class HungScene {
     await hang.begin();
     const finished = job.finish();
     while ((await this.#calls()).inFlight[0] === 0) await delay(50);
-    t.equal(await served.stop(), 0, 'the engine ends');
-    t.match(served.stderr, `calls on ${this.#hung[0]} that do not come back`, 'and says what it did not wait for');
-    await served.start(this.#env);
+    const { child, closed } = served;
+    child?.kill('SIGTERM');
+    while (!served.stderr.includes('that do not come back')) await delay(20);
+    t.match(served.stderr, `calls on ${this.#hung[0]} that do not come back`, 'it says what it does not wait for');
+    // What the kernel has to write for it may keep the process until the mount is back; the next engine does not wait for that.
+    await this.#next();
     await this.#connect(this.#well, [WELL]);
     await this.#wellGoesOn();
     await hang.end();
+    t.match(await closed, [0], 'the engine has ended');
     const { code, said } = await finished;
     t.equal(code, 0, said);
     t.ok(await job.restored(), 'the job goes on with the next engine, bit for bit');
