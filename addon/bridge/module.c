@@ -168,6 +168,7 @@ NAPI_MODULE_INIT() {
         {"tcpProgress", NULL, tcp_progress, NULL, NULL, NULL, visible, NULL},
         {"tryLock", NULL, try_lock, NULL, NULL, NULL, visible, NULL},
         {"forbidDumps", NULL, forbid_dumps, NULL, NULL, NULL, visible, NULL},
+        {"leave", NULL, leave, NULL, NULL, NULL, visible, NULL},
         {"implementation", NULL, NULL, get_implementation, NULL, NULL, visible, NULL},
     };
     if (!environment_open(env)) return NULL;

@@ -117,6 +117,11 @@ export interface HostBridge {
    * the process belongs to root from then on.
    */
   forbidDumps(): boolean;
+  /**
+   * End the process at once with this code (0 to 255), as _exit(2) does: process.exit waits for the threads of libuv, and so for a system call on
+   * an NFS mount that hangs. Nothing is flushed.
+   */
+  leave(code: number): never;
   /** flock(2), exclusive, without waiting: whether this process has the lock now. It ends when the descriptor is closed. */
   tryLock(descriptor: number): boolean;
 }

@@ -18,6 +18,7 @@ const REQUEST = {
   operation: 'what was asked: `part`, `read`, `GET views`, …',
 };
 const FLOW = { server: SERVER, storage: 'address or directory', direction: '`write`, `read`' };
+const DIRECTORY = { server: SERVER, storage: 'directory' };
 const VIP = { server: SERVER, vip: '`host:port`' };
 
 /**
@@ -160,6 +161,19 @@ export const METRICS = {
       reason:
         '`try-more`, `try-less`; `faster`, `as-fast-with-less` (kept, and further); `no-faster`, `slower-with-less` (taken back); `busy` (the storage said so)',
     },
+  },
+
+  vast_ost_directory_calls_limit: {
+    type: 'gauge',
+    help: 'System calls that a directory may have in flight, each on a thread of its own: its share of `UV_THREADPOOL_SIZE`.',
+    labels: DIRECTORY,
+  },
+  vast_ost_directory_calls_in_flight: { type: 'gauge', help: 'Of these, in flight now.', labels: DIRECTORY },
+  vast_ost_directory_calls_waiting: { type: 'gauge', help: 'Of these, waiting for a place.', labels: DIRECTORY },
+  vast_ost_directory_calls_oldest_seconds: {
+    type: 'gauge',
+    help: 'How long the oldest of those in flight takes already: minutes mean that the mount hangs.',
+    labels: DIRECTORY,
   },
 
   vast_ost_lsu_size_bytes: {

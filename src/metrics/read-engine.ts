@@ -24,7 +24,7 @@ export function* readEngine(engine: OstEngine): Generator<Reading> {
 }
 
 function* readHosts(engine: OstEngine): Generator<Reading> {
-  const { counters, grants } = engine.services;
+  const { counters, memory } = engine.services;
   const slots = new Map<SlotState, number>(SLOT_STATES.map((state) => [state, 0]));
   let handles = 0;
   for (const session of engine.hosts()) {
@@ -41,7 +41,7 @@ function* readHosts(engine: OstEngine): Generator<Reading> {
     yield { name: 'vast_ost_sessions_total', labels: { result }, value };
   yield { name: 'vast_ost_handles', value: handles };
   for (const [state, value] of slots) yield { name: 'vast_ost_slots', labels: { state }, value };
-  yield { name: 'vast_ost_memory_waiting', labels: { for: 'slot' }, value: grants.waiting };
+  yield { name: 'vast_ost_memory_waiting', labels: { for: 'slot' }, value: memory.waiting };
   yield { name: 'vast_ost_host_requests_total', value: counters.requests };
   for (const result of Object.keys(RESULT))
     yield { name: 'vast_ost_host_errors_total', labels: { result }, value: counters.errors.get(result) ?? 0 };

@@ -10,6 +10,7 @@ import { checkLayout, checkPeer, HelloRefused, mapHostArena, minorVersion, parse
 import type { Services } from './services.ts';
 import { Session } from './session.ts';
 import { HELLO_BYTES, MAJOR } from './wire/constants.ts';
+import { within } from './within.ts';
 
 /** Connections that have not said hello yet. */
 const MAX_GREETING = 64;
@@ -144,16 +145,5 @@ export class Acceptor {
     if (this.#sessions.size >= most) {
       throw new HelloRefused('LIMIT', `${most} host processes are connected; see max_sessions in vast-ost.conf`);
     }
-  }
-}
-
-/** Whether the work ended in time. */
-async function within(work: Promise<void>, ms: number, signal: AbortSignal): Promise<boolean> {
-  const stop = new AbortController();
-  const late = delay(ms, false, { signal: AbortSignal.any([stop.signal, signal]) }).catch(() => false);
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    stop.abort();
   }
 }

@@ -69,6 +69,7 @@ export class CopyOperations {
       done: 0,
       total: 0,
       outcome: services.copying
+        .of(`${fromServer.storageOf(question.from_lsu).name} ${toServer.storageOf(question.to_lsu).name}`)
         .run(
           () => span.run(() => this.#copy(question, resend, fromServer, toServer, operationProgress, stop.signal)),
           stop.signal,
@@ -175,10 +176,11 @@ export class CopyOperations {
       signal,
       onProgress,
     };
+    const { resources } = services.memory.of(toServer.storageOf(question.to_lsu));
     const manifest =
       made?.creator === creator
         ? made
-        : await services.backend.copy(origin, { store: to, identity }, services.resources, options);
+        : await services.backend.copy(origin, { store: to, identity }, resources, options);
     if (manifest === made) await ensureLocked(to, imageIdOf(identity), made, signal);
     const stored = manifest.fragments.reduce((sum, { size }) => sum + size, 0);
     onProgress(stored, stored);

@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import type { EngineError } from '../errors.ts';
 import { failureOf } from '../errors.ts';
 import { type ScrubbedImage, scrub } from '../image/scrub.ts';
-import type { Resources } from '../pipeline/resources.ts';
 import { Watch } from './events/watch.ts';
+import type { StorageMemory } from './storage-memory.ts';
 import type { StorageServer } from './storage-server.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
 
@@ -13,8 +13,8 @@ const LOOK_MS = 60_000;
 const READ_AHEAD = 1;
 
 export interface ScrubberOptions {
-  readonly server: Pick<StorageServer, 'lsus' | 'open' | 'events'>;
-  readonly resources: Resources;
+  readonly server: Pick<StorageServer, 'lsus' | 'open' | 'storageOf' | 'events'>;
+  readonly memory: StorageMemory;
   /** From the beginning of one round to that of the next, milliseconds. */
   readonly intervalMs: number;
   /** Stored bytes read a second, of all LSUs together: one is scrubbed after the other. */
@@ -53,8 +53,8 @@ export class Scrubber {
   }
 
   async #scrub(lsu: string, signal: AbortSignal): Promise<void> {
-    const { server, resources, intervalMs, bytesPerSecond, name, log } = this.#options;
-    const result = await scrub(await server.open(lsu), resources, {
+    const { server, memory, intervalMs, bytesPerSecond, name, log } = this.#options;
+    const result = await scrub(await server.open(lsu), memory.of(server.storageOf(lsu)).resources, {
       name,
       bytesPerSecond,
       everyMs: intervalMs,

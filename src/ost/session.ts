@@ -82,7 +82,6 @@ export class Session {
     this.imageHost = {
       arena,
       slots: this.slots,
-      grants: services.grants,
       signal: this.#end.signal,
       sendFree: (value) => this.#notify('SLOT_FREE', value),
       sendError: (value) => {

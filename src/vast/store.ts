@@ -11,6 +11,8 @@
  */
 
 import type { FlowControl } from './flow/flow-control.ts';
+import type { CallStatus } from './nfs/call-gate.ts';
+import type { Space } from './nfs/files.ts';
 import type { TransferMeter } from './transfer-meter.ts';
 import type { VipPoolSnapshot } from './vip-pool/vip-pool.ts';
 
@@ -237,5 +239,11 @@ export interface Storage {
   readonly flow?: FlowControl | undefined;
   /** Where the time of its requests with payload goes. Absent where nobody can tell the way from the storage. */
   readonly transfers?: TransferMeter | undefined;
+  /** All that it is made of. Absent where it is one. */
+  parts?(): readonly Storage[];
+  /** How full it is. Absent where nobody can say. */
+  space?(): Promise<Space>;
+  /** How its system calls are doing. Absent where it makes none. */
+  calls?(): CallStatus;
   close(): Promise<void>;
 }

@@ -5,9 +5,9 @@ import { bridge } from '../../src/bridge/bridge.ts';
 type Call = (...values: unknown[]) => unknown;
 const calls = Object.entries(bridge).filter((entry): entry is [string, Call] => typeof entry[1] === 'function');
 
-/** These act on the process, or on its descriptors when given a number of one: arena.test.ts, dumps.test.ts and tcp.test.ts have them. */
+/** These act on the process, or on its descriptors when given a number of one: arena.test.ts, dumps.test.ts, leave.test.ts and tcp.test.ts have them. */
 const onSockets = ['receiveWithDescriptor', 'peerOf', 'sendDatagram', 'tcpProgress'];
-const onProcess = ['forbidDumps', 'mapArena', 'sealsOf', 'tryLock', ...onSockets];
+const onProcess = ['forbidDumps', 'mapArena', 'sealsOf', 'tryLock', 'leave', ...onSockets];
 
 t.test('the surface', (t) => {
   const memory = ['allocSlab', 'freeSlab', 'trimSlab', 'arenaView', 'unmapArena'];

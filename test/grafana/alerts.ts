@@ -20,6 +20,12 @@ export const ALERTS: readonly AlertCase[] = [
     silent: '35m',
     speaks: '40m',
   },
+  {
+    alert: 'VastOstMountHangs',
+    series: { 'vast_ost_directory_calls_oldest_seconds{storage="file:/mnt/vast"}': '0+0x30 0+60x30' },
+    silent: '31m',
+    speaks: '36m',
+  },
   { alert: 'VastOstDrainingLong', series: { vast_ost_draining: TURNS }, silent: '35m', speaks: '40m' },
   {
     alert: 'VastOstNoBackup',

@@ -35,6 +35,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   const registry = builtInStages();
   const resources = createResources(bridge, half, registry);
   let stages: VendorStages | undefined;
+  let abandoned: OstEngine | undefined;
   try {
     stages = await VendorStages.load(settings, registry, {
       mainThread: false,
@@ -57,16 +58,21 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
     manager.ready();
     if (!signal.aborted) await once(signal, 'abort');
     manager.stopping();
-    await console.close();
-    await engine.stop();
+    if (!(await engine.stop(console.close()))) abandoned = engine;
   } finally {
     await metrics.close();
     manager.close();
-    await stages?.close();
-    resources.slabs.close();
+    // What did not end may still read from this memory.
+    if (abandoned === undefined) {
+      await stages?.close();
+      resources.slabs.close();
+    }
     await tracing.stop();
     process.off('SIGHUP', onHangup);
   }
+  if (abandoned === undefined) return;
+  abandoned.abandon();
+  bridge.leave(0);
 }
 
 /** What is in memory, keys and tokens too, stays there unless an administrator raises the limit of core dumps. */

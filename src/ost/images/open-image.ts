@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import type { ImageIdentity } from '../../image/identity.ts';
 import type { Arena } from '../arena.ts';
-import type { SlotGrants } from '../slot-grants.ts';
 import type { SlotTable } from '../slot-table.ts';
 import type { StorageServer } from '../storage-server.ts';
 import type { Answer, Notice, Question } from '../wire/messages.ts';
@@ -24,7 +23,6 @@ export interface ImagePlace {
 export interface ImageHost {
   readonly arena: Arena;
   readonly slots: SlotTable;
-  readonly grants: SlotGrants;
   /** Fires when the session ends. */
   readonly signal: AbortSignal;
   /** Dropped when the session has ended. */

@@ -21,14 +21,15 @@ export async function openReader(
   place: ImagePlace,
 ): Promise<{ readonly image: ReadImage; readonly answer: WireImageOpened }> {
   const { services, imageHost: host } = session;
-  const meters = new StageMeters(services.resources.meters);
+  const { resources, grants } = services.memory.of(place.server.storageOf(place.lsu));
+  const meters = new StageMeters(resources.meters);
   const endUse = services.usage.begin(place.place, 'read');
   const span = new ImageSpan('restore', subjectOf(session, place));
   try {
     const store = await span.run(() => place.server.open(place.lsu));
     const context = {
       store,
-      resources: { ...services.resources, meters },
+      resources: { ...resources, meters },
       journal: undefined,
       creator: session.creatorOf(number),
       signal: session.signal,
@@ -43,6 +44,7 @@ export async function openReader(
       number,
       place,
       handle,
+      grants,
       maxRange: Math.min(slotBytes, Math.max(LEAST_RANGE, share)),
       lockedUntil: until,
       meters,

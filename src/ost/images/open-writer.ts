@@ -41,7 +41,8 @@ export async function openWriter(
   const { services, imageHost: host, arena } = session;
   await services.deletions.settled(place.place);
   const region = session.takeJournal(journal);
-  const meters = new StageMeters(services.resources.meters);
+  const { resources, grants } = services.memory.of(place.server.storageOf(place.lsu));
+  const meters = new StageMeters(resources.meters);
   const span = new ImageSpan('backup', subjectOf(session, place));
   let endUsage = (): void => undefined;
   const endUse = (): void => {
@@ -60,7 +61,7 @@ export async function openWriter(
     const kills = killSwitchOf(services.settings.general.chaos);
     const context: HandleContext = {
       store,
-      resources: { ...services.resources, meters },
+      resources: { ...resources, meters },
       journal: kills === undefined ? memory : steppedJournal(memory, kills),
       creator: session.creatorOf(number),
       lock: await span.run(() => place.server.lockPolicy(place.lsu)),
@@ -81,6 +82,7 @@ export async function openWriter(
       number,
       place,
       handle,
+      grants,
       always: () => Math.min(slotsAlways(slots, services.slotReserve, services.usage.writing), slotCount),
       window: least,
       meters,
