@@ -1,7 +1,7 @@
 import { EngineError } from '../errors.ts';
 import type { Part } from '../stages/packer.ts';
 import type { ObjectStore, PartInfo, Upload } from '../vast/store.ts';
-import { fragmentName } from './names.ts';
+import { ObjectNames } from './object-names.ts';
 
 /** A finished fragment as the manifest names it. */
 export interface FragmentSummary {
@@ -26,6 +26,7 @@ interface Fragment {
 export class FragmentWriter {
   readonly #store: ObjectStore;
   readonly #prefix: string;
+  readonly #names: ObjectNames;
   readonly #onUpload: (fragment: number, id: string) => Promise<void>;
   readonly #fragments = new Map<number, Fragment>();
   readonly #restored = new Set<string>();
@@ -34,7 +35,13 @@ export class FragmentWriter {
    * @param prefix of the image's keys.
    * @param onUpload makes the upload known (in the pending record) before its first part is sent.
    */
-  constructor(store: ObjectStore, prefix: string, onUpload: (fragment: number, id: string) => Promise<void>) {
+  constructor(
+    store: ObjectStore,
+    prefix: string,
+    onUpload: (fragment: number, id: string) => Promise<void>,
+    names = new ObjectNames(),
+  ) {
+    this.#names = names;
     this.#store = store;
     this.#prefix = prefix;
     this.#onUpload = onUpload;
@@ -106,7 +113,7 @@ export class FragmentWriter {
           if (info.size !== size) throw this.#wrongSize(number, info.size, size);
           fragment.closed = true;
         }
-        return { name: fragmentName(number), size };
+        return { name: this.#names.fragment(number), size };
       }),
     );
   }
@@ -142,12 +149,12 @@ export class FragmentWriter {
   }
 
   #key(fragment: number): string {
-    return `${this.#prefix}${fragmentName(fragment)}`;
+    return `${this.#prefix}${this.#names.fragment(fragment)}`;
   }
 
   #lost(fragment: number): EngineError {
     const { parts, expected } = this.#fragments.get(fragment) ?? { parts: new Map(), expected: 0 };
-    const message = `${parts.size} of ${expected} parts of ${fragmentName(fragment)} were acknowledged`;
+    const message = `${parts.size} of ${expected} parts of ${this.#names.fragment(fragment)} were acknowledged`;
     return new EngineError('VOST_LOST_PART', 'internal', message);
   }
 

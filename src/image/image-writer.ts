@@ -13,7 +13,7 @@ import type { ImageLayout, WriteProgress, WriteTuning } from './image-backend.ts
 import { type LockPolicy, planLock } from './image-lock.ts';
 import { IndexWriter } from './index-writer.ts';
 import { imageInfoOf, type Manifest } from './manifest.ts';
-import { INDEX, imagePrefix, PENDING } from './names.ts';
+import { INDEX, imagePrefix } from './names.ts';
 import { prepareStages } from './prepare-stages.ts';
 import { publish } from './publish.ts';
 import { StoredPrefix } from './stored-prefix.ts';
@@ -180,9 +180,10 @@ export class ImageWriter {
 
   /** Remove what only a pending image has. After a commit a failure here is harmless: gc knows these beside a manifest. */
   async #dropTraces(strict = false): Promise<void> {
-    const names = [...this.#index.journalNames, ...(this.#claim.written ? [PENDING] : [])];
+    const names = this.#index.journalNames;
     try {
       if (names.length > 0) await this.#store.delete(names.map((name) => `${this.#prefix}${name}`));
+      if (this.#claim.written) await this.#claim.forget();
     } catch (error) {
       if (strict) throw error;
     }

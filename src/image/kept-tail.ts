@@ -2,7 +2,8 @@ import { EngineError } from '../errors.ts';
 import type { Lease } from '../pipeline/lease.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { ObjectStore } from '../vast/store.ts';
-import { tailName } from './names.ts';
+import { numberOf } from './names.ts';
+import type { ObjectNames } from './object-names.ts';
 import type { HandleRecord } from './pending.ts';
 
 type TailRecord = NonNullable<HandleRecord['tail']>;
@@ -12,15 +13,23 @@ export class KeptTail {
   readonly #store: ObjectStore;
   readonly #prefix: string;
   readonly #resources: Resources;
+  readonly #names: ObjectNames;
   #record: TailRecord | undefined;
   #number: number;
 
-  constructor(store: ObjectStore, prefix: string, resources: Resources, record: TailRecord | undefined) {
+  constructor(
+    store: ObjectStore,
+    prefix: string,
+    resources: Resources,
+    names: ObjectNames,
+    record: TailRecord | undefined,
+  ) {
+    this.#names = names;
     this.#store = store;
     this.#prefix = prefix;
     this.#resources = resources;
     this.#record = record;
-    this.#number = record ? Number(record.name.slice('tail-'.length)) : 0;
+    this.#number = record ? numberOf(record.name) : 0;
   }
 
   /** What the pending record should name. */
@@ -67,7 +76,7 @@ export class KeptTail {
   async put(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     const sha256 = (await this.#resources.bridge.sha256([bytes])).toString('hex');
     this.#number += 1;
-    const name = tailName(this.#number);
+    const name = this.#names.tail(this.#number);
     await this.#store.put(`${this.#prefix}${name}`, [bytes], { signal });
     this.#record = { name, size: bytes.byteLength, sha256 };
   }

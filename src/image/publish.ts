@@ -8,7 +8,6 @@ import { imageIdOf } from './identity.ts';
 import { applyLock, type LockPolicy, planLock } from './image-lock.ts';
 import type { IndexWriter } from './index-writer.ts';
 import { encodeManifest, type Manifest } from './manifest.ts';
-import { MANIFEST } from './names.ts';
 
 /** A written image, every part of it acknowledged, about to become visible. */
 export interface Publication {
@@ -55,7 +54,7 @@ export async function completeFragments(
  * next attach locks.
  */
 export async function publish(image: Publication): Promise<Manifest> {
-  const { store, prefix, claim, index, signal } = image;
+  const { store, claim, index, signal } = image;
   const fragments = await completeFragments(image);
   const summary = await index.write(signal);
   await claim.confirm(signal);
@@ -84,7 +83,7 @@ export async function publish(image: Publication): Promise<Manifest> {
   };
   const bytes = encodeManifest(manifest);
   image.onPublishing();
-  await store.put(`${prefix}${MANIFEST}`, [bytes]);
+  await claim.publish(bytes);
   if (lock) await applyLock(store, imageIdOf(identity), manifest, lock, signal);
   return manifest;
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Bridge, HostBridge } from '../bridge/bridge.ts';
 import type { Settings } from '../config/settings.ts';
@@ -7,7 +7,7 @@ import { noVendorStages, type StagePlaces } from '../vendor-stages/vendor-stages
 import { Acceptor } from './acceptor.ts';
 import type { ImageBackend } from './backend.ts';
 import { Counters } from './counters.ts';
-import { thisMachine } from './creator.ts';
+import { fateOf, type Machine, thisMachine } from './creator.ts';
 import { Deletions } from './deletions.ts';
 import { DrainGate } from './drain-gate.ts';
 import { EndedImages } from './ended-images.ts';
@@ -21,6 +21,7 @@ import { ServerRegistry } from './server-registry.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 import { SlotGrants } from './slot-grants.ts';
+import { WriterLeases } from './writer-leases.ts';
 
 /** Listings and copies that run at the same time; the others wait. */
 const MAX_LISTINGS = 8;
@@ -41,6 +42,8 @@ export interface EngineOptions {
   readonly observe?: RequestObserver | undefined;
   /** What is mounted. Default: /proc/self/mountinfo. */
   readonly mountinfo?: () => Promise<string>;
+  /** Default: this one. */
+  readonly machine?: Machine;
 }
 
 /** The engine's OST side: socket, sessions, storage servers. */
@@ -60,6 +63,8 @@ export class OstEngine {
   /** Listen. When this resolves, hosts can connect. */
   static async start(options: EngineOptions): Promise<OstEngine> {
     const { settings, bridge, resources, slotReserve, backend, log, observe, mountinfo } = options;
+    const { machine = thisMachine() } = options;
+    let acceptor: Acceptor | undefined;
     const servers = await ServerRegistry.open(settings, log, { observe, mountinfo });
     const services: Services = {
       settings,
@@ -79,16 +84,25 @@ export class OstEngine {
       counters: new Counters(),
       ended: new EndedImages(),
       problems: new Problems(),
-      machine: thisMachine(),
+      machine,
+      leases: new WriterLeases({
+        nameIn: (label) => engineName(machine, settings, label),
+        leaseMs: settings.engine.writer_lease,
+        connected: () => new Set([...(acceptor?.sessions.values() ?? [])].map(({ process }) => process)),
+        isGone: (process) => fateOf(process, machine) === 'gone',
+        log,
+      }),
       instance: randomBytes(16).toString('hex'),
       log,
     };
     try {
-      const acceptor = new Acceptor(bridge, services);
-      const listener = await Listener.open(bridge, settings.engine, (socket) => acceptor.accept(socket));
+      const accepting = new Acceptor(bridge, services);
+      acceptor = accepting;
+      const listener = await Listener.open(bridge, settings.engine, (socket) => accepting.accept(socket));
       log.info({ socket: settings.engine.socket, servers: servers.all().map(({ name }) => name) }, 'engine ready');
-      return new OstEngine(services, listener, acceptor);
+      return new OstEngine(services, listener, accepting);
     } catch (error) {
+      await services.leases.close();
       await servers.close();
       throw error;
     }
@@ -119,10 +133,16 @@ export class OstEngine {
     clearTimeout(timer);
     await this.#acceptor.close();
     await scrubbers;
+    await this.services.leases.close();
     await this.services.servers.close();
     this.#listener.close();
     log.info('engine stopped');
   }
+}
+
+/** The same for the engine that follows on this machine, as long as it is up; tells nobody what the machine is called. */
+function engineName({ id, boot }: Machine, { engine }: Settings, label: string): string {
+  return createHash('sha256').update([id, boot, engine.socket, label].join('\n')).digest('hex').slice(0, 32);
 }
 
 /** Of the servers whose sections ask for it. */

@@ -51,8 +51,8 @@ for (const [name, script] of Object.entries(scripts)) {
     };
     for (let at = 1; at <= steps + 5; at += 1) await kill(at);
     // A step's number differs a little from run to run, so one may have been passed over: the last is near the end.
-    for (let at = steps + 5; at > 0 && !seen.has('after put image.meta'); at -= 1) await kill(at);
-    t.ok(seen.has('after put image.meta'), [...seen].sort().join(', '));
+    for (let at = steps + 5; at > 0 && !seen.has('after complete image.meta'); at -= 1) await kill(at);
+    t.ok(seen.has('after complete image.meta'), [...seen].sort().join(', '));
   });
 }
 

@@ -112,7 +112,9 @@ t.test('a handle that fails tells at once, refuses further work and gives all sl
   const resources = testResources(t);
   const inner = await memoryLsu();
   const fault = new EngineError('VOST_TEST_FAULT', 'capacity', 'full');
-  const store = wrapStore(inner, { createUpload: () => Promise.reject(fault) });
+  const store = wrapStore(inner, {
+    createUpload: (key) => (key.includes('fragment') ? Promise.reject(fault) : inner.createUpload(key)),
+  });
   const slots = new Slots(8);
   const handle = await createWriteHandle(context(store, resources), layout(resources, 'x'));
   const failed = new Promise<EngineError>((resolve) => handle.onFailure(resolve));

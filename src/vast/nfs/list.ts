@@ -9,7 +9,7 @@ import { isKey, isReserved } from '../names.ts';
 import type { Retrier } from '../retry.ts';
 import type { ObjectInfo, UploadInfo } from '../store.ts';
 import { fileError, orMissing } from './classify.ts';
-import { idOfSidecar, readHeader } from './sidecar.ts';
+import { idOfSidecar, readHeader, sidecarName } from './sidecar.ts';
 import { infoOf } from './temporary.ts';
 import { entryPath, findFolder, type LsuPlace } from './walk.ts';
 
@@ -220,5 +220,8 @@ async function readUpload(place: LsuPlace, folder: readonly string[], id: string
   if (found === undefined) return undefined;
   await using dir = found;
   const header = await readHeader(dir, id);
-  return header === undefined ? undefined : { key: header.key, id, initiated: header.created };
+  if (header === undefined) return undefined;
+  // By the same clock as everything else; the header says what the writer's showed.
+  const stat = await orMissing(lstat(entryPath(dir, sidecarName(id))));
+  return stat === undefined ? undefined : { key: header.key, id, initiated: Math.floor(stat.mtimeMs) };
 }

@@ -47,6 +47,22 @@ export async function createFile(
   }
 }
 
+/** The time that a new file of the LSU has, milliseconds since the epoch. */
+export async function fileTime(place: LsuPlace): Promise<number> {
+  const name = TEMPORARY_PREFIX + temporaryId();
+  const made = await createFile(place, name, name);
+  await using dir = made.dir;
+  await using file = made.file;
+  try {
+    // Only what is written is certain to get the server's time.
+    await file.write('.');
+    await file.sync();
+    return Math.floor((await file.stat()).mtimeMs);
+  } finally {
+    await removeFile(dir, name);
+  }
+}
+
 /** Remove a file; one that is not there is fine. */
 export async function removeFile(dir: FileHandle, name: string): Promise<void> {
   try {
