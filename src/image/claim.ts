@@ -188,11 +188,11 @@ export class Claim {
     try {
       await this.#commit(fence, manifest);
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!isUploadGone(error)) throw error;
       // Whoever takes an image over, or deletes it, shows that in the records. Stores and gc drop old uploads as well.
       await this.confirm();
       await this.#commit(await this.#begin(undefined, undefined), manifest, true).catch((cause: unknown) => {
-        throw isGone(cause) ? this.#gone(cause) : cause;
+        throw isUploadGone(cause) ? this.#gone(cause) : cause;
       });
     }
   }
@@ -254,8 +254,8 @@ export class Claim {
   }
 }
 
-/** Said of an upload, not of the LSU. */
-function isGone(error: unknown): boolean {
+/** Whether an upload is there no more. */
+export function isUploadGone(error: unknown): boolean {
   return error instanceof EngineError && error.code === 'VOST_NO_SUCH_UPLOAD';
 }
 

@@ -10,6 +10,7 @@ import { readRecord } from './read-record.ts';
 import { type ImageFolder, scanFolders } from './scan.ts';
 import { UnfinishedImages } from './unfinished-images.ts';
 
+const LEASE_MS = 900_000;
 /** What an engine that has ended for good said about its writers goes after this time, milliseconds: longer than any lease. */
 const SILENT_MS = 2 * 86_400_000;
 
@@ -18,6 +19,8 @@ export interface GarbageOptions {
   readonly olderThanMs: number;
   /** Also drop pending images whose newest object is older than this. Absent: pending images are only reported. Milliseconds. */
   readonly pendingOlderThanMs?: number | undefined;
+  /** Without an engine's word an image that it had open is its writer's for so long after its record was written. Default: 15 minutes. Milliseconds. */
+  readonly leaseMs?: number;
   /** Report only. */
   readonly dryRun: boolean;
   /** Milliseconds since the epoch by the store's clock. Default: now. */
@@ -51,12 +54,12 @@ export interface Garbage {
  * Find, and unless `dryRun` remove, what no image needs: uploads that no pending record names, objects of folders that
  * have neither manifest nor pending record, objects beside a manifest that the manifest does not name, versions behind keys, and temporary files.
  * Complete images are never touched (those without their lock are named), nor are keys that are not of our grammar, nor anything of an unfinished
- * image whose writer an engine vouches for, however long that one has been silent. Ages are by the store's clock.
+ * image whose writer lives as far as anybody knows, however long that one stood still. Ages are by the store's clock.
  */
 export async function* collectGarbage(store: ObjectStore, options: GarbageOptions): AsyncGenerator<Garbage> {
   const { signal, dryRun } = options;
   const now = options.now ?? (await store.now({ signal }));
-  const unfinished = new UnfinishedImages(store, signal);
+  const unfinished = new UnfinishedImages(store, options.leaseMs ?? LEASE_MS, signal);
 
   for await (const folder of scanFolders(store, '', signal)) {
     if (folder.pending) {

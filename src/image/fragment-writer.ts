@@ -1,6 +1,7 @@
 import { EngineError } from '../errors.ts';
 import type { Part } from '../stages/packer.ts';
 import type { ObjectStore, PartInfo, Upload } from '../vast/store.ts';
+import { type Claim, isUploadGone } from './claim.ts';
 import { ObjectNames } from './object-names.ts';
 
 /** A finished fragment as the manifest names it. */
@@ -27,24 +28,24 @@ export class FragmentWriter {
   readonly #store: ObjectStore;
   readonly #prefix: string;
   readonly #names: ObjectNames;
-  readonly #onUpload: (fragment: number, id: string) => Promise<void>;
+  readonly #claim: Pick<Claim, 'addUpload' | 'confirm'>;
   readonly #fragments = new Map<number, Fragment>();
   readonly #restored = new Set<string>();
 
   /**
    * @param prefix of the image's keys.
-   * @param onUpload makes the upload known (in the pending record) before its first part is sent.
+   * @param claim learns of each upload before its first part is sent, and knows why one is gone.
    */
   constructor(
     store: ObjectStore,
     prefix: string,
-    onUpload: (fragment: number, id: string) => Promise<void>,
+    claim: Pick<Claim, 'addUpload' | 'confirm'>,
     names = new ObjectNames(),
   ) {
     this.#names = names;
     this.#store = store;
     this.#prefix = prefix;
-    this.#onUpload = onUpload;
+    this.#claim = claim;
   }
 
   /** Take over a fragment that is finished. */
@@ -86,7 +87,13 @@ export class FragmentWriter {
     } else {
       fragment.upload ??= this.#begin(part.fragment, signal);
       const upload = await fragment.upload;
-      fragment.parts.set(number, await upload.putPart({ number, offset, size, body: pieces }, { signal }));
+      try {
+        fragment.parts.set(number, await upload.putPart({ number, offset, size, body: pieces }, { signal }));
+      } catch (error) {
+        // Dropped by whoever took the image over: that is what is to be told.
+        if (isUploadGone(error)) await this.#claim.confirm(signal);
+        throw error;
+      }
     }
     fragment.size += size;
   }
@@ -140,7 +147,7 @@ export class FragmentWriter {
   async #begin(fragment: number, signal: AbortSignal): Promise<Upload> {
     const upload = await this.#store.createUpload(this.#key(fragment), { signal });
     try {
-      await this.#onUpload(fragment, upload.id);
+      await this.#claim.addUpload(fragment, upload.id);
     } catch (error) {
       await upload.abort().catch(() => undefined);
       throw error;

@@ -116,7 +116,7 @@ async function startFrom(options: StartOptions, journal: JournalContents | undef
     hash: savedHash(kept, claim.record),
   };
   const region = applyRecords(options, journal?.records ?? [], index, memory, take);
-  const fragments = new FragmentWriter(store, prefix, (fragment, id) => claim.addUpload(fragment, id), names);
+  const fragments = new FragmentWriter(store, prefix, claim, names);
   const place = await restoreFragments(options, fragments, names, position.sizes, parts, keptFragments);
   const held = new HeldChunks(store, prefix, resources, region.lastHeld, names);
   const runs: HeldRun[] = [];

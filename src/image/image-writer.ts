@@ -64,7 +64,7 @@ export class ImageWriter {
     this.#prefix = imagePrefix(imageId);
     this.#claim = claim;
     this.#lock = options.lock;
-    this.#fragments = new FragmentWriter(store, this.#prefix, (fragment, id) => claim.addUpload(fragment, id));
+    this.#fragments = new FragmentWriter(store, this.#prefix, claim);
     this.#index = new IndexWriter(store, this.#prefix);
     this.#flat = options.flatDigest ? new FlatDigest() : undefined;
     this.#acknowledged = new StoredPrefix(0, (part, signal) => {

@@ -1,6 +1,6 @@
 import { failureOf } from '../errors.ts';
 import type { ObjectStore } from '../vast/store.ts';
-import { LivingWriters } from './living-writers.ts';
+import { LivingWriters, processOf } from './living-writers.ts';
 import { imagePrefix, MANIFEST } from './names.ts';
 import type { Pending } from './pending.ts';
 import { latestPending, pendingRecords, readPendingAt } from './pending-records.ts';
@@ -15,11 +15,14 @@ const YOUNG_MS = 10_000;
  */
 export class UnfinishedImages {
   readonly #store: ObjectStore;
+  readonly #leaseMs: number;
   readonly #signal: AbortSignal | undefined;
   #writers: { readonly at: number; readonly read: Promise<LivingWriters> } | undefined;
 
-  constructor(store: ObjectStore, signal: AbortSignal | undefined) {
+  /** @param leaseMs for how long a writer is believed to live by its record alone, milliseconds. */
+  constructor(store: ObjectStore, leaseMs: number, signal: AbortSignal | undefined) {
     this.#store = store;
+    this.#leaseMs = leaseMs;
     this.#signal = signal;
   }
 
@@ -30,20 +33,20 @@ export class UnfinishedImages {
     return (await this.#store.head(`${prefix}${MANIFEST}`, { signal: this.#signal })) !== undefined;
   }
 
-  /** Its writer has it open, and an engine vouches for that one. */
+  /** Its writer has it open, and is not silent. */
   async isAlive(imageId: string): Promise<boolean> {
     const latest = await latestPending(this.#store, imagePrefix(imageId), this.#signal);
-    return latest !== undefined && (await this.#isWritten(await this.#read(latest.key)));
+    return latest !== undefined && (await this.#isWritten(await this.#read(latest.key), latest.modified));
   }
 
   /** The image needs the upload: a record names it, or its writer is at work and may not have named it yet. */
   async needs(imageId: string, upload: string): Promise<boolean> {
     const records = await pendingRecords(this.#store, imagePrefix(imageId), this.#signal);
-    for (const [nth, { key }] of records.entries()) {
+    for (const [nth, { key, modified }] of records.entries()) {
       const record = await this.#read(key);
       if (record === undefined || record.fence === upload || record.uploads.some(({ id }) => id === upload))
         return true;
-      if (nth === records.length - 1 && (await this.#isWritten(record))) return true;
+      if (nth === records.length - 1 && (await this.#isWritten(record, modified))) return true;
     }
     return false;
   }
@@ -58,17 +61,17 @@ export class UnfinishedImages {
     return (await this.#store.head(`${prefix}${MANIFEST}`, { signal: this.#signal })) === undefined;
   }
 
-  async #isWritten(record: Pending | undefined): Promise<boolean> {
+  async #isWritten(record: Pending | undefined, touched: number): Promise<boolean> {
     const { open, creator } = record?.handle ?? {};
-    if (!open || creator === undefined) return false;
-    // Their word counts, not how old the record is: that is what whoever collects decides on.
-    return !(await this.#living()).isSilent(creator, 0);
+    // Engines name the process that writes; nobody vouches for anything else.
+    if (!open || creator === undefined || processOf(creator) === '') return false;
+    return !(await this.#living()).isSilent(creator, touched);
   }
 
   #living(): Promise<LivingWriters> {
     const now = performance.now();
     if (this.#writers === undefined || now - this.#writers.at > YOUNG_MS)
-      this.#writers = { at: now, read: LivingWriters.read(this.#store, 0, this.#signal) };
+      this.#writers = { at: now, read: LivingWriters.read(this.#store, this.#leaseMs, this.#signal) };
     return this.#writers.read;
   }
 

@@ -37,6 +37,8 @@ async function accounted(store: ObjectStore): Promise<{ keys: (key: string) => b
       const manifest = await readRecord(store, `${prefix}${MANIFEST}`, MAX_MANIFEST_BYTES, decodeManifest);
       for (const name of neededObjects(manifest)) named.add(`${prefix}${name}`);
     } else if (pending) {
+      // Of a writer that lives gc says nothing.
+      unfinished.push(prefix);
       const record = await readRecord(store, `${prefix}${name}`, MAX_PENDING_BYTES, decodePending);
       if (record.fence !== undefined) uploads.add(record.fence);
       for (const { id } of record.uploads) uploads.add(id);

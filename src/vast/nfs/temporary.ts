@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
+import { EngineError } from '../../errors.ts';
 import { checkSignal } from '../body.ts';
 import { RESERVED_PREFIX } from '../names.ts';
 import type { ObjectInfo } from '../store.ts';
-import { errnoOf } from './classify.ts';
+import { errnoOf, orMissing } from './classify.ts';
 import { entryPath, type LsuPlace, openFolder, splitKey } from './walk.ts';
 
 /** Never listed, in the same directory as the object it will become. */
@@ -45,6 +46,15 @@ export async function createFile(
       if (!vanished || race === MAX_RACES) throw error;
     }
   }
+}
+
+async function isMissing(dir: FileHandle, name: string, error: unknown): Promise<boolean> {
+  return errnoOf(error) === 'ENOENT' && (await orMissing(lstat(entryPath(dir, name)))) === undefined;
+}
+
+function vanished(lsu: string, key: string, cause: unknown): EngineError {
+  const message = `the temporary file of ${lsu}/${key} was removed while it was written`;
+  return new EngineError('VOST_TEMPORARY_GONE', 'retryable', message, { cause });
 }
 
 /** The time that a new file of the LSU has, milliseconds since the epoch. */
@@ -108,6 +118,8 @@ export async function replaceFile(
     checkSignal(signal);
     return infoOf(key, await publish(dir, file, name, splitKey(key).name));
   } catch (error) {
+    // Somebody cleans up too early: the same again, under another name.
+    if (await isMissing(dir, name, error)) throw vanished(place.lsu, key, error);
     await removeFile(dir, name).catch(() => undefined);
     throw error;
   }

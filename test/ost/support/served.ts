@@ -18,7 +18,7 @@ const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
 const FLAGS = /exec "\$node" (.*) "\$here/
   .exec(readFileSync(new URL('../../../bin/vast-ost', import.meta.url), 'utf8'))?.[1]
   ?.split(' ') as string[];
-const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
+export const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
 
 /** An LSU of the simulator that takes records, but no bytes of images. */
 export const FULL_LSU = 'lsu-full';
@@ -167,10 +167,15 @@ ${options.lsus ?? ''}
     return child;
   }
 
+  /** Where its LSUs are, as a URL. */
+  get store(): string {
+    return /store = (.*)/.exec(this.#store)?.[1] ?? '';
+  }
+
   /** An LSU of its storage, past the engine. */
   async openLsu(t: Test, lsu: string): Promise<ObjectStore> {
     const credentials = { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey };
-    const storage = openStorage(/store = (.*)/.exec(this.#store)?.[1] ?? '', { s3: { credentials } });
+    const storage = openStorage(this.store, { s3: { credentials } });
     t.teardown(() => storage.close());
     return storage.open(lsu);
   }
