@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Bridge, HostBridge } from '../bridge/bridge.ts';
 import type { Settings } from '../config/settings.ts';
+import type { EngineError } from '../errors.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import { noVendorStages, type StagePlaces } from '../vendor-stages/vendor-stages.ts';
 import { Acceptor } from './acceptor.ts';
@@ -146,11 +147,13 @@ function engineName({ id, boot }: Machine, { engine }: Settings, label: string):
 }
 
 /** Of the servers whose sections ask for it. */
-function scrubbersOf({ settings, servers, resources, instance, log }: Services): Scrubber[] {
+function scrubbersOf({ settings, servers, resources, problems, machine, log }: Services): Scrubber[] {
   return [...settings.servers].flatMap(([id, { scrub_interval: intervalMs, scrub_rate: bytesPerSecond }]) => {
     const server = servers.all().find((one) => one.id === id);
     if (server === undefined || intervalMs === undefined) return [];
     const child = log.child({ server: id });
-    return [new Scrubber({ server, resources, intervalMs, bytesPerSecond, name: `engine ${instance}`, log: child })];
+    const name = `engine ${engineName(machine, settings, id)}`;
+    const onDamage = (error: EngineError, what: string): void => problems.add(error, what);
+    return [new Scrubber({ server, resources, intervalMs, bytesPerSecond, name, log: child, onDamage })];
   });
 }
