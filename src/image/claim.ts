@@ -19,6 +19,8 @@ export type AboutImage = Omit<Pending, 'format' | 'version' | 'writer' | 'create
  * comes back (docs/decisions/0013-silent-writers.md).
  */
 export class Claim {
+  /** When it was made, by the monotonic clock. */
+  readonly since = performance.now();
   readonly #store: ObjectStore;
   readonly #prefix: string;
   #record: Pending;
@@ -122,6 +124,8 @@ export class Claim {
         if (key === before && !isDeepStrictEqual(record, found)) throw taken(prefix);
         if (record?.fence !== undefined) await claim.#fence(record.fence).abort({ signal });
       }
+      for await (const { key, id } of store.listUploads(`${prefix}${MANIFEST}`, { signal }))
+        if (id !== claim.record.fence) await store.resumeUpload(key, id).abort({ signal });
       if (await store.head(`${prefix}${MANIFEST}`, { signal })) throw imageComplete(prefix);
       return claim;
     } catch (error) {
@@ -186,14 +190,27 @@ export class Claim {
       return;
     }
     try {
-      await this.#commit(fence, manifest);
+      await commit(this.#fence(fence), manifest);
     } catch (error) {
       if (!isUploadGone(error)) throw error;
       // Whoever takes an image over, or deletes it, shows that in the records. Stores and gc drop old uploads as well.
       await this.confirm();
-      await this.#commit(await this.#begin(undefined, undefined), manifest, true).catch((cause: unknown) => {
-        throw isUploadGone(cause) ? this.#gone(cause) : cause;
-      });
+      await this.#commitAnew(manifest);
+    }
+  }
+
+  /**
+   * Commit by another upload. No record names it, since writing one could bring back an image that is being deleted; whoever changes the records
+   * after the look here looks for such uploads afterwards.
+   */
+  async #commitAnew(manifest: Uint8Array): Promise<void> {
+    const fence = await this.#store.createUpload(`${this.#prefix}${MANIFEST}`);
+    try {
+      await this.confirm();
+      await commit(fence, manifest);
+    } catch (error) {
+      await fence.abort().catch(() => undefined);
+      throw isUploadGone(error) ? this.#gone(error) : error;
     }
   }
 
@@ -220,22 +237,12 @@ export class Claim {
     return this.#store.resumeUpload(`${this.#prefix}${MANIFEST}`, id);
   }
 
-  /** Complete the fence. */
-  async #commit(id: string, manifest: Uint8Array, look = false): Promise<void> {
-    const fence = this.#fence(id);
-    const part = await fence.putPart({ number: 1, offset: 0, body: [manifest], size: manifest.byteLength });
-    // A fence that is new: whoever changes the records after this look finds and aborts it.
-    if (look) await this.confirm();
-    await fence.complete([part]);
-  }
-
-  /** A fence and the record that names it; the one before commits nothing any more. Resolves to its id. */
-  async #begin(before: string | undefined, signal: AbortSignal | undefined): Promise<string> {
+  /** A fence and the record that names it; the one before commits nothing any more. */
+  async #begin(before: string | undefined, signal: AbortSignal | undefined): Promise<void> {
     const fence = await this.#store.createUpload(`${this.#prefix}${MANIFEST}`, { signal });
     this.#record = { ...this.#record, fence: fence.id };
     await this.#put(signal);
     if (before !== undefined) await this.#fence(before).abort({ signal });
-    return fence.id;
   }
 
   async #checkLatest(signal: AbortSignal | undefined): Promise<void> {
@@ -252,6 +259,11 @@ export class Claim {
     this.#written = true;
     await this.#store.put(this.#key, [encodePending(this.#record)], { signal });
   }
+}
+
+async function commit(fence: Upload, manifest: Uint8Array): Promise<void> {
+  const part = await fence.putPart({ number: 1, offset: 0, body: [manifest], size: manifest.byteLength });
+  await fence.complete([part]);
 }
 
 /** Whether an upload is there no more. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { EngineError } from '../errors.ts';
 import { readWriters, WRITERS_PREFIX, writeWriters } from '../image/living-writers.ts';
@@ -6,6 +7,8 @@ import { Watch } from './events/watch.ts';
 
 /** Signs of life in a lease: one may be lost. */
 const BEATS = 3;
+/** How long what does not heed a signal (a mount that hangs) is waited for at the end, milliseconds. */
+const GRACE_MS = 1000;
 
 export interface WriterLeasesOptions {
   /** What this engine, and the next one on this machine, is called in an LSU. Part of a key. */
@@ -78,7 +81,10 @@ export class WriterLeases {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#watch.close();
-    await Promise.all([...this.#places.values()].map(({ beating }) => beating));
+    const ended = new AbortController();
+    const grace = delay(GRACE_MS, undefined, { signal: ended.signal }).catch(() => undefined);
+    await Promise.race([grace, Promise.all([...this.#places.values()].map(({ beating }) => beating))]);
+    ended.abort();
   }
 
   async #beatAll(): Promise<void> {
