@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { EngineError, failureOf } from '../errors.ts';
-import type { ObjectStore, Upload } from '../vast/store.ts';
+import type { ObjectInfo, ObjectStore, Upload } from '../vast/store.ts';
 import { MANIFEST } from './names.ts';
 import { encodePending, type HandleRecord, type Pending } from './pending.ts';
 import { latestPending, pendingKey, pendingRecords, readPendingAt } from './pending-records.ts';
@@ -177,8 +177,8 @@ export class Claim {
       throw imageExists(this.#prefix);
     }
     if (!this.#written) return;
-    await this.#checkLatest(signal);
-    const { writer } = await readPendingAt(this.#store, this.#key, signal);
+    const latest = await this.#checkLatest(signal);
+    const { writer } = await readPendingAt(this.#store, this.#key, signal, latest);
     if (writer !== this.#record.writer) throw this.#gone();
   }
 
@@ -245,9 +245,11 @@ export class Claim {
     if (before !== undefined) await this.#fence(before).abort({ signal });
   }
 
-  async #checkLatest(signal: AbortSignal | undefined): Promise<void> {
+  /** Throw when somebody has a higher term; resolves to our record as it is listed. */
+  async #checkLatest(signal: AbortSignal | undefined): Promise<ObjectInfo | undefined> {
     const latest = await latestPending(this.#store, this.#prefix, signal);
     if (latest !== undefined && latest.key > this.#key) throw this.#gone();
+    return latest?.key === this.#key ? latest : undefined;
   }
 
   #gone(cause?: unknown): EngineError {

@@ -29,11 +29,16 @@ export async function latestPending(
 /** Read an image's pending record, the one that counts. Throws `not-found`, `integrity`, `unsupported`. */
 export async function readPending(store: ObjectStore, prefix: string, signal?: AbortSignal): Promise<Pending> {
   const info = await latestPending(store, prefix, signal);
-  if (info !== undefined) return readPendingAt(store, info.key, signal);
+  if (info !== undefined) return readPendingAt(store, info.key, signal, info);
   throw new EngineError('VOST_NOT_FOUND', 'not-found', `${store.lsu}/${prefix}${PENDING} does not exist`);
 }
 
 /** Read one of them. */
-export async function readPendingAt(store: ObjectStore, key: string, signal?: AbortSignal): Promise<Pending> {
-  return readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal);
+export async function readPendingAt(
+  store: ObjectStore,
+  key: string,
+  signal?: AbortSignal,
+  known?: ObjectInfo,
+): Promise<Pending> {
+  return readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal, known);
 }
