@@ -4,7 +4,7 @@ import { runKilled, type Script } from './handle-plugin.ts';
 import { MIB, randomBytes, textBytes } from './support.ts';
 
 // Hundreds of small runs in each test.
-t.setTimeout(240_000);
+t.setTimeout(600_000);
 
 const scripts: Record<string, Script> = {
   'plain parts of one chunk, and a journal that fills': {
