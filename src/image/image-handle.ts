@@ -64,7 +64,7 @@ export class ImageHandle implements WriteHandle {
     this.#stages = stages;
     this.#journal = start.journal;
     const codec = new TailCodec(stages, resources, imageInfoOf(store.lsu, claim.record));
-    this.#tail = new KeptTail({ store, prefix: this.#prefix, resources }, codec, kept, chunk_size);
+    this.#tail = new KeptTail({ store, prefix: this.#prefix, resources, names: start.names }, codec, kept, chunk_size);
     const { hash } = memory;
     const state = hash?.state.byteLength ? hash.state : undefined;
     this.#flat = hash ? new FlatDigest(state) : undefined;
@@ -129,7 +129,15 @@ export class ImageHandle implements WriteHandle {
     return this.#track((signal) => {
       // One after the other: a blob's name depends on the one that it replaces.
       const next = this.#metas.then(async () => {
-        const meta = await putMeta(this.#store, this.#prefix, index, bytes, metas.get(index), signal);
+        const meta = await putMeta(
+          this.#store,
+          this.#prefix,
+          this.#start.names,
+          index,
+          bytes,
+          metas.get(index),
+          signal,
+        );
         await this.#journal.meta(meta, signal);
       });
       this.#metas = next.catch(() => undefined);
@@ -226,13 +234,15 @@ export class ImageHandle implements WriteHandle {
     this.#journal.clear();
     const needed = neededObjects(manifest);
     // A failure here is harmless: gc knows these beside a manifest.
-    await this.#dropObjects((name) => !needed.has(name)).catch(() => undefined);
+    await this.#objects((name) => !needed.has(name))
+      .then((keys) => this.#drop(keys))
+      .catch(() => undefined);
     return manifest;
   }
 
   /** Keep what there is for another writer. Fragments are completed, so that nothing that may still be on its way can change them. */
   async #suspend(size: number): Promise<undefined> {
-    const { claim, fragments, index, memory } = this.#start;
+    const { claim, kept, fragments, index, memory } = this.#start;
     const { signal } = this.#stop;
     await completeFragments({ prefix: this.#prefix, claim, fragments, index, size: index.size, signal });
     const journal = await this.#journal.checkpoint(signal);
@@ -243,16 +253,19 @@ export class ImageHandle implements WriteHandle {
       open: false,
       size,
       journal,
+      ...(kept.terms ? { terms: kept.terms } : {}),
       ...(tail ? { tail } : {}),
       ...(hash ? { sha256_state: Buffer.from(hash.state).toString('base64') } : {}),
       metas: sorted(memory.metas),
     };
-    this.#named = true;
-    await claim.update(() => ({ uploads: [], handle }), signal);
-    this.#journal.clear();
     const needed = new Set([tail?.name, ...handle.metas.map(({ name }) => name)]);
     const passing = (name: string): boolean => /^(tail|held|meta)-/.test(name) && !needed.has(name);
-    await this.#dropObjects(passing).catch(() => undefined);
+    // Named before anybody else may go on: what the next writer makes is not ours to drop.
+    const passed = await this.#objects(passing);
+    this.#named = true;
+    await claim.update(() => ({ uploads: [], handle }), signal, true);
+    this.#journal.clear();
+    await this.#drop(passed).catch(() => undefined);
     return undefined;
   }
 
@@ -271,12 +284,17 @@ export class ImageHandle implements WriteHandle {
     if (first !== undefined) throw first;
   }
 
-  async #dropObjects(unwanted: (name: string) => boolean): Promise<void> {
+  /** Keys of the image's objects that are not wanted. */
+  async #objects(unwanted: (name: string) => boolean): Promise<string[]> {
     const keys: string[] = [];
     for await (const { key } of this.#store.list({ prefix: this.#prefix, signal: this.#stop.signal })) {
       const name = parseKey(key)?.name;
       if (name !== undefined && unwanted(name)) keys.push(key);
     }
+    return keys;
+  }
+
+  async #drop(keys: readonly string[]): Promise<void> {
     if (keys.length > 0) await this.#store.delete(keys, { signal: this.#stop.signal });
   }
 

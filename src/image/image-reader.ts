@@ -83,7 +83,7 @@ export class ImageReader {
   static of(store: ObjectStore, resources: Resources, imageId: string, manifest: Manifest): ImageReader {
     const key = `${imagePrefix(imageId)}${MANIFEST}`;
     for (const [at, { name }] of manifest.fragments.entries()) {
-      if (name !== fragmentName(at + 1)) {
+      if (name.split('.')[0] !== fragmentName(at + 1)) {
         throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names fragment ${at + 1} ${name}`);
       }
     }
@@ -233,7 +233,8 @@ export class ImageReader {
 
   /** Fill `into` with a chunk's stored bytes. */
   async fetch({ fragment, storedOffset }: Place, into: Uint8Array, signal: AbortSignal): Promise<void> {
-    await this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, storedOffset, into, { signal });
+    const name = this.manifest.fragments[fragment - 1]?.name ?? fragmentName(fragment);
+    await this.#store.read(`${this.#prefix}${name}`, storedOffset, into, { signal });
   }
 
   #rereading(instance: StageInstance, rereadOf: (chunk: Chunk) => Reread | undefined): StageInstance {

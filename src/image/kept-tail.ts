@@ -2,17 +2,27 @@ import { EngineError } from '../errors.ts';
 import type { Lease } from '../pipeline/lease.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { ObjectStore } from '../vast/store.ts';
-import { tailName } from './names.ts';
+import { numberOf } from './names.ts';
+import type { ObjectNames } from './object-names.ts';
 import type { HandleRecord } from './pending.ts';
 import type { TailCodec, TailPlace } from './tail-codec.ts';
 
 type TailRecord = NonNullable<HandleRecord['tail']>;
+
+/** Where it lies, and what it is called there. */
+export interface KeptTailPlace {
+  readonly store: ObjectStore;
+  readonly prefix: string;
+  readonly resources: Resources;
+  readonly names: ObjectNames;
+}
 
 /** The last, short chunk of an unfinished image between one writer and the next. */
 export class KeptTail {
   readonly #store: ObjectStore;
   readonly #prefix: string;
   readonly #resources: Resources;
+  readonly #names: ObjectNames;
   readonly #codec: TailCodec;
   readonly #chunkBytes: number;
   /** Number of the chunk. */
@@ -21,11 +31,12 @@ export class KeptTail {
   #number: number;
 
   constructor(
-    { store, prefix, resources }: { store: ObjectStore; prefix: string; resources: Resources },
+    { store, prefix, resources, names }: KeptTailPlace,
     codec: TailCodec,
     { size, tail: record }: Pick<HandleRecord, 'size' | 'tail'>,
     chunkBytes: number,
   ) {
+    this.#names = names;
     this.#store = store;
     this.#prefix = prefix;
     this.#resources = resources;
@@ -33,7 +44,7 @@ export class KeptTail {
     this.#chunkBytes = chunkBytes;
     this.#index = Math.floor(size / chunkBytes);
     this.#record = record;
-    this.#number = record ? Number(record.name.slice('tail-'.length)) : 0;
+    this.#number = record ? numberOf(record.name) : 0;
   }
 
   /** What the pending record should name. */
@@ -86,7 +97,7 @@ export class KeptTail {
   async put(index: number, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     const sha256 = (await this.#resources.bridge.sha256([bytes])).toString('hex');
     this.#number += 1;
-    const name = tailName(this.#number);
+    const name = this.#names.tail(this.#number);
     this.#index = index;
     const { size: stored } = await this.#codec.encode(bytes, this.#place, signal, (pieces) =>
       this.#store.put(`${this.#prefix}${name}`, pieces, { signal }),

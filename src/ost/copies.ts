@@ -6,6 +6,7 @@ import { ImageSpan } from '../image/image-span.ts';
 import { engineError, limitReached, notFound } from './errors.ts';
 import type { ImageResult } from './image-tally.ts';
 import { findManifest } from './images/find-image.ts';
+import { leaseOf } from './images/open-writer.ts';
 import type { Session } from './session.ts';
 import type { StorageServer } from './storage-server.ts';
 import { COPY_EVENT, COPY_STATE, EVENT_TYPE, MAX_OPERATIONS } from './wire/constants.ts';
@@ -146,6 +147,15 @@ export class CopyOperations {
     await Promise.all(this.#running);
   }
 
+  async #leased<T>(server: StorageServer, lsu: string, work: () => Promise<T>): Promise<T> {
+    const endLease = leaseOf(this.#session, server, lsu);
+    try {
+      return await work();
+    } finally {
+      endLease();
+    }
+  }
+
   #find(number: bigint): Operation {
     const operation = this.#operations.get(number);
     if (operation === undefined) throw notFound(`there is no copy operation ${number}`);
@@ -180,7 +190,9 @@ export class CopyOperations {
     const manifest =
       made?.creator === creator
         ? made
-        : await services.backend.copy(origin, { store: to, identity }, resources, options);
+        : await this.#leased(toServer, question.to_lsu, () =>
+            services.backend.copy(origin, { store: to, identity }, resources, options),
+          );
     if (manifest === made) await ensureLocked(to, imageIdOf(identity), made, signal);
     const stored = manifest.fragments.reduce((sum, { size }) => sum + size, 0);
     onProgress(stored, stored);

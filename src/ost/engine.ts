@@ -1,14 +1,15 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Bridge, HostBridge } from '../bridge/bridge.ts';
 import type { Settings } from '../config/settings.ts';
+import type { EngineError } from '../errors.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { Storage } from '../vast/store.ts';
 import { noVendorStages, type StagePlaces } from '../vendor-stages/vendor-stages.ts';
 import { Acceptor } from './acceptor.ts';
 import type { ImageBackend } from './backend.ts';
 import { Counters } from './counters.ts';
-import { thisMachine } from './creator.ts';
+import { fateOf, type Machine, thisMachine } from './creator.ts';
 import { Deletions } from './deletions.ts';
 import { DrainGate } from './drain-gate.ts';
 import { EndedImages } from './ended-images.ts';
@@ -24,6 +25,7 @@ import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 import { StorageMemory } from './storage-memory.ts';
 import { within } from './within.ts';
+import { WriterLeases } from './writer-leases.ts';
 
 /** Listings in one storage, and copies between two, that run at the same time; the others wait. */
 const MAX_LISTINGS = 8;
@@ -48,6 +50,8 @@ export interface EngineOptions {
   readonly observe?: RequestObserver | undefined;
   /** What is mounted. Default: /proc/self/mountinfo. */
   readonly mountinfo?: () => Promise<string>;
+  /** Default: this one. */
+  readonly machine?: Machine;
 }
 
 /** The engine's OST side: socket, sessions, storage servers. */
@@ -69,6 +73,8 @@ export class OstEngine {
   /** Listen. When this resolves, hosts can connect. */
   static async start(options: EngineOptions): Promise<OstEngine> {
     const { settings, bridge, resources, slotReserve, backend, log, observe, mountinfo } = options;
+    const { machine = thisMachine() } = options;
+    let acceptor: Acceptor | undefined;
     const servers = await ServerRegistry.open(settings, log, { observe, mountinfo });
     const services: Services = {
       settings,
@@ -88,16 +94,25 @@ export class OstEngine {
       counters: new Counters(),
       ended: new EndedImages(),
       problems: new Problems(),
-      machine: thisMachine(),
+      machine,
+      leases: new WriterLeases({
+        nameIn: (label) => engineName(machine, settings, label),
+        leaseMs: settings.engine.writer_lease,
+        connected: () => new Set([...(acceptor?.sessions.values() ?? [])].map(({ process }) => process)),
+        isGone: (process) => fateOf(process, machine) === 'gone',
+        log,
+      }),
       instance: randomBytes(16).toString('hex'),
       log,
     };
     try {
-      const acceptor = new Acceptor(bridge, services);
-      const listener = await Listener.open(bridge, settings.engine, (socket) => acceptor.accept(socket));
+      const accepting = new Acceptor(bridge, services);
+      acceptor = accepting;
+      const listener = await Listener.open(bridge, settings.engine, (socket) => accepting.accept(socket));
       log.info({ socket: settings.engine.socket, servers: servers.all().map(({ name }) => name) }, 'engine ready');
-      return new OstEngine(services, listener, acceptor);
+      return new OstEngine(services, listener, accepting);
     } catch (error) {
+      await services.leases.close();
       await servers.close();
       throw error;
     }
@@ -129,8 +144,9 @@ export class OstEngine {
     const timer = setTimeout(tooLong.resolve, settings.engine.drain_seconds * 1000);
     await Promise.race([drain.drained(), tooLong.promise]);
     clearTimeout(timer);
-    const ending = Promise.all([beside, this.#acceptor.close(), scrubbers, this.#hangs.close()]);
-    if (!(await this.#unlessStuck(ending.then(() => this.services.servers.close())))) {
+    const closing = Promise.all([beside, this.#acceptor.close(), scrubbers, this.#hangs.close()]);
+    const ending = closing.then(() => this.services.leases.close()).then(() => this.services.servers.close());
+    if (!(await this.#unlessStuck(ending))) {
       tellStuckCalls(this.#storages(), log);
       return false;
     }
@@ -162,12 +178,19 @@ export class OstEngine {
   }
 }
 
+/** The same for the engine that follows on this machine, as long as it is up; tells nobody what the machine is called. */
+function engineName({ id, boot }: Machine, { engine }: Settings, label: string): string {
+  return createHash('sha256').update([id, boot, engine.socket, label].join('\n')).digest('hex').slice(0, 32);
+}
+
 /** Of the servers whose sections ask for it. */
-function scrubbersOf({ settings, servers, memory, instance, log }: Services): Scrubber[] {
+function scrubbersOf({ settings, servers, memory, problems, machine, log }: Services): Scrubber[] {
   return [...settings.servers].flatMap(([id, { scrub_interval: intervalMs, scrub_rate: bytesPerSecond }]) => {
     const server = servers.all().find((one) => one.id === id);
     if (server === undefined || intervalMs === undefined) return [];
     const child = log.child({ server: id });
-    return [new Scrubber({ server, memory, intervalMs, bytesPerSecond, name: `engine ${instance}`, log: child })];
+    const name = `engine ${engineName(machine, settings, id)}`;
+    const onDamage = (error: EngineError, what: string): void => problems.add(error, what);
+    return [new Scrubber({ server, memory, intervalMs, bytesPerSecond, name, log: child, onDamage })];
   });
 }

@@ -19,9 +19,11 @@ export interface ScrubberOptions {
   readonly intervalMs: number;
   /** Stored bytes read a second, of all LSUs together: one is scrubbed after the other. */
   readonly bytesPerSecond: number;
-  /** This life of the engine. */
+  /** Of this engine and of the next one on this machine, which goes on at once. */
   readonly name: string;
   readonly log: Logger;
+  /** Told of what is damaged. */
+  readonly onDamage?: (error: EngineError, what: string) => void;
   readonly lookMs?: number;
 }
 
@@ -33,6 +35,7 @@ export class Scrubber {
   constructor(options: ScrubberOptions) {
     this.#options = options;
     this.#watch = new Watch((signal) => this.#look(signal), options.lookMs ?? LOOK_MS);
+    this.#watch.soon();
   }
 
   /** Stop; where it was is noted. */
@@ -67,7 +70,7 @@ export class Scrubber {
   }
 
   async #tell(lsu: string, imageId: string, error: EngineError): Promise<void> {
-    const { server, log } = this.#options;
+    const { server, log, onDamage } = this.#options;
     if (error.failure === 'unsupported') {
       log.warn({ err: error, lsu, image: imageId }, 'an image that this version cannot verify');
       return;
@@ -76,6 +79,7 @@ export class Scrubber {
       { err: error, lsu, image: imageId },
       'the scrub found a damaged image: vast-ost repair heals it from a copy',
     );
+    onDamage?.(error, `scrub ${lsu}/${imageId}`);
     const payload = { severity: 'ERROR', image_id: imageId, code: error.code, text: `damaged: ${error.message}` };
     await server.events.append({ type: EVENT_TYPE.LSU_CHANGED, lsu, payload: JSON.stringify(payload) });
   }

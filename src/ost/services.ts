@@ -15,6 +15,7 @@ import type { Limiters } from './limiter.ts';
 import type { Problems } from './problems.ts';
 import type { ServerRegistry } from './server-registry.ts';
 import type { StorageMemory } from './storage-memory.ts';
+import type { WriterLeases } from './writer-leases.ts';
 
 /** What all sessions of an engine share. */
 export interface Services {
@@ -41,6 +42,7 @@ export interface Services {
   readonly ended: EndedImages;
   readonly problems: Problems;
   readonly machine: Machine;
+  readonly leases: WriterLeases;
   /** 16 random bytes in hexadecimal: this life of the engine. */
   readonly instance: string;
   readonly log: Logger;

@@ -5,7 +5,7 @@ import { EngineError } from '../errors.ts';
 import type { Arena } from './arena.ts';
 import type { Connection } from './connection.ts';
 import { CopyOperations } from './copies.ts';
-import { creatorOf } from './creator.ts';
+import { creatorOf, processOfPeer } from './creator.ts';
 import { invalid } from './errors.ts';
 import { handlers } from './handlers/index.ts';
 import { Handles } from './handles.ts';
@@ -42,6 +42,8 @@ export interface SessionOptions {
 export class Session {
   readonly key: string;
   readonly peer: Peer;
+  /** The host process, as creators name it. */
+  readonly process: string;
   /** The creator of an image that this session writes under a handle. */
   readonly creatorOf: (handle: bigint | string) => string;
   readonly services: Services;
@@ -68,7 +70,8 @@ export class Session {
     setMaxListeners(0, this.#end.signal);
     this.key = key;
     this.peer = peer;
-    this.creatorOf = creatorOf(key, peer, services.machine);
+    this.process = processOfPeer(peer, services.machine);
+    this.creatorOf = creatorOf(key, this.process);
     this.services = services;
     this.arena = arena;
     this.log = log;

@@ -160,7 +160,7 @@ export interface Upload {
 export interface UploadInfo {
   readonly key: string;
   readonly id: string;
-  /** Milliseconds since the epoch. */
+  /** When it was begun, or written to last where only that is known: milliseconds since the epoch by the store's clock. */
   readonly initiated: number;
 }
 
@@ -179,6 +179,8 @@ export interface ObjectStore {
   readonly leftovers?: Leftovers;
   /** The same LSU, whose new objects get a storage class. Absent where there are none. */
   inStorageClass?(name: string): ObjectStore;
+  /** The clock that the store's times are by, milliseconds since the epoch; right to about a second. */
+  now(options?: RequestOptions): Promise<number>;
   /** Store a whole object at once, replacing an older one atomically; durable when this answers. */
   put(key: string, body: Body, options?: RequestOptions): Promise<ObjectInfo>;
   /** Store an object of unknown size from a stream, atomically and durably; for objects that need no resumption (indexes). An error of the source comes through unchanged. */

@@ -6,7 +6,7 @@ import { bottleneck } from '../../grafana/bottleneck.ts';
 import { liveStates } from '../../src/cli/live-states.ts';
 import { screenOf } from '../../src/cli/top-screen.ts';
 import { StateSchema } from '../../src/console/schemas.ts';
-import { Chromium, hasChromium } from '../browser/chromium.ts';
+import { noChromium, openWindow } from '../browser/chromium.ts';
 import { freePort, Prometheus } from '../grafana/prometheus.ts';
 import { expanded } from '../grafana/queries.ts';
 import { SLOWNESSES, type SlowEngine, startSlowEngine } from './slow-engines.ts';
@@ -44,9 +44,8 @@ t.test('console, top and dashboard give what holds a backup back the same name',
   const targets = [...ports.values()].map((port) => `127.0.0.1:${port}`);
   const prometheus = hasPrometheus ? await Prometheus.start(t, ...targets) : undefined;
   if (prometheus === undefined) t.comment('no prometheus (Debian: prometheus): without the dashboard');
-  const browser = hasChromium ? await Chromium.open() : undefined;
-  if (browser === undefined) t.comment('no chromium (Debian: chromium): without the page');
-  t.teardown(() => browser?.close());
+  const window = noChromium === false ? await openWindow(t) : undefined;
+  if (window === undefined) t.comment('no chromium (Debian: chromium): without the page');
 
   for (const [name, slow] of Object.entries(SLOWNESSES)) {
     const { limit } = slow;
@@ -63,11 +62,12 @@ t.test('console, top and dashboard give what holds a backup back the same name',
         await delay(1_000);
       }
       t.match(names, { console: limit, top: limit });
-      if (browser === undefined) return;
-      await browser.send('Page.navigate', { url: `http://127.0.0.1:${engine.port}/` });
-      await browser.until(
-        `location.port === '${engine.port}' && document.querySelector('.limits .mark')?.innerText.startsWith('bottleneck: ${limit},')`,
-      );
+      if (window === undefined) return;
+      await window.page.goto(`http://127.0.0.1:${engine.port}/`);
+      await window.page
+        .locator('.limits .mark', { hasText: `bottleneck: ${limit},` })
+        .first()
+        .waitFor();
     });
   }
 });

@@ -15,6 +15,7 @@ import { type Bridge, bridge } from '../../src/bridge/bridge.ts';
 import { parseIni } from '../../src/config/ini.ts';
 import { buildSettings, type Settings } from '../../src/config/settings.ts';
 import { Console } from '../../src/console/console.ts';
+import { AccessFiles } from '../../src/metrics/access.ts';
 import { serveMetrics } from '../../src/metrics/serve-metrics.ts';
 import { OstEngine } from '../../src/ost/engine.ts';
 import { imageHandles } from '../../src/ost/image-handles.ts';
@@ -152,8 +153,9 @@ s3_credentials_file = ${keys}
   const settings = buildSettings(parseIni(text, 'test.conf'));
   const log = pino({ level: 'silent' });
   const resources = createResources({ ...bridge, ...slow.bridge }, 128 * MIB, builtInStages());
-  const metrics = await serveMetrics(settings, log);
-  const console = await Console.prepare(settings, log);
+  const access = await AccessFiles.open(settings.metrics);
+  const metrics = serveMetrics(settings, access, log);
+  const console = await Console.prepare(settings, access, log);
   const engine = await OstEngine.start({
     settings,
     bridge,

@@ -12,6 +12,7 @@ import { routedStore, routeOf, sameLsu } from '../../vendor-stages/vendor-router
 import type { StageChain } from '../../vendor-stages/vendor-stages.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsAlways, slotsToSend } from '../slot-plan.ts';
+import type { StorageServer } from '../storage-server.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
 import type { WireImageOpened } from '../wire/groups.ts';
 import { clientOf } from '../wire-identity.ts';
@@ -45,12 +46,15 @@ export async function openWriter(
   const meters = new StageMeters(resources.meters);
   const span = new ImageSpan('backup', subjectOf(session, place));
   let endUsage = (): void => undefined;
+  let endLease = (): void => undefined;
   const endUse = (): void => {
     region.release();
     endUsage();
+    endLease();
   };
   try {
     endUsage = services.usage.begin(place.place, 'write');
+    endLease = leaseOf(session, place.server, place.lsu);
     const lsu = await span.run(() => place.server.open(place.lsu));
     const { layout, tuning, window, routers } = plansOf(session, place, lsu);
     const about = { identity: place.identity, netbackup_metadata: layout.metadata };
@@ -106,6 +110,11 @@ export async function openWriter(
     span.end({ result: 'failed', error });
     throw error;
   }
+}
+
+/** Other media servers hear that this host has an image open for writing. The result ends it. */
+export function leaseOf({ services, process }: Session, server: StorageServer, lsu: string): () => void {
+  return services.leases.opened(server.placeOf(lsu, ''), process, () => server.open(lsu));
 }
 
 interface Plans {

@@ -8,7 +8,7 @@ import { isKey, isReserved } from '../names.ts';
 import type { Retrier } from '../retry.ts';
 import type { ObjectInfo, UploadInfo } from '../store.ts';
 import { fileError, orMissing } from './classify.ts';
-import { idOfSidecar, readHeader } from './sidecar.ts';
+import { idOfSidecar, readHeader, sidecarName } from './sidecar.ts';
 import { infoOf } from './temporary.ts';
 import { entryPath, findFolder, type LsuPlace } from './walk.ts';
 
@@ -219,5 +219,8 @@ async function readUpload(place: LsuPlace, folder: readonly string[], id: string
   if (found === undefined) return undefined;
   await using dir = found;
   const header = await readHeader(dir, id);
-  return header === undefined ? undefined : { key: header.key, id, initiated: header.created };
+  if (header === undefined) return undefined;
+  // By the same clock as everything else; the header says what the writer's showed.
+  const stat = await orMissing(dir.files.lstat(entryPath(dir, sidecarName(id))));
+  return stat === undefined ? undefined : { key: header.key, id, initiated: Number(stat.mtimeNs / 1_000_000n) };
 }

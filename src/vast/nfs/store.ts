@@ -21,7 +21,7 @@ import { listLeftovers, removeLeftover } from './leftovers.ts';
 import { listFolderNames, listObjects, listUploads } from './list.ts';
 import { openRegular, readFully } from './read.ts';
 import { deleteKeys, pruneFolder } from './remove.ts';
-import { infoOf, replaceFile } from './temporary.ts';
+import { fileTime, infoOf, replaceFile } from './temporary.ts';
 import { createFileUpload, FileUpload, type FileUploadHost } from './upload.ts';
 import { during, entryPath, findFolder, type LsuPlace, splitKey } from './walk.ts';
 import { writeBody } from './write.ts';
@@ -121,6 +121,11 @@ export class FileStore implements ObjectStore, FileUploadHost {
       await pruneFolder(place, splitKey(key).folder).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** By a file that is made for it: on a mounted export times are the server's. */
+  async now(options: RequestOptions = {}): Promise<number> {
+    return this.#run('ask for the time of', '', 0, options, () => fileTime(this.place));
   }
 
   async put(key: string, body: Body, options: RequestOptions = {}): Promise<ObjectInfo> {

@@ -1,10 +1,11 @@
 /** A file under a temporary name that becomes an object by one rename, or vanishes. */
 import { randomBytes } from 'node:crypto';
 import { type BigIntStats, constants } from 'node:fs';
+import { EngineError } from '../../errors.ts';
 import { checkSignal } from '../body.ts';
 import { RESERVED_PREFIX } from '../names.ts';
 import type { ObjectInfo } from '../store.ts';
-import { errnoOf } from './classify.ts';
+import { errnoOf, orMissing } from './classify.ts';
 import type { OpenFile } from './files.ts';
 import { entryPath, type LsuPlace, openFolder, splitKey } from './walk.ts';
 
@@ -44,6 +45,31 @@ export async function createFile(
       const vanished = errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESTALE';
       if (!vanished || race === MAX_RACES) throw error;
     }
+  }
+}
+
+async function isMissing(dir: OpenFile, name: string, error: unknown): Promise<boolean> {
+  return errnoOf(error) === 'ENOENT' && (await orMissing(dir.files.lstat(entryPath(dir, name)))) === undefined;
+}
+
+function vanished(lsu: string, key: string, cause: unknown): EngineError {
+  const message = `the temporary file of ${lsu}/${key} was removed while it was written`;
+  return new EngineError('VOST_TEMPORARY_GONE', 'retryable', message, { cause });
+}
+
+/** The time that a new file of the LSU has, milliseconds since the epoch. */
+export async function fileTime(place: LsuPlace): Promise<number> {
+  const name = TEMPORARY_PREFIX + temporaryId();
+  const made = await createFile(place, name, name);
+  await using dir = made.dir;
+  await using file = made.file;
+  try {
+    // Only what is written is certain to get the server's time.
+    await file.append('.');
+    await file.sync();
+    return Number((await file.stat()).mtimeNs / 1_000_000n);
+  } finally {
+    await removeFile(dir, name);
   }
 }
 
@@ -92,6 +118,8 @@ export async function replaceFile(
     checkSignal(signal);
     return infoOf(key, await publish(dir, file, name, splitKey(key).name));
   } catch (error) {
+    // Somebody cleans up too early: the same again, under another name.
+    if (await isMissing(dir, name, error)) throw vanished(place.lsu, key, error);
     await removeFile(dir, name).catch(() => undefined);
     throw error;
   }

@@ -225,7 +225,9 @@ export class FileUpload implements Upload {
     // Bytes of parts that were replaced by shorter ones.
     if (found > size) await file.truncate(size);
     checkSignal(signal);
-    const stat = await publish(files.dir, file, data, splitKey(this.key).name);
+    const stat = await publish(files.dir, file, data, splitKey(this.key).name).catch((error: unknown) => {
+      throw errnoOf(error) === 'ENOENT' ? this.#gone(error) : error;
+    });
     await removeFile(files.dir, sidecarName(this.id)).catch(() => undefined);
     return infoOf(this.key, stat);
   }
