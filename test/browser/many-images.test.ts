@@ -22,7 +22,7 @@ t.test('a thousand open images', { skip: noChromium }, async (t) => {
   /** The page of the table that says so, and its first row. */
   const shows = async (range: string): Promise<string> => {
     await running.getByText(`${range} of ${IMAGES},`).waitFor();
-    return rows.first().locator('td').first().innerText();
+    return (await rows.first().locator('td').first().textContent()) ?? '';
   };
   await page.goto(`http://127.0.0.1:${port}/`);
   const names = new Set([await shows('1 to 100')]);
