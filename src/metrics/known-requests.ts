@@ -15,6 +15,7 @@ export const KNOWN_REQUESTS: Readonly<Record<RequestService, Known>> = {
   s3: {
     operations: [
       'abort upload',
+      'ask for the time',
       'complete',
       'copy',
       'copy part',
@@ -51,6 +52,7 @@ export const KNOWN_REQUESTS: Readonly<Record<RequestService, Known>> = {
   file: {
     operations: [
       'abort',
+      'ask for the time',
       'copy',
       'create LSU',
       'create upload',
@@ -67,7 +69,13 @@ export const KNOWN_REQUESTS: Readonly<Record<RequestService, Known>> = {
       'read',
       'remove',
     ],
-    reasons: ['VOST_STORE_UNAVAILABLE', 'VOST_BODY_DAMAGED', 'VOST_NO_DESCRIPTORS', 'VOST_NOT_MOUNTED'],
+    reasons: [
+      'VOST_STORE_UNAVAILABLE',
+      'VOST_BODY_DAMAGED',
+      'VOST_NO_DESCRIPTORS',
+      'VOST_NOT_MOUNTED',
+      'VOST_TEMPORARY_GONE',
+    ],
   },
   vms: {
     operations: ['alarms', 'capacity', 'clusters', 'events', 'quotas', 'snapshots', 'tenants']
