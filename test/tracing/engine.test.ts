@@ -72,8 +72,8 @@ t.test('a backup, a restore, a failure and a deletion, as a collector gets them'
     t.match(sent?.attributes, { 'aws.s3.bucket': 'lsu-1', 'aws.s3.key': /fragment-/, 'server.address': /^127/ });
     t.match(sent?.events, [{ name: 'attempt', attributes: { number: 1, seconds: Number } }]);
   }
-  const puts = collector.childrenOf(backup).filter(({ name }) => name === 's3 put');
-  t.ok(puts.some(({ attributes }) => String(attributes['aws.s3.key']).endsWith('/image.meta')));
+  const completed = collector.childrenOf(backup).filter(({ name }) => name === 's3 complete');
+  t.ok(completed.some(({ attributes }) => String(attributes['aws.s3.key']).endsWith('/image.meta')));
   t.ok(collector.below(backup).every(({ trace }) => trace === backup.trace));
 
   const restore = collector.one('restore');

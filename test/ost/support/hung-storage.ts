@@ -124,8 +124,10 @@ export class HungScene {
   async metric(name: string): Promise<ReadonlyMap<string, number>> {
     const text = await (await fetch(this.#metrics)).text();
     const values = new Map<string, number>();
-    for (const [, labels = '', value] of text.matchAll(new RegExp(`^${name}(\\{.*\\})? (\\S+)$`, 'gm')))
-      values.set(/storage="([^"]*)"/.exec(labels)?.[1] ?? '', Number(value));
+    for (const [, labels = '', value] of text.matchAll(new RegExp(`^${name}(\\{.*\\})? (\\S+)$`, 'gm'))) {
+      const storage = /storage="([^"]*)"/.exec(labels)?.[1] ?? '';
+      values.set(storage, (values.get(storage) ?? 0) + Number(value));
+    }
     return values;
   }
 
