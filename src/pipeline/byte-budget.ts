@@ -17,8 +17,8 @@ interface Waiter {
 /** What one share of a budget holds and waits for. */
 interface Account {
   used: number;
-  /** Whether output went beyond the limit, and is still there. */
-  overdrawn: boolean;
+  /** What it held before output went beyond the limit, while that lasts. */
+  overdraft: number | undefined;
   /** Tickets of {@link ByteBudget.takeForOutput} whose stage is still at work. */
   working: number;
   readonly waiters: Waiter[];
@@ -52,7 +52,7 @@ export class ByteBudget {
   readonly #ledger: Ledger;
   readonly #account: Account = {
     used: 0,
-    overdrawn: false,
+    overdraft: undefined,
     working: 0,
     waiters: [],
     outputWaiters: [],
@@ -134,7 +134,7 @@ export class ByteBudget {
     const account = this.#account;
     const working = (): void => {
       account.working += 1;
-      if (account.used > limitOf(this.#ledger, account)) account.overdrawn = true;
+      if (account.used > limitOf(this.#ledger, account)) account.overdraft ??= account.used - bytes;
     };
     const ticket = outputFits(this.#ledger, account, bytes)
       ? this.#grant(bytes, working)
@@ -258,7 +258,7 @@ function fits(ledger: Ledger, account: Account, bytes: number): boolean {
 /** Output exceeds the limit only when no other stage is at work that will make room. */
 function outputFits(ledger: Ledger, account: Account, bytes: number): boolean {
   const limit = limitOf(ledger, account);
-  return account.used + bytes <= limit || (account.working === 0 && !account.overdrawn);
+  return account.used + bytes <= limit || (account.working === 0 && account.overdraft === undefined);
 }
 
 /** What pools keep unused must fit beside what is granted. */
@@ -273,7 +273,10 @@ function reclaim({ total, used, pools }: Ledger): void {
 /** Grant what fits now, output before all else; among shares, whoever holds least comes first. */
 function wake(ledger: Ledger): void {
   const accounts = [...ledger.accounts].sort((a, b) => a.used - b.used);
-  for (const account of accounts) if (account.used <= limitOf(ledger, account)) account.overdrawn = false;
+  for (const account of accounts) {
+    // Others may have made the limit less than what it held before: then it is its own output that must be gone, not all it has.
+    if (account.used <= Math.max(account.overdraft ?? 0, limitOf(ledger, account))) account.overdraft = undefined;
+  }
   for (const account of accounts) grantNext(account.outputWaiters, (bytes) => outputFits(ledger, account, bytes));
   for (const account of accounts) grantNext(account.waiters, (bytes) => fits(ledger, account, bytes));
 }

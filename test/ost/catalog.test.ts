@@ -296,9 +296,11 @@ t.test('copies', async (t) => {
   await host.ask('COPY_START', start, true);
   t.match(await wait(1n, 60_000), { state: 1 }, 'asked for again, what is there is what was asked for');
 
-  bench.backend.store = () => new Promise((resolve) => setTimeout(resolve, 1));
+  const held = Promise.withResolvers<void>();
+  bench.backend.store = () => held.promise;
   await host.ask('COPY_START', { ...start, operation: 5n, to: imageId('third') });
   await host.ask('COPY_CANCEL', { operation: 5n });
+  held.resolve();
   await refuses(t, wait(5n, 60_000), 'ABORTED');
   await refuses(t, host.ask('COPY_CANCEL', { operation: 9n }), 'NOT_FOUND');
   await host.ask('COPY_START', { ...start, operation: 6n, to: imageId('fourth') });
