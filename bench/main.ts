@@ -4,12 +4,16 @@ import { measureHandOver } from './hand-over.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
+import { measureStageCost } from './stage-cost.ts';
 import { measureTable } from './table.ts';
 import { verifyChain } from './verify.ts';
 
 const VERIFY_BYTES = 4 * 2 ** 30;
 /** At memory speed a case needs more bytes to last. */
 const HAND_OVER_SHARE = 16;
+/** Many short runs say more than few long ones where a few percent count. */
+const STAGES_SHARE = 1 / 4;
+const STAGES_ROUNDS = 3;
 
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
@@ -34,6 +38,12 @@ every slot back at once. The clock runs from when every slot has its pages to wh
 is of its whole life, images created, closed and deleted. The last two go all the way: tree hash, index, manifest, unsigned parts over HTTP
 to the sink.`;
 
+const ABOUT_STAGES = `A stage of a vendor, with \`placement: worker\`, in an image that is written like those of the write chain, in turns with the same image without
+one. Ratios are medians over the rounds, each to the run without a stage of the same round; "no stage, again" shows how much of them is
+noise. The observer and the transform that does nothing cost nothing of their own. The one that returns new memory makes one copy
+itself, and the one that works in place changes every byte, so that most of their ratios is their own work. CPU says more than time on a
+machine that does other things as well.`;
+
 const ABOUT_VERIFY =
   'The sink checks the number in each 256 KiB block: none missing, none twice, none out of place, over all parts of the object.';
 
@@ -55,6 +65,12 @@ async function run(options: BenchOptions): Promise<boolean> {
     const report = await measureHandOver(options.bytes * HAND_OVER_SHARE, options.runs, say);
     sections.push(`## Hand-over\n\n${ABOUT_HAND_OVER}\n\n${report.markdown}`);
     if (!report.good) shortfalls.push('the hand-over is slower, or costs more, than wanted');
+  }
+  if (options.stages) {
+    const { runs, bytes, filter } = options;
+    const report = await measureStageCost(bytes * STAGES_SHARE, runs * STAGES_ROUNDS, filter, say);
+    sections.push(`## What a stage costs\n\n${ABOUT_STAGES}\n\n${report.markdown}`);
+    if (!report.good) shortfalls.push('a stage costs more than wanted');
   }
   const document = `${sections.join('\n\n')}\n`;
   process.stdout.write(document);

@@ -254,7 +254,7 @@ export class SlotChain {
     };
     return {
       take: (bytes, signal, onGrant) => watch(budget.take(bytes, signal, onGrant)),
-      takeForOutput: (bytes, signal) => watch(budget.takeForOutput(bytes, signal)),
+      takeForOutput: (bytes, signal, onGrant) => watch(budget.takeForOutput(bytes, signal, onGrant)),
     };
   }
 

@@ -1,6 +1,6 @@
 import { EngineError } from '../errors.ts';
 import type { Chunk } from '../pipeline/chunk.ts';
-import { type Lease, noLease } from '../pipeline/lease.ts';
+import { type Lease, LeaseScope, shareLease } from '../pipeline/lease.ts';
 
 /** Most chunks that may wait for an earlier one; the protocol's bound on slots. */
 const MAX_WAITING = 4096;
@@ -25,12 +25,15 @@ export interface SlotFeedOptions {
 
 /**
  * Takes chunks in any order and feeds the chain in the order of their numbers. It keeps the source's leases: a chunk's memory must stay as
- * it is until storage has it, whatever the chain has made of it, because another process may have to begin again with it.
+ * it is until storage has it, whatever the chain has made of it, because another process may have to begin again with it; and until the
+ * chain has let go of it, because somebody may still look at what is stored already.
  */
 export class SlotFeed {
   readonly #options: SlotFeedOptions;
   readonly #waiting = new Map<number, Uint8Array>();
-  readonly #leases = new Map<number, Lease>();
+  readonly #leases = new Map<number, { readonly ours: Lease; readonly chain: Lease }>();
+  /** What the chain holds. */
+  readonly #lent = new LeaseScope();
   #next: number;
   #last: number | undefined;
   #final: FinalChunk | undefined;
@@ -78,7 +81,8 @@ export class SlotFeed {
       return;
     }
     this.#check(index, bytes, last);
-    this.#leases.set(index, lease);
+    const [ours, chain] = shareLease(lease, 2) as [Lease, Lease];
+    this.#leases.set(index, { ours, chain: this.#lent.add(() => chain.release()) });
     if (last) this.#last = index;
     if (last && bytes.byteLength < this.#options.chunkBytes) this.#final = { index, bytes };
     else this.#waiting.set(index, bytes);
@@ -102,10 +106,10 @@ export class SlotFeed {
 
   /** Chunks below `end` are safe in storage. */
   release(end: number): void {
-    for (const [index, lease] of this.#leases) {
+    for (const [index, { ours }] of this.#leases) {
       if (index >= end) continue;
       this.#leases.delete(index);
-      lease.release();
+      ours.release();
     }
   }
 
@@ -115,6 +119,7 @@ export class SlotFeed {
     this.#waiting.clear();
     this.#final = undefined;
     this.release(Number.POSITIVE_INFINITY);
+    this.#lent.releaseAll();
   }
 
   #check(index: number, bytes: Uint8Array, last: boolean): void {
@@ -145,7 +150,8 @@ export class SlotFeed {
         this.#waiting.delete(index);
         this.#next += 1;
         const offset = index * this.#options.chunkBytes;
-        await this.#options.write({ index, offset, length: bytes.byteLength, pieces: [bytes], lease: noLease });
+        const { chain: lease } = this.#leases.get(index) as { readonly chain: Lease };
+        await this.#options.write({ index, offset, length: bytes.byteLength, pieces: [bytes], lease });
       }
     } catch {
       // The chain has failed and says so itself.

@@ -85,11 +85,14 @@ export class ByteBudget {
    *
    * The stage must end by holding no more than before (release the input, {@link Ticket.shrink} to what is left), or pass its output to
    * somebody who frees it without waiting for more input: only then does an overdraft end.
+   *
+   * @param onGrant as of {@link take}.
    */
-  async takeForOutput(bytes: number, signal?: AbortSignal): Promise<Ticket> {
+  async takeForOutput(bytes: number, signal?: AbortSignal, onGrant?: () => void): Promise<Ticket> {
     this.#check(bytes, signal);
     const working = (): void => {
       this.#working += 1;
+      onGrant?.();
     };
     const ticket = this.#outputFits(bytes)
       ? this.#grant(bytes, working)

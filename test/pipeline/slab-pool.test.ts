@@ -102,6 +102,7 @@ t.test('memory that the system refuses costs no budget', async (t) => {
         throw refused;
       },
       freeSlab: () => undefined,
+      trimSlab: () => undefined,
     },
     budget,
   );
