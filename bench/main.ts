@@ -6,6 +6,7 @@ import { measureMemory } from './memory.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
 import { measureStageCost } from './stage-cost.ts';
 import { measureTable } from './table.ts';
+import { measureTransfer } from './transfer.ts';
 import { verifyChain } from './verify.ts';
 
 const VERIFY_BYTES = 4 * 2 ** 30;
@@ -44,6 +45,12 @@ noise. The observer and the transform that does nothing cost nothing of their ow
 itself, and the one that works in place changes every byte, so that most of their ratios is their own work. CPU says more than time on a
 machine that does other things as well.`;
 
+const ABOUT_TRANSFER = `Into the sink, over HTTP and over TLS 1.3. "Plugin → engine" is \`ost-host bench\` as above, digest on, journal, index and manifest included;
+its CPU is that of plugin, host and engine. "C program" is the least that can be: threads that copy parts from memory, hash them with the same code
+and send each over a connection of its own. The others send a file of random bytes that is in memory, and count from the start of
+the command to its end, as an administrator would call them. "CPU bound" is what the processors could carry if they did nothing else: their
+number over the sum of CPU-seconds per GiB of sender and sink.`;
+
 const ABOUT_VERIFY =
   'The sink checks the number in each 256 KiB block: none missing, none twice, none out of place, over all parts of the object.';
 
@@ -71,6 +78,10 @@ async function run(options: BenchOptions): Promise<boolean> {
     const report = await measureStageCost(bytes * STAGES_SHARE, runs * STAGES_ROUNDS, filter, say);
     sections.push(`## What a stage costs\n\n${ABOUT_STAGES}\n\n${report.markdown}`);
     if (!report.good) shortfalls.push('a stage costs more than wanted');
+  }
+  if (options.transfer) {
+    const table = await measureTransfer(options.bytes, options.runs, options.filter, say);
+    sections.push(`## Backup, the whole way\n\n${ABOUT_TRANSFER}\n\n${table}`);
   }
   const document = `${sections.join('\n\n')}\n`;
   process.stdout.write(document);

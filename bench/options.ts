@@ -16,6 +16,7 @@ export interface BenchOptions {
   readonly table: boolean;
   readonly handOver: boolean;
   readonly stages: boolean;
+  readonly transfer: boolean;
   readonly profile: string | undefined;
   /** Write docs/benchmarks.md. */
   readonly write: boolean;
@@ -27,7 +28,7 @@ Measures the write chain against a discarding sink, and the hand-over by the plu
   --runs N         runs of each case (default 3)
   --size MIB       bytes of a fast case (default 4096); slow cases get a share of it
   --filter TEXT    only cases whose name holds TEXT; of stages, TARGET/STAGE
-  --only WHAT      table, verify, memory, hand-over or stages instead of all
+  --only WHAT      table, verify, memory, hand-over, transfer or stages instead of all
   --profile DIR    leave a V8 CPU profile of each case there; the figures suffer
   --no-write       do not write docs/benchmarks.md (a filtered, quick, partial or profiled run never does)
 `;
@@ -47,7 +48,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     },
   });
   const { quick, filter, only, profile } = values;
-  if (only !== undefined && !['table', 'verify', 'memory', 'hand-over', 'stages'].includes(only))
+  if (only !== undefined && !['table', 'verify', 'memory', 'hand-over', 'transfer', 'stages'].includes(only))
     throw new Error(`--only ${only}`);
   const runs = values.runs === undefined ? (quick ? 1 : 3) : count('--runs', values.runs);
   const bytes = values.size === undefined ? (quick ? GIB : 4 * GIB) : count('--size', values.size) * MIB;
@@ -64,6 +65,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     memory: wants('memory'),
     handOver: wants('hand-over') && filter === '',
     stages: wants('stages') && (filter === '' || only === 'stages'),
+    transfer: wants('transfer'),
     write: whole && !values['no-write'],
   };
 }
