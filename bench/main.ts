@@ -13,7 +13,7 @@ const VERIFY_BYTES = 4 * 2 ** 30;
 /** At memory speed a case needs more bytes to last. */
 const HAND_OVER_SHARE = 16;
 /** Many short runs say more than few long ones where a few percent count. */
-const STAGES_SHARE = 1 / 4;
+const STAGES_SHARE = 1 / 2;
 const STAGES_ROUNDS = 3;
 
 const say = (text: string): void => {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* A power of two; slabs are some hundreds, so chains stay short. */
@@ -29,9 +30,9 @@ struct slab {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slab *buckets[BUCKETS];
-/* The file of our own slabs, and how much of it has been given out; the lock guards them. */
+/* The file of our own slabs, its length, and how much of it has been given out; the lock guards them. */
 static int own_fd = -1;
-static off_t own_end;
+static off_t own_bytes, own_end;
 
 static struct slab **bucket_of(const void *data) {
     return &buckets[((uintptr_t)data / SLAB_ALIGNMENT) % BUCKETS];
@@ -59,20 +60,25 @@ struct slab *slab_adopt(void *data, size_t bytes, int fd, off_t offset, void (*u
 /* With the lock held. */
 static bool open_own_file(void) {
     if (own_fd >= 0) return true;
+    /* Whoever makes a file longer than this limit gets a signal. */
+    struct rlimit limit;
+    bool limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)FILE_BYTES;
+    off_t bytes = limited ? (off_t)limit.rlim_cur : FILE_BYTES;
     int fd = memfd_create("vast-ost slabs", MFD_CLOEXEC);
     if (fd < 0) return false;
-    if (ftruncate(fd, FILE_BYTES) != 0) {
+    if (ftruncate(fd, bytes) != 0) {
         close(fd);
         return false;
     }
     own_fd = fd;
+    own_bytes = bytes;
     return true;
 }
 
 /* A place in our file; -1 when there is none. */
 static off_t own_place(size_t bytes) {
     pthread_mutex_lock(&lock);
-    bool fits = bytes <= (size_t)(FILE_BYTES - own_end) && open_own_file();
+    bool fits = open_own_file() && bytes <= (size_t)(own_bytes - own_end);
     off_t offset = fits ? own_end : -1;
     if (fits) own_end += (off_t)bytes;
     pthread_mutex_unlock(&lock);
