@@ -122,6 +122,7 @@ export class SlotChain {
       chunkBytes,
       known,
       knownLast: options.knownLast,
+      watched: (options.observers ?? []).length > 0,
       write: (chunk) => this.#stream.chain.write(chunk),
       onIdle: () => this.#consider(),
     });

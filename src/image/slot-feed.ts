@@ -1,6 +1,6 @@
 import { EngineError } from '../errors.ts';
 import type { Chunk } from '../pipeline/chunk.ts';
-import { type Lease, LeaseScope, shareLease } from '../pipeline/lease.ts';
+import { type Lease, LeaseScope, noLease, shareLease } from '../pipeline/lease.ts';
 
 /** Most chunks that may wait for an earlier one; the protocol's bound on slots. */
 const MAX_WAITING = 4096;
@@ -17,6 +17,8 @@ export interface SlotFeedOptions {
   readonly known: number;
   /** The last of these is the image's short last one. */
   readonly knownLast: boolean;
+  /** Somebody may look at chunks when they are stored already: their memory stays until the chain has let go of it as well. */
+  readonly watched: boolean;
   /** Hand a chunk to the chain; resolves when it has room for more. */
   readonly write: (chunk: Chunk) => Promise<void>;
   /** Called when a chunk has been handed on and none is ready to follow. */
@@ -25,8 +27,7 @@ export interface SlotFeedOptions {
 
 /**
  * Takes chunks in any order and feeds the chain in the order of their numbers. It keeps the source's leases: a chunk's memory must stay as
- * it is until storage has it, whatever the chain has made of it, because another process may have to begin again with it; and until the
- * chain has let go of it, because somebody may still look at what is stored already.
+ * it is until storage has it, whatever the chain has made of it, because another process may have to begin again with it.
  */
 export class SlotFeed {
   readonly #options: SlotFeedOptions;
@@ -81,8 +82,7 @@ export class SlotFeed {
       return;
     }
     this.#check(index, bytes, last);
-    const [ours, chain] = shareLease(lease, 2) as [Lease, Lease];
-    this.#leases.set(index, { ours, chain: this.#lent.add(() => chain.release()) });
+    this.#leases.set(index, this.#options.watched ? this.#shared(lease) : { ours: lease, chain: noLease });
     if (last) this.#last = index;
     if (last && bytes.byteLength < this.#options.chunkBytes) this.#final = { index, bytes };
     else this.#waiting.set(index, bytes);
@@ -139,6 +139,11 @@ export class SlotFeed {
     )
       throw bad('VOST_LAST_CHUNK', 'and a last one before it do not agree');
     if (this.#leases.size >= MAX_WAITING) throw bad('VOST_WINDOW', `is one of too many that wait`);
+  }
+
+  #shared(lease: Lease): { readonly ours: Lease; readonly chain: Lease } {
+    const [ours, chain] = shareLease(lease, 2) as [Lease, Lease];
+    return { ours, chain: this.#lent.add(() => chain.release()) };
   }
 
   async #pump(): Promise<void> {
