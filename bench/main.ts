@@ -1,9 +1,12 @@
 /** Entry point of bench/run; see {@link USAGE}. */
 import { writeFile } from 'node:fs/promises';
 import { measureHandOver } from './hand-over.ts';
+import { measureLooking } from './looking.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
+import { measureReading } from './reading.ts';
+import { measureSmall } from './small-images.ts';
 import { measureStageCost } from './stage-cost.ts';
 import { measureTable } from './table.ts';
 import { measureTransfer } from './transfer.ts';
@@ -12,6 +15,8 @@ import { verifyChain } from './verify.ts';
 const VERIFY_BYTES = 4 * 2 ** 30;
 /** At memory speed a case needs more bytes to last. */
 const HAND_OVER_SHARE = 16;
+/** Long enough for more than one scrape. */
+const LOOKING_SHARE = 2;
 /** Many short runs say more than few long ones where a few percent count. */
 const STAGES_SHARE = 1 / 2;
 const STAGES_ROUNDS = 3;
@@ -51,6 +56,17 @@ and send each over a connection of its own. The others send a file of random byt
 the command to its end, as an administrator would call them. "CPU bound" is what the processors could carry if they did nothing else: their
 number over the sum of CPU-seconds per GiB of sender and sink.`;
 
+const ABOUT_READING = `Through the plugin, every leaf verified, beside a backup of as many bytes by as many streams in the same round. Then each stream
+reads 512 bytes to 128 KiB at random places, as a browsed restore does. A read costs one request and fetches the leaves of 1 MiB that
+it touches: without a whole leaf nothing can be verified.`;
+
+const ABOUT_SMALL = `Created, written with 4 KiB, closed complete, one after the other in each stream; no request of one image runs beside another of the
+same stream.`;
+
+const ABOUT_LOOKING = `Four streams go through plugin and engine to the sink, while nobody looks, Prometheus does, and people do too. Engines differ from run to
+run by more than looking costs, so the share is made of what an idle second takes more than without metrics, of the CPU time of one look, both measured on the
+same engine after its work, and of how often somebody looks, against the CPU time that the engine took each second of the run.`;
+
 const ABOUT_VERIFY =
   'The sink checks the number in each 256 KiB block: none missing, none twice, none out of place, over all parts of the object.';
 
@@ -82,6 +98,16 @@ async function run(options: BenchOptions): Promise<boolean> {
   if (options.transfer) {
     const table = await measureTransfer(options.bytes, options.runs, options.filter, say);
     sections.push(`## Backup, the whole way\n\n${ABOUT_TRANSFER}\n\n${table}`);
+  }
+  if (options.reading) {
+    const restored = await measureReading(options.bytes, options.runs, say);
+    sections.push(`## Restore\n\n${ABOUT_READING}\n\n${restored}`);
+    sections.push(`## Small images\n\n${ABOUT_SMALL}\n\n${await measureSmall(options.runs, say)}`);
+  }
+  if (options.looking) {
+    const report = await measureLooking(options.bytes * LOOKING_SHARE, options.runs, say);
+    sections.push(`## Metrics and console\n\n${ABOUT_LOOKING}\n\n${report.markdown}`);
+    if (!report.good) shortfalls.push('metrics and console cost more than wanted');
   }
   const document = `${sections.join('\n\n')}\n`;
   process.stdout.write(document);

@@ -36,6 +36,30 @@ export const reliability: DashboardOptions = {
       ],
     },
     {
+      title: "What vendors' stages tell",
+      panels: [
+        lines({
+          title: 'Reports of stages',
+          description: 'In an hour. Warnings are in the log, in the events and in the console: docs/stages.md.',
+          queries: [
+            query(
+              `(sum by (stage, severity) (increase(${series('vast_ost_stage_reports_total')}[1h]))) or vector(0)`,
+              '{{stage}} {{severity}}',
+            ),
+          ],
+          unit: 'short',
+        }),
+        lines({
+          title: 'Numbers of stages',
+          description: 'As they were told last, of whatever image.',
+          queries: [
+            query(`(max by (stage, name) (${series('vast_ost_stage_reported')})) or vector(0)`, '{{stage}} {{name}}'),
+          ],
+          unit: 'short',
+        }),
+      ],
+    },
+    {
       title: 'Requests to storage',
       panels: [
         lines({

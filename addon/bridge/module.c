@@ -175,8 +175,10 @@ NAPI_MODULE_INIT() {
         {"receiveWithDescriptor", NULL, receive_with_descriptor, NULL, NULL, NULL, visible, NULL},
         {"peerOf", NULL, peer_of, NULL, NULL, NULL, visible, NULL},
         {"sendDatagram", NULL, send_datagram, NULL, NULL, NULL, visible, NULL},
+        {"tcpProgress", NULL, tcp_progress, NULL, NULL, NULL, visible, NULL},
         {"tryLock", NULL, try_lock, NULL, NULL, NULL, visible, NULL},
         {"forbidDumps", NULL, forbid_dumps, NULL, NULL, NULL, visible, NULL},
+        {"leave", NULL, leave, NULL, NULL, NULL, visible, NULL},
         {"implementation", NULL, NULL, get_implementation, NULL, NULL, visible, NULL},
     };
     if (!environment_open(env)) return NULL;

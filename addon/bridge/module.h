@@ -31,8 +31,10 @@ napi_value seals_of(napi_env env, napi_callback_info info);
 napi_value receive_with_descriptor(napi_env env, napi_callback_info info);
 napi_value peer_of(napi_env env, napi_callback_info info);
 napi_value send_datagram(napi_env env, napi_callback_info info);
+napi_value tcp_progress(napi_env env, napi_callback_info info);
 napi_value try_lock(napi_env env, napi_callback_info info);
 napi_value forbid_dumps(napi_env env, napi_callback_info info);
+napi_value leave(napi_env env, napi_callback_info info);
 
 /* The first argument, or undefined. */
 napi_value first_argument(napi_env env, napi_callback_info info);

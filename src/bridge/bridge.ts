@@ -24,6 +24,19 @@ export interface Peer {
   readonly gid: number;
 }
 
+/** How far the bytes that were written to a TCP socket have come. */
+export interface TcpProgress {
+  /** Bytes that the other side's kernel has acknowledged since the connection was made, and one for its beginning. */
+  readonly acknowledged: number;
+  /** Bytes that this side's kernel still has, sent or not. */
+  readonly queued: number;
+  /**
+   * Milliseconds in which bytes were there and the other side had no room for them, because nobody reads them there
+   * (`tcpi_rwnd_limited` of Linux' TCP_INFO); always 0 before Linux 4.10.
+   */
+  readonly closedMs: number;
+}
+
 /**
  * Wrong arguments throw a TypeError at once, never through the promise. Works in worker threads too;
  * all of a process share the native threads. A pending digest keeps the process alive, an idle addon
@@ -129,12 +142,19 @@ export interface HostBridge {
   peerOf(socket: number): Peer;
   /** Send one datagram (at most 1023 bytes) to a Unix socket without waiting; `@name` is an abstract address. Throws errno codes. */
   sendDatagram(address: string, message: string): void;
+  /** How a TCP socket's bytes are doing; the number is its descriptor. Throws errno codes, for other sockets too. */
+  tcpProgress(socket: number): TcpProgress;
   /**
    * Where core dumps are off (RLIMIT_CORE is 0), see to it that there is none at all, also not through a pipe in core_pattern, and that no
    * other process without privileges can read this one's memory: PR_SET_DUMPABLE of prctl(2). Returns whether they are off. `/proc/PID` of
    * the process belongs to root from then on.
    */
   forbidDumps(): boolean;
+  /**
+   * End the process at once with this code (0 to 255), as _exit(2) does: process.exit waits for the threads of libuv, and so for a system call on
+   * an NFS mount that hangs. Nothing is flushed.
+   */
+  leave(code: number): never;
   /** flock(2), exclusive, without waiting: whether this process has the lock now. It ends when the descriptor is closed. */
   tryLock(descriptor: number): boolean;
 }

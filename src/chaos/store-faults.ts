@@ -113,8 +113,8 @@ export class StoreFaults {
   }
 
   async run<T>(site: Site, { signal }: RequestOptions, attempt: (damage: Damage) => Promise<T>): Promise<T> {
-    const { operation, bytes = 0 } = site;
-    const answer = await this.#retrier.run({ operation, bytes, signal }, async () => {
+    const { operation, key, bytes = 0 } = site;
+    const answer = await this.#retrier.run({ operation, bytes, key, signal }, async () => {
       const faults = this.#plan.draw(nameOf(site), (rule) => matches(rule, site));
       for (const { effect, hit } of faults) {
         if (effect.kind === 'delay') {

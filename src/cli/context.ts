@@ -10,6 +10,7 @@ import { EngineError } from '../errors.ts';
 import { createResources, type Resources } from '../pipeline/resources.ts';
 import type { ImageInfo, StageReport } from '../stage-api/index.ts';
 import { builtInStages } from '../stages/built-in.ts';
+import { startTracing } from '../tracing/start-tracing.ts';
 import { openStorage } from '../vast/open-storage.ts';
 import type { RetrierOptions } from '../vast/retry.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
@@ -91,6 +92,10 @@ export async function withContext(
   }
   const { log_level: level, log_file: file } = logging;
   const log = file === undefined ? pino({ level: 'silent' }) : openLog(level, logDestination(file, 0o600));
+  const tracing = await startTracing((problem) => {
+    log.warn({ problem }, 'traces');
+    process.stderr.write(`vast-ost: traces: ${problem}\n`);
+  });
   let retries = 0;
   const flow = flowOf(performance, (decision) => log.debug(decision, 'requests in flight'));
   const { read_ahead: ahead } = performance;
@@ -147,6 +152,7 @@ export async function withContext(
     await vendors?.close();
     resources.slabs.close();
     await storage.close();
+    await tracing.stop();
   }
 }
 

@@ -39,6 +39,12 @@ export const engineSchema = {
   slots_per_image: Count(2, 1024).default(8),
   /** How long a stopping engine lets running calls finish, seconds. */
   drain_seconds: Count(0, 3600).default(60),
+  /** After so long without a sign of life of its writer another media server may take an image over, milliseconds. */
+  writer_lease: z
+    .string()
+    .transform((text) => parseDuration(text))
+    .pipe(z.number('give a time such as 15m').min(1000, 'give 1s at least').max(86_400_000, 'give 24h at most'))
+    .default(900_000),
 } as const;
 
 /** `https://HOST[:PORT]`, nothing more: a password has no place here. */

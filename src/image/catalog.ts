@@ -3,7 +3,7 @@ import type { ObjectStore } from '../vast/store.ts';
 import { idPrefixOf, isImageId } from './identity.ts';
 import { lockedUntil } from './image-lock.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
-import { imagePrefix, MANIFEST, PENDING } from './names.ts';
+import { imagePrefix, MANIFEST } from './names.ts';
 import { decodePending, MAX_PENDING_BYTES, type Pending } from './pending.ts';
 import { readRecord } from './read-record.ts';
 import { type ImageFolder, scanFolders } from './scan.ts';
@@ -58,7 +58,7 @@ export async function readEntry(
 ): Promise<CatalogEntry | undefined> {
   const { imageId } = folder;
   const storedBytes = [...folder.objects.values()].reduce((sum, { size }) => sum + size, 0);
-  const key = `${imagePrefix(imageId)}${folder.complete ? MANIFEST : PENDING}`;
+  const key = `${imagePrefix(imageId)}${folder.complete ? MANIFEST : folder.record}`;
   try {
     if (folder.complete) {
       const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);

@@ -4,6 +4,7 @@ import { readEngine } from './read-engine.ts';
 import { readPipeline } from './read-pipeline.ts';
 import { ProcessReader } from './read-process.ts';
 import { readServers } from './read-servers.ts';
+import { readStages } from './read-stages.ts';
 import { MetricRegistry } from './registry.ts';
 import { RequestMetrics } from './requests.ts';
 
@@ -21,9 +22,10 @@ export class EngineMetrics {
 
   /** Read this engine's numbers. */
   watch(engine: OstEngine): void {
-    const { resources, servers } = engine.services;
+    const { resources, servers, stages } = engine.services;
     this.registry.read(() => readEngine(engine));
     this.registry.read(() => readPipeline(resources));
+    this.registry.read(() => readStages(stages));
     this.registry.read(() => readServers(servers.all()));
   }
 

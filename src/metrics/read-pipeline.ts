@@ -1,9 +1,26 @@
 import type { Resources } from '../pipeline/resources.ts';
+import type { StageTotals } from '../pipeline/stage-meters.ts';
 import type { Reading } from './registry.ts';
 
+/** What stands at the ends of the chains that hosts have, beside the stages of the registry. */
+const ENDS = { backup: ['source', 'packer', 'part-uploader'], restore: ['fetcher', 'target'] } as const;
+const NOTHING = { streams: 0, bytesIn: 0, bytesOut: 0, times: { busy: 0, upstream: 0, downstream: 0 } };
+
+/** All stages, also those that nothing has passed yet: a counter that appears with its first value has no increase. */
+function totalsOf({ meters, stages }: Resources): StageTotals[] {
+  const totals = meters.totals();
+  const { names } = stages;
+  const known = { backup: names, restore: names.map((name) => `${name}-inverse`) };
+  for (const flow of ['backup', 'restore'] as const)
+    for (const stage of [...ENDS[flow], ...known[flow]])
+      if (!totals.some((one) => one.stage === stage && one.flow === flow)) totals.push({ ...NOTHING, stage, flow });
+  return totals;
+}
+
 /** Stages and payload memory. */
-export function* readPipeline({ budget, slabs, meters }: Resources): Generator<Reading> {
-  for (const { stage, flow, streams, bytesIn, bytesOut, times } of meters.totals()) {
+export function* readPipeline(resources: Resources): Generator<Reading> {
+  const { budget, slabs, meters } = resources;
+  for (const { stage, flow, streams, bytesIn, bytesOut, times } of totalsOf(resources)) {
     const labels = { stage, flow };
     yield { name: 'vast_ost_stage_streams', labels, value: streams };
     yield { name: 'vast_ost_stage_bytes_total', labels: { ...labels, direction: 'in' }, value: bytesIn };

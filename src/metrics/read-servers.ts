@@ -21,8 +21,10 @@ export function* readServers(servers: readonly StorageServer[]): Generator<Readi
     yield { name: 'vast_ost_events_total', labels: { server: id }, value: events.latest };
     yield* readManagement(server);
     for (const lsu of server.lsusNow()) yield* readCapacity({ server: id, lsu }, server.capacityNow(lsu));
-    const parts = server.lsusNow().map((lsu) => storage.part?.(lsu) ?? storage);
-    for (const part of new Set([storage.part?.('') ?? storage, ...parts])) yield* readFlow(id, part);
+    for (const part of server.storages()) {
+      yield* readFlow(id, part);
+      yield* readCalls(id, part);
+    }
     const pool = storage.vips?.();
     if (pool === undefined) continue;
     yield { name: 'vast_ost_vip_waiting', labels: { server: id }, value: pool.waiting };
@@ -43,17 +45,30 @@ function* readManagement({ id, cluster, rotations }: StorageServer): Generator<R
     yield { name: 'vast_ost_rotation_failing', labels: { ...labels, what }, value: failing ? 1 : 0 };
 }
 
-function* readFlow(server: string, { name, flow }: Storage): Generator<Reading> {
+function* readFlow(server: string, { name, flow, transfers }: Storage): Generator<Reading> {
   for (const direction of ['write', 'read'] as const) {
+    const labels = { server, storage: name, direction };
+    const times = transfers?.read(direction);
+    for (const [phase, ms] of Object.entries(times ?? {}))
+      yield { name: 'vast_ost_transfer_seconds_total', labels: { ...labels, phase }, value: ms / 1000 };
     const gate = flow?.[direction];
     if (gate === undefined) continue;
-    const labels = { server, storage: name, direction };
     yield { name: 'vast_ost_payload_requests_limit', labels, value: gate.limit };
     yield { name: 'vast_ost_payload_requests_in_flight', labels, value: gate.inFlight };
     yield { name: 'vast_ost_payload_requests_waiting', labels, value: gate.waiting };
     for (const [reason, value] of gate.decisions)
       yield { name: 'vast_ost_payload_requests_limit_changes_total', labels: { ...labels, reason }, value };
   }
+}
+
+function* readCalls(server: string, storage: Storage): Generator<Reading> {
+  const status = storage.calls?.();
+  if (status === undefined) return;
+  const labels = { server, storage: storage.name };
+  yield { name: 'vast_ost_directory_calls_limit', labels, value: status.limit };
+  yield { name: 'vast_ost_directory_calls_in_flight', labels, value: status.inFlight };
+  yield { name: 'vast_ost_directory_calls_waiting', labels, value: status.waiting };
+  yield { name: 'vast_ost_directory_calls_oldest_seconds', labels, value: status.oldestMs / 1000 };
 }
 
 function* readCapacity(labels: Labels, capacity: Capacity | undefined): Generator<Reading> {

@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import type { EngineError } from '../errors.ts';
 import { failureOf } from '../errors.ts';
 import { type ScrubbedImage, scrub } from '../image/scrub.ts';
-import type { Resources } from '../pipeline/resources.ts';
 import { Watch } from './events/watch.ts';
+import type { StorageMemory } from './storage-memory.ts';
 import type { StorageServer } from './storage-server.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
 
@@ -13,15 +13,17 @@ const LOOK_MS = 60_000;
 const READ_AHEAD = 1;
 
 export interface ScrubberOptions {
-  readonly server: Pick<StorageServer, 'lsus' | 'open' | 'events'>;
-  readonly resources: Resources;
+  readonly server: Pick<StorageServer, 'lsus' | 'open' | 'storageOf' | 'events'>;
+  readonly memory: StorageMemory;
   /** From the beginning of one round to that of the next, milliseconds. */
   readonly intervalMs: number;
   /** Stored bytes read a second, of all LSUs together: one is scrubbed after the other. */
   readonly bytesPerSecond: number;
-  /** This life of the engine. */
+  /** Of this engine and of the next one on this machine, which goes on at once. */
   readonly name: string;
   readonly log: Logger;
+  /** Told of what is damaged. */
+  readonly onDamage?: (error: EngineError, what: string) => void;
   readonly lookMs?: number;
 }
 
@@ -33,6 +35,7 @@ export class Scrubber {
   constructor(options: ScrubberOptions) {
     this.#options = options;
     this.#watch = new Watch((signal) => this.#look(signal), options.lookMs ?? LOOK_MS);
+    this.#watch.soon();
   }
 
   /** Stop; where it was is noted. */
@@ -53,8 +56,8 @@ export class Scrubber {
   }
 
   async #scrub(lsu: string, signal: AbortSignal): Promise<void> {
-    const { server, resources, intervalMs, bytesPerSecond, name, log } = this.#options;
-    const result = await scrub(await server.open(lsu), resources, {
+    const { server, memory, intervalMs, bytesPerSecond, name, log } = this.#options;
+    const result = await scrub(await server.open(lsu), memory.of(server.storageOf(lsu)).resources, {
       name,
       bytesPerSecond,
       everyMs: intervalMs,
@@ -67,7 +70,7 @@ export class Scrubber {
   }
 
   async #tell(lsu: string, imageId: string, error: EngineError): Promise<void> {
-    const { server, log } = this.#options;
+    const { server, log, onDamage } = this.#options;
     if (error.failure === 'unsupported') {
       log.warn({ err: error, lsu, image: imageId }, 'an image that this version cannot verify');
       return;
@@ -76,6 +79,7 @@ export class Scrubber {
       { err: error, lsu, image: imageId },
       'the scrub found a damaged image: vast-ost repair heals it from a copy',
     );
+    onDamage?.(error, `scrub ${lsu}/${imageId}`);
     const payload = { severity: 'ERROR', image_id: imageId, code: error.code, text: `damaged: ${error.message}` };
     await server.events.append({ type: EVENT_TYPE.LSU_CHANGED, lsu, payload: JSON.stringify(payload) });
   }

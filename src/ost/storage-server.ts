@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { DEFAULT_EVENT_INTERVAL_MS } from '../config/engine-schema.ts';
 import type { ServerSettings } from '../config/settings.ts';
 import type { Streams } from '../config/streams.ts';
-import type { EngineError } from '../errors.ts';
+import { EngineError } from '../errors.ts';
 import type { LockBounds, LockPolicy } from '../image/image-lock.ts';
 import type { StageReport } from '../stage-api/index.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
@@ -22,6 +22,7 @@ import { LsuLocks } from './lsu-locks.ts';
 import type { Rotations } from './rotations.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
+import { within } from './within.ts';
 
 /** What NetBackup puts before the names of our storage servers. */
 export const SERVER_PREFIX = 'VastData:';
@@ -31,6 +32,11 @@ const YOUNG_MS = 30_000;
 const STALE_MS = 600_000;
 /** Capacity moves while images are written, and hosts look at it. */
 const CAPACITY_YOUNG_MS = 5_000;
+
+/** How long a poll waits for a directory: the NFS server behind a mount may hang. Milliseconds. */
+const POLL_MS = 5_000;
+/** And for an answer from memory, when it has waited for so long already. */
+const MEMORY_MS = 100;
 
 /** How often is looked whether an LSU fills up; the cluster's figures are as old as that anyway. */
 const WATCH_MS = 60_000;
@@ -93,12 +99,14 @@ export class StorageServer {
   readonly #lsus: Aged<readonly string[]>;
   /** By the name of the storage that they lie in. */
   readonly #capacity = new Map<string, Aged<Capacity>>();
-  readonly #now: Clock | undefined;
+  readonly #now: Clock;
+  /** When the storages were last found to be what they should be, by name. */
+  readonly #sound = new Map<string, number>();
   /** LSUs that exist, as far as we know. */
   readonly #open = new Map<string, Promise<Lsu>>();
 
   constructor(options: StorageServerOptions) {
-    const { id, settings, storage, events, tuning, cluster, rotations, now } = options;
+    const { id, settings, storage, events, tuning, cluster, rotations, now = () => performance.now() } = options;
     const { keepSnapshots, highWater, log } = options;
     this.id = id;
     this.name = `${SERVER_PREFIX}${id}`;
@@ -135,7 +143,7 @@ export class StorageServer {
 
   /** Names of the LSUs, ascending; at most some minutes old. */
   lsus(): Promise<readonly string[]> {
-    return this.#lsus.get();
+    return this.#soon(this.storage, this.#lsus.get());
   }
 
   /** The LSUs that are known now. */
@@ -154,13 +162,13 @@ export class StorageServer {
   }
 
   /** How long locks of an LSU may be. For polls. */
-  async lockBounds(lsu: string): Promise<LockBounds | undefined> {
-    return (await this.#polled(lsu))?.locks.bounds();
+  lockBounds(lsu: string): Promise<LockBounds | undefined> {
+    return this.#poll(lsu, async () => (await this.#polled(lsu))?.locks.bounds());
   }
 
   /** For polls. */
-  async label(lsu: string): Promise<string> {
-    return (await this.#polled(lsu))?.label.get() ?? '';
+  label(lsu: string): Promise<string> {
+    return this.#poll(lsu, async () => (await this.#polled(lsu))?.label.get() ?? '');
   }
 
   async setLabel(lsu: string, label: string): Promise<void> {
@@ -172,7 +180,8 @@ export class StorageServer {
 
   /** How full an LSU is: what VMS says of it, else what the storage says of itself. */
   async capacity(lsu: string): Promise<Capacity> {
-    const [space, storage] = await Promise.all([this.cluster?.space(lsu), this.#capacityOf(lsu).get()]);
+    const own = this.#soon(this.storageOf(lsu), this.#capacityOf(lsu).get());
+    const [space, storage] = await Promise.all([this.cluster?.space(lsu), own]);
     return space === undefined ? storage : capacityOf(space, storage);
   }
 
@@ -186,6 +195,11 @@ export class StorageServer {
   /** The storage that an LSU lies in. Two servers may share one. */
   storageOf(lsu: string): Storage {
     return this.storage.part?.(lsu) ?? this.storage;
+  }
+
+  /** All storages that its LSUs lie in. */
+  storages(): readonly Storage[] {
+    return this.storage.parts?.() ?? [this.storage];
   }
 
   /** Where an LSU lies, for people. */
@@ -233,14 +247,38 @@ export class StorageServer {
 
   /** What a poll may know of an LSU: undefined while there are no keys to ask with. */
   async #polled(lsu: string): Promise<Lsu | undefined> {
-    if (this.#keys === undefined || (await this.#keys.present())) return this.#lsu(lsu);
+    if (this.#keys === undefined || (await this.#keys.present())) return this.#known(lsu);
     if ((await this.lsus()).includes(lsu)) return undefined;
     throw noSuchLsu(lsu);
   }
 
   async #lsu(lsu: string): Promise<Lsu> {
-    if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
     await this.storage.verify?.(lsu);
+    return this.#known(lsu);
+  }
+
+  /** Ask about an LSU, for a poll. */
+  async #poll<T>(lsu: string, ask: () => Promise<T>): Promise<T> {
+    const storage = this.storageOf(lsu);
+    const { name } = storage;
+    const looking = this.storage.verify?.(lsu).then(() => this.#sound.set(name, this.#now()));
+    const late = looking !== undefined && !(await within(looking, POLL_MS));
+    if (late) {
+      // A mount that was right and hangs now: what is known of it counts for a while.
+      const age = this.#now() - (this.#sound.get(name) ?? Number.NEGATIVE_INFINITY);
+      if (age > STALE_MS) throw silent(storage);
+    }
+    return this.#soon(storage, ask(), late ? MEMORY_MS : POLL_MS);
+  }
+
+  /** The answer of a storage whose calls cannot be ended, or an error when it does not come soon. It is fetched all the same, for the next poll. */
+  async #soon<T>(storage: Storage, answer: Promise<T>, ms = POLL_MS): Promise<T> {
+    if (storage.calls !== undefined && !(await within(answer, ms))) throw silent(storage);
+    return answer;
+  }
+
+  async #known(lsu: string): Promise<Lsu> {
+    if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
     const known = this.#open.get(lsu);
     if (known !== undefined) return known;
     const opening = this.storage.open(lsu).then((store) => ({
@@ -259,7 +297,7 @@ export class StorageServer {
     if (known !== undefined) return known;
     const read = async (): Promise<Capacity> => {
       await storage.verify?.(lsu);
-      return readCapacity(storage.name);
+      return readCapacity(storage);
     };
     const capacity = new Aged(read, CAPACITY_YOUNG_MS, STALE_MS, this.#now);
     this.#capacity.set(storage.name, capacity);
@@ -293,4 +331,10 @@ export class StorageServer {
   #lsuChanged(lsu: string, what: Readonly<Record<string, unknown>>): Promise<void> {
     return this.events.append({ type: EVENT_TYPE.LSU_CHANGED, lsu, payload: JSON.stringify(what) });
   }
+}
+
+function silent({ name }: Storage): EngineError {
+  return new EngineError('VOST_STORE_SILENT', 'retryable', `${name} does not answer`, {
+    advice: 'see whether its mount hangs (df, dmesg); images on it wait until its server is back',
+  });
 }

@@ -18,7 +18,7 @@ export interface StageShare {
 export interface TransferTimes {
   /** Their bytes were on the way. */
   readonly moving: number;
-  /** The storage was to answer. */
+  /** The storage was to answer, or nobody there read what came. */
   readonly answering: number;
 }
 
@@ -58,8 +58,8 @@ const TEXTS: Readonly<Record<Limit, string>> = {
   decompress: 'decompression: the processors of this machine, or its memory budget',
   pack: 'the assembly of parts: the main loop of the engine',
   stage: 'a stage of the chain',
-  network: 'the network: bytes wait to get through (a storage that does not take them in looks the same)',
-  storage: 'the storage: it takes its time to answer',
+  network: 'the network: bytes wait to get through (a storage that takes them in slowly looks the same)',
+  storage: 'the storage: it takes its time to answer, or reads nothing of what is sent',
 };
 
 /** Stages in the order in which the bytes pass them. */

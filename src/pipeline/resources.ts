@@ -13,6 +13,12 @@ export interface Resources {
   readonly meters: StageMeters;
 }
 
+/** The same, with the share of the memory that is this storage's. */
+export function resourcesFor(resources: Resources, storage: string): Resources {
+  const budget = resources.budget.share(storage);
+  return { ...resources, budget, slabs: resources.slabs.under(budget) };
+}
+
 /**
  * @param memoryBudget bound on payload memory, bytes.
  * @param stages the stages that images may be written with or were written with.

@@ -43,6 +43,61 @@ interface IdleSlab {
   readonly touched: number;
 }
 
+/** Slabs that nobody uses, by size; the sizes in use are few (the chunk size and that of stored frames). */
+class IdleSlabs {
+  readonly #bridge: Pick<Bridge, 'freeSlab'>;
+  readonly #slabs = new Map<number, IdleSlab[]>();
+  #bytes = 0;
+  #closed = false;
+
+  constructor(bridge: Pick<Bridge, 'freeSlab'>) {
+    this.#bridge = bridge;
+  }
+
+  /** Of memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Unmap all now, and those in use as they come back. */
+  close(): void {
+    this.#closed = true;
+    this.drop(Number.POSITIVE_INFINITY);
+  }
+
+  take(size: number): IdleSlab | undefined {
+    const slab = this.#slabs.get(size)?.pop();
+    if (slab !== undefined) this.#bytes -= slab.touched;
+    return slab;
+  }
+
+  give(slab: IdleSlab): void {
+    if (this.#closed) {
+      this.#bridge.freeSlab(slab.memory);
+      return;
+    }
+    const size = slab.memory.byteLength;
+    const slabs = this.#slabs.get(size);
+    if (slabs === undefined) this.#slabs.set(size, [slab]);
+    else slabs.push(slab);
+    this.#bytes += slab.touched;
+  }
+
+  drop(bytes: number): void {
+    let dropped = 0;
+    for (const [size, slabs] of this.#slabs) {
+      while (dropped < bytes) {
+        const slab = slabs.pop();
+        if (slab === undefined) break;
+        this.#bytes -= slab.touched;
+        dropped += slab.touched;
+        this.#bridge.freeSlab(slab.memory);
+      }
+      if (slabs.length === 0) this.#slabs.delete(size);
+    }
+  }
+}
+
 /**
  * Recycled slabs under the byte budget, by size. Reuse keeps the pages warm (a fresh 64 MiB slab costs
  * 16,384 page faults); idle slabs are unmapped as soon as the budget needs the room.
@@ -50,23 +105,28 @@ interface IdleSlab {
 export class SlabPool {
   readonly #bridge: Pick<Bridge, 'allocSlab' | 'freeSlab' | 'trimSlab'>;
   readonly #budget: ByteBudget;
-  /** Idle slabs by size; the sizes in use are few (the chunk size and that of stored frames). */
-  readonly #idle = new Map<number, IdleSlab[]>();
-  #idleBytes = 0;
-  #closed = false;
+  readonly #idle: IdleSlabs;
 
-  constructor(bridge: Pick<Bridge, 'allocSlab' | 'freeSlab' | 'trimSlab'>, budget: ByteBudget) {
+  /** @param idle of the pool that this is a view of. */
+  constructor(bridge: Pick<Bridge, 'allocSlab' | 'freeSlab' | 'trimSlab'>, budget: ByteBudget, idle?: IdleSlabs) {
     this.#bridge = bridge;
     this.#budget = budget;
+    this.#idle = idle ?? new IdleSlabs(bridge);
+    if (idle !== undefined) return;
     budget.attachIdle(
-      () => this.#idleBytes,
-      (bytes) => this.#dropIdle(bytes),
+      () => this.#idle.bytes,
+      (bytes) => this.#idle.drop(bytes),
     );
+  }
+
+  /** The same slabs, under a share of the budget. */
+  under(share: ByteBudget): SlabPool {
+    return new SlabPool(this.#bridge, share, this.#idle);
   }
 
   /** Bytes of memory that are not in use. */
   get idleBytes(): number {
-    return this.#idleBytes;
+    return this.#idle.bytes;
   }
 
   /** Wait for budget, then hand out a slab of `length` bytes. Contents are whatever the last user left. */
@@ -74,13 +134,13 @@ export class SlabPool {
     const size = pagesOf(Math.max(1, length));
     let idle: IdleSlab | undefined;
     const ticket = await this.#budget.take(size, signal, () => {
-      idle = this.#takeIdle(size);
+      idle = this.#idle.take(size);
     });
     try {
       const memory = idle?.memory ?? this.#bridge.allocSlab(size);
       const lease = scope.add(() => {
         // First into the idle list, then the ticket: whoever is waiting finds a warm slab.
-        this.#giveIdle({ memory, touched: size });
+        this.#idle.give({ memory, touched: size });
         ticket.release();
       });
       return { bytes: new Uint8Array(memory, 0, length), lease };
@@ -103,14 +163,14 @@ export class SlabPool {
     const size = outputBytes(length);
     let idle: IdleSlab | undefined;
     const ticket = await memory.budget.takeForOutput(size, signal, () => {
-      idle = this.#takeIdle(size);
+      idle = this.#idle.take(size);
     });
     try {
       const slab = idle?.memory ?? this.#bridge.allocSlab(size);
       const before = idle?.touched ?? 0;
       let touched = size;
       const lease = memory.scope.add(() => {
-        this.#giveIdle({ memory: slab, touched });
+        this.#idle.give({ memory: slab, touched });
         ticket.release();
       });
       return {
@@ -139,40 +199,7 @@ export class SlabPool {
 
   /** Unmap idle slabs now, and those in use as they come back. */
   close(): void {
-    this.#closed = true;
-    this.#dropIdle(Number.POSITIVE_INFINITY);
-  }
-
-  #takeIdle(size: number): IdleSlab | undefined {
-    const slab = this.#idle.get(size)?.pop();
-    if (slab !== undefined) this.#idleBytes -= slab.touched;
-    return slab;
-  }
-
-  #giveIdle(slab: IdleSlab): void {
-    if (this.#closed) {
-      this.#bridge.freeSlab(slab.memory);
-      return;
-    }
-    const size = slab.memory.byteLength;
-    const slabs = this.#idle.get(size);
-    if (slabs === undefined) this.#idle.set(size, [slab]);
-    else slabs.push(slab);
-    this.#idleBytes += slab.touched;
-  }
-
-  #dropIdle(bytes: number): void {
-    let dropped = 0;
-    for (const [size, slabs] of this.#idle) {
-      while (dropped < bytes) {
-        const slab = slabs.pop();
-        if (slab === undefined) break;
-        this.#idleBytes -= slab.touched;
-        dropped += slab.touched;
-        this.#bridge.freeSlab(slab.memory);
-      }
-      if (slabs.length === 0) this.#idle.delete(size);
-    }
+    this.#idle.close();
   }
 }
 

@@ -23,6 +23,8 @@ export interface StageEnv extends StageMemory {
   /** Memory for what stages make, page-aligned. */
   readonly slabs: Pick<SlabPool, 'acquireOutput'>;
   readonly image: ImageInfo;
+  /** On the way back: bytes of the image, as its manifest says. Undefined for an image that is not complete. */
+  readonly size?: number;
   /** The most bytes that the stages before this one make of a chunk of so many bytes. */
   readonly before: (length: number) => number;
   /** On write, when the last chunk has passed: others will follow, from another writer. */

@@ -1,4 +1,4 @@
-import type { ChunkInfo, ImageInfo, Json, JsonObject, StageContext } from './context.ts';
+import type { ChunkInfo, ImageInfo, ImageTotals, Json, JsonObject, StageContext } from './context.ts';
 import type { StandardSchema } from './standard-schema.ts';
 
 /** The version of this interface. It grows compatibly; a stage says which one it was written for. */
@@ -67,6 +67,11 @@ export interface TransformStage<Options = JsonObject, State = undefined> extends
    * @param data what was stored; the stage may change it and may return it.
    */
   decode(data: Bytes, chunk: ChunkInfo, context: StageContext<Options>, state: State): Uint8Array | Promise<Uint8Array>;
+  /**
+   * Called once all chunks are stored, before the image becomes visible: what to record of the whole image (a code that tells whether some of it is
+   * missing), as JSON, at most 64 KiB. Never secrets. It is `context.sealed` when the image is read; an image without a chunk is then opened as well.
+   */
+  seal?(image: ImageTotals, context: StageContext<Options>, state: State): JsonObject | Promise<JsonObject>;
   /** Let go of what `open` made. */
   close?(state: State): void;
 }

@@ -35,9 +35,11 @@ export class Bench {
     this.signal = signal;
   }
 
-  env(scope: LeaseScope): StageEnv {
+  /** @param size of the image, for one that is complete. */
+  env(scope: LeaseScope, size?: number): StageEnv {
     const { budget, slabs } = this.resources;
-    return { budget, scope, bridge, slabs, image: KIT_IMAGE, before: (length) => length };
+    const whole = size === undefined ? {} : { size };
+    return { budget, scope, bridge, slabs, image: KIT_IMAGE, ...whole, before: (length) => length };
   }
 
   /** Let an instance work on one chunk; its memory is given back. */
@@ -108,10 +110,10 @@ export class TransformBench extends Bench {
   }
 
   /** By what the manifest would say, as JSON, and nothing else. */
-  decoder({ record }: ConfiguredStage): StageInstance {
+  decoder({ record }: Pick<ConfiguredStage, 'record'>, size?: number): StageInstance {
     const kept = JSON.parse(JSON.stringify(record)) as { name: string; version: string; options: JsonObject };
     const registered = registeredTransform(this.#reader, this.#configuration.secrets);
-    return registered.resolve(kept).inverse(this.env(this.#scope));
+    return registered.resolve(kept).inverse(this.env(this.#scope, size));
   }
 }
 

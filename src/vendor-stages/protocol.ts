@@ -3,6 +3,7 @@ import type {
   Bytes,
   ChunkInfo,
   ImageInfo,
+  ImageTotals,
   Json,
   JsonObject,
   Observation,
@@ -16,6 +17,8 @@ export interface StageSession {
   readonly id: string;
   readonly options: JsonObject;
   readonly recorded: JsonObject;
+  readonly sealed: JsonObject;
+  readonly size?: number | undefined;
   readonly secrets: Readonly<Record<string, Uint8Array>>;
   readonly image: ImageInfo;
   readonly writtenBy: string;
@@ -25,7 +28,8 @@ export interface StageSession {
 type PlainCall =
   | { readonly call: 'describe' }
   | { readonly call: 'options'; readonly options: JsonObject }
-  | { readonly call: 'record' | 'route'; readonly session: StageSession }
+  | { readonly call: 'record' | 'open' | 'route'; readonly session: StageSession }
+  | { readonly call: 'seal'; readonly session: StageSession; readonly totals: ImageTotals }
   | {
       readonly call: 'finish';
       readonly session: StageSession;

@@ -40,7 +40,7 @@ const FACTS = [
   'reads',
   'sample',
 ] as const;
-const FUNCTIONS = ['record', 'open', 'encode', 'decode', 'close', 'observe', 'finish', 'route'] as const;
+const FUNCTIONS = ['record', 'open', 'encode', 'decode', 'seal', 'close', 'observe', 'finish', 'route'] as const;
 
 /** A vendor's stage in the thread that its code runs in: calls in, answers out. It never throws. */
 export class StageHost {
@@ -88,6 +88,11 @@ export class StageHost {
     switch (call.call) {
       case 'record':
         return definition.record?.(context);
+      case 'open':
+        await this.#state(definition, call.session, context);
+        return null;
+      case 'seal':
+        return definition.seal?.(call.totals, context, await this.#state(definition, call.session, context));
       case 'route':
         return (await definition.route(call.session.image, context)) ?? null;
       case 'observe':
@@ -155,7 +160,7 @@ async function checkOptions(schema: StandardSchema | undefined, options: JsonObj
 }
 
 function contextOf(session: StageSession, signal: AbortSignal, reports: StageReport[]): StageContext {
-  const { options, recorded, secrets, image, writtenBy } = session;
+  const { options, recorded, sealed, size, secrets, image, writtenBy } = session;
   const report = ({ severity, text, values }: StageReport): void => {
     if (reports.length >= MAX_REPORTS) throw new Error(`more than ${MAX_REPORTS} reports of one call`);
     if (!['info', 'warning', 'error'].includes(severity)) throw new Error(`a report of severity ${severity}`);
@@ -165,7 +170,7 @@ function contextOf(session: StageSession, signal: AbortSignal, reports: StageRep
     const clean = withoutSecrets(String(text).slice(0, MAX_MESSAGE), secrets);
     reports.push({ severity, text: clean, ...(values ? { values: Object.fromEntries(numbers) } : {}) });
   };
-  return { options, recorded, secrets, image, writtenBy, signal, report };
+  return { options, recorded, sealed, size, secrets, image, writtenBy, signal, report };
 }
 
 function jsonOf(value: unknown): Json {

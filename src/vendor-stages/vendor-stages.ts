@@ -6,7 +6,7 @@ import type { ConfiguredObserver, ConfiguredStage, StageRegistry } from '../pipe
 import type { Json, JsonObject } from '../stage-api/index.ts';
 import type { ObserverDescription, StageDescription, TransformDescription } from './description.ts';
 import { type LoadOptions, loadStage } from './load-stage.ts';
-import type { LoadedStage } from './loaded-stage.ts';
+import type { LoadedStage, Reported } from './loaded-stage.ts';
 import { splitSecrets } from './stage-secrets.ts';
 import { configuredObserver } from './vendor-observer.ts';
 import { type ConfiguredRouter, configuredRouter } from './vendor-router.ts';
@@ -20,12 +20,12 @@ export interface StageChain {
 }
 
 /** What each place has. */
-export type StagePlaces = Pick<VendorStages, 'chainOf'>;
+export type StagePlaces = Pick<VendorStages, 'chainOf' | 'reported'>;
 
 const EMPTY: StageChain = { transforms: [], observers: [], routers: [] };
 
 /** No stages anywhere. */
-export const noVendorStages: StagePlaces = { chainOf: () => EMPTY };
+export const noVendorStages: StagePlaces = { chainOf: () => EMPTY, reported: () => [] };
 
 /** The stages of vendors that the configuration names, loaded and checked. */
 export class VendorStages {
@@ -82,6 +82,11 @@ export class VendorStages {
   /** Those of an LSU of `[server NAME]`; of `[general]` alone for the command line, which has no server. */
   chainOf(server: string, lsu: string): StageChain {
     return this.#chains.get(stageListOf(this.#settings, server, lsu)) ?? EMPTY;
+  }
+
+  /** What they have told people. */
+  reported(): readonly Reported[] {
+    return [...this.#loaded.values()].map((stage) => stage.reported);
   }
 
   /** End their threads. */

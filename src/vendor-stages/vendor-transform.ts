@@ -53,7 +53,7 @@ export function configuredTransform(
   const { options } = configuration;
   /** Bound anew for every image: what it makes for one must not serve another. */
   const bind = (record: StageRecord, recorded: JsonObject): ConfiguredStage =>
-    boundTransform(stage, record, (image) => stage.session(configuration, recorded, image, version));
+    boundTransform(stage, record, (image, size) => stage.session(configuration, { recorded, size }, image, version));
   return {
     ...bind({ name, version, options }, {}),
     prepare: async (image, signal) => {
@@ -71,24 +71,25 @@ function recordedTransform(
   record: StageRecord,
   secrets: SecretReferences,
 ): ConfiguredStage {
-  const { recorded, ...rest } = record.options as JsonObject;
-  return boundTransform(stage, record, async (image) => {
+  const { recorded, sealed, ...rest } = record.options as JsonObject;
+  return boundTransform(stage, record, async (image, size) => {
     const options = await stage.checkOptions(rest, 'unsupported');
-    return stage.session({ options, secrets }, objectOf(recorded), image, record.version);
+    const noted = { recorded: objectOf(recorded), sealed: objectOf(sealed), size };
+    return stage.session({ options, secrets }, noted, image, record.version);
   });
 }
 
 function boundTransform(
   stage: LoadedStage<TransformDescription>,
   record: StageRecord,
-  begin: (image: ImageInfo) => Promise<StageSession>,
+  begin: (image: ImageInfo, size: number | undefined) => Promise<StageSession>,
 ): ConfiguredStage {
   const { factor, bytes } = stage.description.maxExpansion;
   const bound = (length: number): number => Math.floor(length * factor) + bytes;
   const workingBytes = (length: number): number => outputBytes(Math.max(length, bound(length)));
   let session: Promise<StageSession> | undefined;
-  const sessionFor = (image: ImageInfo): Promise<StageSession> => {
-    session ??= begin(image);
+  const sessionFor = (image: ImageInfo, size?: number): Promise<StageSession> => {
+    session ??= begin(image, size);
     session.catch(() => {
       // A secret may be there when the next chunk comes.
       session = undefined;
@@ -101,7 +102,7 @@ function boundTransform(
       const before = env.before(chunk.length);
       const maxBytes = call === 'encode' ? bound(sizeOf(chunk.pieces)) : before;
       const info = { index: chunk.index, offset: chunk.offset, length: chunk.length, maxBytes };
-      return transform(stage, call, await sessionFor(env.image), info, chunk, env, signal);
+      return transform(stage, call, await sessionFor(env.image, env.size), info, chunk, env, signal);
     },
   });
   return {
@@ -111,6 +112,26 @@ function boundTransform(
     workingBytes,
     forward: (env) => instance('encode', env),
     inverse: (env) => instance('decode', env),
+    ...(stage.has('seal') ? sealing(stage, record, sessionFor) : {}),
+  };
+}
+
+/** What a stage has to say of an image as a whole. */
+function sealing(
+  stage: LoadedStage<TransformDescription>,
+  record: StageRecord,
+  sessionFor: (image: ImageInfo, size?: number) => Promise<StageSession>,
+): Required<Pick<ConfiguredStage, 'seal' | 'check'>> {
+  return {
+    seal: async (image, totals, signal) => {
+      const session = await sessionFor(image);
+      const { value } = await stage.call(() => ({ call: 'seal', session, totals }), session, { signal });
+      return { ...record, options: { ...record.options, sealed: objectOf(value) } };
+    },
+    check: async (image, size, signal) => {
+      const session = await sessionFor(image, size);
+      await stage.call(() => ({ call: 'open', session }), session, { signal });
+    },
   };
 }
 

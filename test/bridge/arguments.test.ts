@@ -6,8 +6,9 @@ import { bridge } from '../../src/bridge/bridge.ts';
 type Call = (...values: unknown[]) => unknown;
 const calls = Object.entries(bridge).filter((entry): entry is [string, Call] => typeof entry[1] === 'function');
 
-/** These act on the process, or on its descriptors when given a number of one: arena.test.ts and dumps.test.ts have them. */
-const onProcess = ['forbidDumps', 'mapArena', 'sealsOf', 'receiveWithDescriptor', 'peerOf', 'sendDatagram', 'tryLock'];
+/** These act on the process, or on its descriptors when given a number of one: arena.test.ts, dumps.test.ts, leave.test.ts and tcp.test.ts have them. */
+const onSockets = ['receiveWithDescriptor', 'peerOf', 'sendDatagram', 'tcpProgress'];
+const onProcess = ['forbidDumps', 'mapArena', 'sealsOf', 'tryLock', 'leave', ...onSockets];
 
 t.test('the surface', (t) => {
   const memory = ['allocSlab', 'freeSlab', 'trimSlab', 'arenaView', 'unmapArena'];

@@ -20,6 +20,12 @@ export const ALERTS: readonly AlertCase[] = [
     silent: '35m',
     speaks: '40m',
   },
+  {
+    alert: 'VastOstMountHangs',
+    series: { 'vast_ost_directory_calls_oldest_seconds{storage="file:/mnt/vast"}': '0+0x30 0+60x30' },
+    silent: '31m',
+    speaks: '36m',
+  },
   { alert: 'VastOstDrainingLong', series: { vast_ost_draining: TURNS }, silent: '35m', speaks: '40m' },
   {
     alert: 'VastOstNoBackup',
@@ -165,6 +171,12 @@ export const ALERTS: readonly AlertCase[] = [
     series: { 'vast_ost_event_loop_delay_seconds{quantile="0.99"}': TURNS },
     silent: '35m',
     speaks: '37m',
+  },
+  {
+    alert: 'VastOstStageWarns',
+    series: { 'vast_ost_stage_reports_total{stage="watch",severity="warning"}': TURNS },
+    silent: '30m',
+    speaks: '32m',
   },
   { alert: 'VastOstHostsBreakProtocol', series: { vast_ost_host_faults_total: TURNS }, silent: '30m', speaks: '32m' },
 ];

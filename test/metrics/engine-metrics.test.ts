@@ -14,10 +14,11 @@ import { createResources } from '../../src/pipeline/resources.ts';
 import { startS3Sim } from '../../src/sim/s3/s3-sim.ts';
 import { builtInStages } from '../../src/stages/built-in.ts';
 import { S3Storage } from '../../src/vast/s3/storage.ts';
+import { noVendorStages } from '../../src/vendor-stages/vendor-stages.ts';
 import { Host, imageId, refuses } from '../ost/support/host.ts';
 import { ADMIN, cluster } from '../sim/support.ts';
 import { until } from '../support/turns.ts';
-import { seriesOf } from './support.ts';
+import { bornLate, seriesOf } from './support.ts';
 
 const MIB = 1024 * 1024;
 const KEYS = { accessKey: 'METRICSKEY', secretKey: 'metrics/secret' };
@@ -27,6 +28,8 @@ interface Running {
   readonly host: Host;
   readonly scrape: () => Promise<ReadonlyMap<string, number>>;
   readonly text: () => Promise<string>;
+  /** Before any host came. */
+  readonly first: ReadonlyMap<string, number>;
   /** The next write is refused as if the storage were busy. */
   readonly failOnce: () => void;
 }
@@ -84,10 +87,15 @@ vms_credentials_file = ${login}
     resources: createResources(bridge, 64 * MIB, builtInStages()),
     slotReserve: 64 * MIB,
     backend: imageHandles,
+    stages: {
+      ...noVendorStages,
+      reported: () => [{ stage: 'watch', counts: { info: 0, warning: 2, error: 0 }, values: new Map([['seen', 7]]) }],
+    },
     log: pino({ level: 'silent' }),
     observe: metrics.observe,
   });
   metrics.watch(engine);
+  const first = seriesOf(await metrics.registry.text());
   const host = new Host({ slotBytes: 8 * MIB });
   t.teardown(async () => {
     await host.close();
@@ -102,6 +110,7 @@ vms_credentials_file = ${login}
   return {
     engine,
     host,
+    first,
     text: () => metrics.registry.text(),
     scrape: async () => seriesOf(await metrics.registry.text()),
     failOnce: () => {
@@ -111,7 +120,7 @@ vms_credentials_file = ${login}
 }
 
 t.test('every metric of the table is told by an engine that has worked, and no other', async (t) => {
-  const { engine, host, scrape, text, failOnce } = await start(t);
+  const { engine, host, first, scrape, text, failOnce } = await start(t);
   const data = Buffer.alloc(3 * MIB + 512, 'vast-ost');
   await host.backup(1n, imageId('one'), data);
   t.ok((await host.restore(2n, imageId('one'))).equals(data));
@@ -134,6 +143,7 @@ t.test('every metric of the table is told by an engine that has worked, and no o
   for (const name of METRIC_NAMES) t.ok(fed.has(name), `${name} has a value`);
 
   const series = await scrape();
+  t.strictSame(bornLate(first, series), [], 'every counter was told as 0 before');
   const is = (name: string, value: number): unknown => t.equal(series.get(name), value, name);
   is('vast_ost_images_total{operation="write",result="complete"}', 2);
   is('vast_ost_images_total{operation="read",result="complete"}', 1);
@@ -151,6 +161,8 @@ t.test('every metric of the table is told by an engine that has worked, and no o
   is('vast_ost_vms_failing{server="vast"}', 0);
   is('vast_ost_rotation_failing{server="vast",what="token"}', 0);
   is('vast_ost_parts_limit', 4);
+  is('vast_ost_stage_reports_total{stage="watch",severity="warning"}', 2);
+  is('vast_ost_stage_reported{stage="watch",name="seen"}', 7);
   t.ok((series.get('vast_ost_lsu_size_bytes{server="test",lsu="lsu"}') ?? 0) > 0);
   t.ok((series.get('vast_ost_stage_busy_seconds_total{stage="part-uploader",flow="backup"}') ?? 0) > 0);
   const out = (stage: string) =>
@@ -163,7 +175,7 @@ t.test('every metric of the table is told by an engine that has worked, and no o
 });
 
 t.test('what becomes of images', async (t) => {
-  const { engine, host, scrape } = await start(t);
+  const { engine, host, first, scrape } = await start(t);
   const close = (handle: bigint, mode: number) => host.ask('IMAGE_CLOSE', { handle, mode, size: 0n });
   await host.create(1n, imageId('incomplete'));
   await close(1n, 2);
@@ -181,6 +193,7 @@ t.test('what becomes of images', async (t) => {
   const { images } = engine.services.counters;
   await until(() => images.ended.get('write')?.has('detached') === true);
   const series = await scrape();
+  t.strictSame(bornLate(first, series), [], 'every counter was told as 0 before');
   for (const result of ['incomplete', 'abandoned', 'failed', 'complete', 'detached'])
     t.equal(series.get(`vast_ost_images_total{operation="write",result="${result}"}`), 1, result);
   t.equal(series.get('vast_ost_images_total{operation="delete",result="complete"}'), 1);

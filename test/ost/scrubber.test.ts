@@ -4,7 +4,9 @@ import { imagePrefix } from '../../src/image/names.ts';
 import { readScrubState } from '../../src/image/scrub-state.ts';
 import type { EventLog } from '../../src/ost/events/event-log.ts';
 import { Scrubber } from '../../src/ost/scrubber.ts';
+import { StorageMemory } from '../../src/ost/storage-memory.ts';
 import { EVENT_TYPE } from '../../src/ost/wire/constants.ts';
+import { MemoryStorage } from '../../src/vast/memory/storage.ts';
 import {
   MIB,
   memoryLsu,
@@ -22,6 +24,8 @@ const awake = setInterval(() => undefined, 60_000);
 t.teardown(() => clearInterval(awake));
 
 type Told = Parameters<EventLog['append']>[0];
+
+const NOWHERE = new MemoryStorage();
 
 t.test('damage is told by an event and by the log, once in a round', async (t) => {
   promise({
@@ -51,12 +55,13 @@ t.test('damage is told by an event and by the log, once in a round', async (t) =
       if (lsu === 'gone') throw new Error('one LSU that fails does not keep the others');
       return store;
     },
+    storageOf: () => NOWHERE,
     events: { append: async (event: Told) => void events.push(event) } as unknown as EventLog,
   };
   const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
   const scrubber = new Scrubber({
     server,
-    resources,
+    memory: new StorageMemory(resources),
     intervalMs: 3_600_000,
     bytesPerSecond: Number.POSITIVE_INFINITY,
     name: 'engine',
@@ -85,10 +90,16 @@ t.test('a stopping engine stops it at once and knows where it was', async (t) =>
     },
   });
   await writeImage(store, resources, writerOptions(resources, 'image'), randomBytes(8 * MIB));
-  const server = { lsus: async () => ['lsu'], open: async () => store, events: {} as unknown as EventLog };
+  const server = {
+    lsus: async () => ['lsu'],
+    open: async () => store,
+    storageOf: () => NOWHERE,
+    events: {} as unknown as EventLog,
+  };
+  const memory = new StorageMemory(resources);
   const log = pino({ level: 'silent' });
   // At this rate the second chunk would be read in twenty minutes.
-  const scrubber = new Scrubber({ server, resources, intervalMs: 1, bytesPerSecond: 900, name: 'e', log, lookMs: 1 });
+  const scrubber = new Scrubber({ server, memory, intervalMs: 1, bytesPerSecond: 900, name: 'e', log, lookMs: 1 });
   await began.promise;
   await scrubber.close();
   t.equal(reads, 1);

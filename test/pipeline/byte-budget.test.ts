@@ -312,3 +312,88 @@ t.test('property: never above the total and one overdraft, everything granted in
   };
   await t.resolves(fc.assert(fc.asyncProperty(fc.array(command, { maxLength: 40 }), run), { numRuns: 300 }));
 });
+
+t.test('a share that holds all it may, for ever, keeps no other from going on', async (t) => {
+  const budget = new ByteBudget(100);
+  const [hung, well] = [budget.share('hung'), budget.share('well')];
+  t.equal(budget.share('hung'), hung);
+  (await well.take(1)).release();
+  while (!(await full(hung, 10)));
+  t.equal(hung.used, 70, 'a quarter is kept for the other, and what is asked for comes in tens');
+  const output = await hung.takeForOutput(20);
+  output.shrink(20);
+  const stuck = ask(hung.takeForOutput(20));
+  await turns();
+  t.notOk(stuck.ticket, 'one that exceeds the limit is enough');
+
+  for (let again = 0; again < 3; again += 1) {
+    const input = await well.take(60);
+    const result = await well.takeForOutput(60);
+    input.release();
+    result.shrink(50);
+    result.release();
+  }
+  t.equal(budget.used, 90, 'and nothing is left of it');
+  t.notOk(stuck.ticket);
+});
+
+/** Whether there was no room for so much. */
+async function full(share: ByteBudget, bytes: number): Promise<boolean> {
+  const stop = new AbortController();
+  const asked = ask(share.take(bytes, stop.signal));
+  await turns();
+  stop.abort();
+  return asked.ticket === undefined;
+}
+
+t.test('one share alone is the budget; what is kept for others is theirs from their first use on', async (t) => {
+  const budget = new ByteBudget(100);
+  const a = await budget.share('a').take(100);
+  t.ok(await full(budget.share('a'), 1));
+  const b = await budget.share('b').take(10);
+  t.equal(budget.used, 110, 'whoever holds nothing goes on');
+  a.shrink(70);
+  t.ok(await full(budget.share('a'), 10), 'a quarter is kept for the other');
+  const more = await budget.share('b').take(15);
+  for (const ticket of [a, b, more]) ticket.release();
+  t.equal(budget.used, 0);
+});
+
+t.test('shares at any time: bounded, and each of them ends its work while another holds on', () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ share: fc.nat(2), bytes: fc.integer({ min: 1, max: 60 }), output: fc.boolean() }), {
+        maxLength: 40,
+      }),
+      async (requests) => {
+        const budget = new ByteBudget(100);
+        const held: Ticket[] = [];
+        let asked = 0;
+        for (const { share, bytes, output } of requests) {
+          const name = `${share}`;
+          asked += 1;
+          const promise = output ? budget.share(name).takeForOutput(bytes) : budget.share(name).take(bytes);
+          void promise.then((ticket) => {
+            if (output) ticket.shrink(Math.ceil(bytes / 2));
+            // The first share never gives back.
+            if (share === 0) held.push(ticket);
+            else setImmediate(() => ticket.release());
+          });
+        }
+        const others = requests.filter(({ share }) => share !== 0).length;
+        while (held.length + budget.waiting < asked - others || budget.waiting > asked - others - held.length)
+          await turns();
+        assert.ok(budget.peak <= 100 + 3 * 120);
+        for (let ticket = held.pop(); ticket !== undefined; ticket = held.pop()) {
+          ticket.release();
+          await turns();
+        }
+        while (budget.used > 0 || budget.waiting > 0) {
+          await turns();
+          for (let ticket = held.pop(); ticket !== undefined; ticket = held.pop()) ticket.release();
+        }
+      },
+    ),
+    { numRuns: 100 },
+  ),
+);

@@ -1,5 +1,6 @@
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
+import { type ImageOutcome, imageSpan } from '../../image/image-span.ts';
 import { ImageWriter } from '../../image/image-writer.ts';
 import type { Manifest } from '../../image/manifest.ts';
 import { formatDuration, formatSize } from '../../units.ts';
@@ -20,12 +21,23 @@ export interface BackupOptions {
 }
 
 /** `vast-ost backup LSU IMAGE [FILE|-]` */
-export async function backup(
+export function backup(
+  context: Context,
+  lsu: string,
+  image: string,
+  path: string,
+  options: BackupOptions,
+): Promise<void> {
+  return imageSpan('backup', { lsu, name: image }, (tell) => run(context, lsu, image, path, options, tell));
+}
+
+async function run(
   context: Context,
   wantedLsu: string,
   image: string,
   path: string,
   options: BackupOptions,
+  tell: (outcome: ImageOutcome) => void,
 ): Promise<void> {
   const started = performance.now();
   const { performance: tuning } = context.settings;
@@ -59,6 +71,8 @@ export async function backup(
       signal: context.signal,
     });
     const manifest = await copy(context, source, writer);
+    const { stored } = writer.progress;
+    tell({ result: 'complete', bytes: manifest.size, stored, stages: context.resources.meters.totals() });
     report(context, lsu, manifest, writer, (performance.now() - started) / 1000);
   } finally {
     await source.close();

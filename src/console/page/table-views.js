@@ -167,7 +167,7 @@ export function showActions({ actions }, handlers) {
           )
         : '',
     ]);
-    return [table('Checks', ['Image', 'Check', 'State', 'Read', 'By', 'Began', ''], rows)];
+    return [table('Checks', ['Image', 'Check', 'State', 'Read', 'By', 'Began', 'Stop'], rows)];
   });
 }
 

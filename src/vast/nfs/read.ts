@@ -1,7 +1,7 @@
 /** Positional reads. */
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { checkSignal } from '../body.ts';
+import type { OpenFile } from './files.ts';
 import { entryPath } from './walk.ts';
 
 /** Bytes asked of one system call; the signal is looked at between calls. */
@@ -11,8 +11,8 @@ const STEP_BYTES = 16 * 1024 * 1024;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Open an entry for reading; undefined when it is no regular file. */
-export async function openRegular(dir: FileHandle, name: string): Promise<FileHandle | undefined> {
-  const file = await open(entryPath(dir, name), READ);
+export async function openRegular(dir: OpenFile, name: string): Promise<OpenFile | undefined> {
+  const file = await dir.files.open(entryPath(dir, name), READ);
   try {
     if ((await file.stat()).isFile()) return file;
   } catch (error) {
@@ -28,7 +28,7 @@ export async function openRegular(dir: FileHandle, name: string): Promise<FileHa
  * @returns how many bytes were there; fewer than asked at the end of the file
  */
 export async function readFully(
-  file: FileHandle,
+  file: OpenFile,
   into: Uint8Array,
   position: number,
   signal?: AbortSignal | undefined,
@@ -37,7 +37,7 @@ export async function readFully(
   while (filled < into.byteLength) {
     checkSignal(signal);
     const length = Math.min(STEP_BYTES, into.byteLength - filled);
-    const { bytesRead } = await file.read(into, filled, length, position + filled);
+    const bytesRead = await file.read(into, filled, length, position + filled);
     if (bytesRead === 0) break;
     filled += bytesRead;
   }

@@ -1,7 +1,7 @@
 /** Deleting objects, and the folders that became empty. */
-import { type FileHandle, lstat, opendir, rmdir, unlink } from 'node:fs/promises';
 import { checkSignal } from '../body.ts';
 import { errnoOf, orMissing } from './classify.ts';
+import type { OpenFile } from './files.ts';
 import { sidecarName } from './sidecar.ts';
 import { removeFile, TEMPORARY_PREFIX } from './temporary.ts';
 import { entryPath, findFolder, type LsuPlace, splitKey } from './walk.ts';
@@ -13,9 +13,9 @@ const MAX_SWEEP = 64;
 /** A temporary file of a writer that died is garbage after a day. */
 const STALE_MS = 24 * 3_600_000;
 
-async function unlinkObject(dir: FileHandle, name: string): Promise<void> {
+async function unlinkObject(dir: OpenFile, name: string): Promise<void> {
   try {
-    await unlink(entryPath(dir, name));
+    await dir.files.unlink(entryPath(dir, name));
   } catch (error) {
     const errno = errnoOf(error);
     // EISDIR: a folder has that name, so there is no such key.
@@ -65,9 +65,9 @@ export async function pruneFolder(place: LsuPlace, folder: readonly string[]): P
 }
 
 /** True when the directory is gone. */
-async function removeEmpty(parent: FileHandle, name: string): Promise<boolean> {
+async function removeEmpty(parent: OpenFile, name: string): Promise<boolean> {
   try {
-    await rmdir(entryPath(parent, name));
+    await parent.files.rmdir(entryPath(parent, name));
     return true;
   } catch (error) {
     const errno = errnoOf(error);
@@ -83,15 +83,15 @@ async function sweep(place: LsuPlace, folder: readonly string[]): Promise<void> 
   if (found === undefined) return;
   await using dir = found;
   const names: string[] = [];
-  for await (const entry of await opendir(entryPath(dir, '.'))) {
+  for await (const entry of dir.files.entries(entryPath(dir, '.'))) {
     if (!entry.name.startsWith(TEMPORARY_PREFIX) || names.length === MAX_SWEEP) return;
     names.push(entry.name);
   }
   const present = new Set(names);
   for (const name of names) {
-    const stat = await orMissing(lstat(entryPath(dir, name)));
+    const stat = await orMissing(dir.files.lstat(entryPath(dir, name)));
     const owned = present.has(sidecarName(name.slice(TEMPORARY_PREFIX.length)));
-    if (owned || stat === undefined || Date.now() - stat.mtimeMs < STALE_MS) return;
+    if (owned || stat === undefined || Date.now() - Number(stat.mtimeMs) < STALE_MS) return;
   }
   for (const name of names) await removeFile(dir, name);
 }

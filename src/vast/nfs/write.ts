@@ -1,10 +1,10 @@
 /** Positional writes of bodies, buffered or past the page cache. Nothing is copied. */
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { bodyBytes, checkSignal, slices } from '../body.ts';
 import type { Body, PartBody } from '../store.ts';
 import { errnoOf } from './classify.ts';
+import type { Files, OpenFile } from './files.ts';
 
 /** Bytes handed to one system call: large enough to be cheap, small enough for a quick abort. */
 const STEP_BYTES = 16 * 1024 * 1024;
@@ -40,11 +40,11 @@ function rest(pieces: readonly Uint8Array[], written: number): Uint8Array[] {
   return left;
 }
 
-async function writeFully(file: FileHandle, pieces: readonly Uint8Array[], position: number): Promise<number> {
+async function writeFully(file: OpenFile, pieces: readonly Uint8Array[], position: number): Promise<number> {
   let left = [...pieces];
   let at = position;
   while (left.length > 0) {
-    const { bytesWritten } = await file.writev(left, at);
+    const bytesWritten = await file.writev(left, at);
     if (bytesWritten === 0)
       throw new EngineError('VOST_IO', 'internal', 'the system wrote no bytes and named no error');
     at += bytesWritten;
@@ -58,7 +58,7 @@ async function writeFully(file: FileHandle, pieces: readonly Uint8Array[], posit
  * @returns the position behind the last byte
  */
 export async function writeBody(
-  file: FileHandle,
+  file: OpenFile,
   body: Body,
   position: number,
   signal: AbortSignal | undefined,
@@ -95,6 +95,7 @@ export function splitAligned(body: Body, offset: number): { readonly direct: Bod
  * @returns how many bytes were written directly
  */
 export async function writePart(
+  files: Files,
   path: string,
   { body, offset }: Pick<PartBody, 'body' | 'offset'>,
   directIo: boolean,
@@ -103,8 +104,8 @@ export async function writePart(
   const { direct, buffered } = splitAligned(body, offset);
   const bytes = bodyBytes(direct);
   const worthIt = directIo && bytes >= MIN_DIRECT_BYTES;
-  const done = worthIt && (await writeDirect(path, direct, offset, signal));
-  await using file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+  const done = worthIt && (await writeDirect(files, path, direct, offset, signal));
+  await using file = await files.open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
   if (done) await writeBody(file, buffered, offset + bytes, signal);
   else await writeBody(file, body, offset, signal);
   await file.datasync();
@@ -113,13 +114,14 @@ export async function writePart(
 
 /** False when the filesystem or the memory's address does not allow direct I/O. */
 async function writeDirect(
+  files: Files,
   path: string,
   body: Body,
   offset: number,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   try {
-    await using file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_DIRECT);
+    await using file = await files.open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_DIRECT);
     await writeBody(file, body, offset, signal);
     return true;
   } catch (error) {

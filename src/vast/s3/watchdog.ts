@@ -7,6 +7,7 @@
 import type { Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher } from 'undici';
 import type { Transfer, TransferMeter } from '../transfer-meter.ts';
+import { loadWireState, wireStateOf } from './wire-state.ts';
 
 /** Largest answer that is not object data (listings, error documents), bytes. */
 const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024;
@@ -93,6 +94,9 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
   /** What breaks now was broken before. */
   #stale = false;
   #transfer: Transfer | undefined;
+  readonly #onSent = (): void => {
+    if (!this.#watch.ranged) this.#transfer?.phase('answering');
+  };
 
   constructor(handler: Dispatcher.DispatchHandler, wire: Wire, watch: Watch) {
     this.#handler = handler;
@@ -104,7 +108,10 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
     const { socket, idleSince } = this.#wire;
     this.#stale = idleSince !== undefined && performance.now() - idleSince >= STALE_AFTER_MS;
     const { idleMs, bodyBytes, wantedBytes, transfers } = this.#watch;
-    this.#transfer = transfers?.begin(wantedBytes > 0 ? 'read' : 'write', wantedBytes > 0 ? wantedBytes : bodyBytes);
+    this.#transfer =
+      wantedBytes > 0
+        ? transfers?.begin('read', wantedBytes)
+        : transfers?.begin('write', bodyBytes, () => wireStateOf(socket));
     let graceMs = Math.ceil(Math.min(bodyBytes, KERNEL_BYTES) / SLOWEST_BYTES_PER_MS);
     const onIdle = (): void => {
       if (graceMs > 0 && socket?.writableLength === 0) {
@@ -118,15 +125,18 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
     socket?.setTimeout(idleMs, onIdle);
     this.#release = () => {
       socket?.setTimeout(0, onIdle);
+      socket?.removeListener('drain', this.#onSent);
       this.#transfer?.end();
       this.#release = () => undefined;
     };
     this.#handler.onRequestStart?.(controller, context);
   }
 
-  /** The last slice of the body was handed to the socket. */
+  /** The last slice of the body was handed to the socket, which may hold much of it. */
   onRequestSent(): void {
-    if (!this.#watch.ranged) this.#transfer?.phase('answering');
+    const { socket } = this.#wire;
+    if (this.#watch.ranged || socket === undefined || socket.writableLength === 0) this.#onSent();
+    else socket.once('drain', this.#onSent);
     this.#handler.onRequestSent?.();
   }
 
@@ -180,6 +190,7 @@ export class WatchedClient extends Client {
     });
     this.#wire = wire;
     this.#limits = limits;
+    if (limits.transfers !== undefined) void loadWireState();
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {

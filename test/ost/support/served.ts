@@ -9,14 +9,16 @@ import { fileURLToPath } from 'node:url';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Test } from 'tap';
 import { startS3Sim } from '../../../src/sim/s3/s3-sim.ts';
+import { openStorage } from '../../../src/vast/open-storage.ts';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
+import type { ObjectStore } from '../../../src/vast/store.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 /** What bin/vast-ost tells Node. */
 const FLAGS = /exec "\$node" (.*) "\$here/
   .exec(readFileSync(new URL('../../../bin/vast-ost', import.meta.url), 'utf8'))?.[1]
   ?.split(' ') as string[];
-const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
+export const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
 
 /** An LSU of the simulator that takes records, but no bytes of images. */
 export const FULL_LSU = 'lsu-full';
@@ -163,6 +165,19 @@ ${options.lsus ?? ''}
       await delay(10);
     }
     return child;
+  }
+
+  /** Where its LSUs are, as a URL. */
+  get store(): string {
+    return /store = (.*)/.exec(this.#store)?.[1] ?? '';
+  }
+
+  /** An LSU of its storage, past the engine. */
+  async openLsu(t: Test, lsu: string): Promise<ObjectStore> {
+    const credentials = { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey };
+    const storage = openStorage(this.store, { s3: { credentials } });
+    t.teardown(() => storage.close());
+    return storage.open(lsu);
   }
 
   /** SIGKILL, as the kernel's out-of-memory killer would. */

@@ -2,11 +2,14 @@ import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import { CallGate } from '../../../src/vast/nfs/call-gate.ts';
+import { Files } from '../../../src/vast/nfs/files.ts';
 import { splitAligned, writePart } from '../../../src/vast/nfs/write.ts';
 import { pattern } from '../conformance/support.ts';
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
+const files = new Files(new CallGate(1));
 
 /** Page-aligned memory without the native bridge: what WebAssembly runs on. */
 function alignedBytes(bytes: number): Uint8Array {
@@ -45,7 +48,7 @@ t.test('an aligned part goes past the page cache, its tail does not', async (t) 
   const body = [bytes.subarray(0, MIB), bytes.subarray(MIB)];
   await writeFile(path, '');
   await truncate(path, 10 * MIB);
-  const direct = await writePart(path, { body: body, offset: 4 * MIB }, true, undefined);
+  const direct = await writePart(files, path, { body: body, offset: 4 * MIB }, true, undefined);
   t.equal(direct, 3 * MIB, 'this filesystem takes direct I/O');
   const back = await readFile(path);
   t.ok(back.subarray(4 * MIB, 7 * MIB + 100).equals(bytes));
@@ -65,11 +68,15 @@ t.test('what cannot go directly goes buffered', async (t) => {
     ['no bytes', [], 0],
   ] as const) {
     await writeFile(path, '');
-    await writePart(path, { body, offset }, true, undefined);
+    await writePart(files, path, { body, offset }, true, undefined);
     const back = await readFile(path);
     t.ok(back.subarray(offset).equals(Buffer.concat(body)), what);
   }
   await writeFile(path, '');
-  t.equal(await writePart(path, { body: [aligned], offset: 1 }, true, undefined), 0);
-  t.equal(await writePart(path, { body: [aligned], offset: 0 }, false, undefined), 0, 'nor when it is switched off');
+  t.equal(await writePart(files, path, { body: [aligned], offset: 1 }, true, undefined), 0);
+  t.equal(
+    await writePart(files, path, { body: [aligned], offset: 0 }, false, undefined),
+    0,
+    'nor when it is switched off',
+  );
 });
