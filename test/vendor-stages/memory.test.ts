@@ -158,7 +158,7 @@ t.test('a call that is given up in this thread loses its memory', async (t) => {
   if (piece === undefined) throw new Error('no piece');
   const input = [{ address: bridge.addressOf(piece.buffer) ?? 0, offset: 0, bytes: BYTES }];
   const { image } = at.env('late');
-  const session = { id: 'late', options: {}, recorded: {}, sealed: undefined, secrets: {}, image, writtenBy: '1.0.0' };
+  const session = { id: 'late', options: {}, recorded: {}, sealed: {}, secrets: {}, image, writtenBy: '1.0.0' };
   const info = { index: 0, offset: 0, length: BYTES, maxBytes: BYTES };
   const [place0] = input;
   const gone = new AbortController();
