@@ -16,6 +16,10 @@ export interface ImageWork {
   readonly directIo?: boolean;
   readonly lz4?: boolean;
   readonly shuffled?: boolean;
+  /** A stage of bench/stages that the image passes through. */
+  readonly stage?: 'noop' | 'observe' | 'fresh' | 'in-place';
+  /** Write a small image first, so that threads run and memory has its pages, as in an engine. */
+  readonly warm?: boolean;
 }
 
 /** `Upload` of @aws-sdk/lib-storage, fed with a stream. */

@@ -7,6 +7,7 @@ import { measureMemory } from './memory.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
 import { measureReading } from './reading.ts';
 import { measureSmall } from './small-images.ts';
+import { measureStageCost } from './stage-cost.ts';
 import { measureTable } from './table.ts';
 import { measureTransfer } from './transfer.ts';
 import { verifyChain } from './verify.ts';
@@ -16,6 +17,9 @@ const VERIFY_BYTES = 4 * 2 ** 30;
 const HAND_OVER_SHARE = 16;
 /** Long enough for more than one scrape. */
 const LOOKING_SHARE = 2;
+/** Many short runs say more than few long ones where a few percent count. */
+const STAGES_SHARE = 1 / 2;
+const STAGES_ROUNDS = 3;
 
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`);
@@ -39,6 +43,12 @@ reader that looks at nothing. "Discarded" is plugin, socket, session and slot gr
 every slot back at once. The clock runs from when every slot has its pages to when the last one came back; the engine's CPU time
 is of its whole life, images created, closed and deleted. The last two go all the way: tree hash, index, manifest, unsigned parts over HTTP
 to the sink.`;
+
+const ABOUT_STAGES = `A stage of a vendor, with \`placement: worker\`, in an image that is written like those of the write chain, in turns with the same image without
+one. Ratios are medians over the rounds, each to the run without a stage of the same round; "no stage, again" shows how much of them is
+noise. The observer and the transform that does nothing cost nothing of their own. The one that returns new memory makes one copy
+itself, and the one that works in place changes every byte, so that most of their ratios is their own work. CPU says more than time on a
+machine that does other things as well.`;
 
 const ABOUT_TRANSFER = `Into the sink, over HTTP and over TLS 1.3. "Plugin → engine" is \`ost-host bench\` as above, digest on, journal, index and manifest included;
 its CPU is that of plugin, host and engine. "C program" is the least that can be: threads that copy parts from memory, hash them with the same code
@@ -78,6 +88,12 @@ async function run(options: BenchOptions): Promise<boolean> {
     const report = await measureHandOver(options.bytes * HAND_OVER_SHARE, options.runs, say);
     sections.push(`## Hand-over\n\n${ABOUT_HAND_OVER}\n\n${report.markdown}`);
     if (!report.good) shortfalls.push('the hand-over is slower, or costs more, than wanted');
+  }
+  if (options.stages) {
+    const { runs, bytes, filter } = options;
+    const report = await measureStageCost(bytes * STAGES_SHARE, runs * STAGES_ROUNDS, filter, say);
+    sections.push(`## What a stage costs\n\n${ABOUT_STAGES}\n\n${report.markdown}`);
+    if (!report.good) shortfalls.push('a stage costs more than wanted');
   }
   if (options.transfer) {
     const table = await measureTransfer(options.bytes, options.runs, options.filter, say);

@@ -15,6 +15,7 @@ export interface BenchOptions {
   readonly verify: boolean;
   readonly table: boolean;
   readonly handOver: boolean;
+  readonly stages: boolean;
   readonly transfer: boolean;
   readonly reading: boolean;
   readonly looking: boolean;
@@ -23,14 +24,23 @@ export interface BenchOptions {
   readonly write: boolean;
 }
 
-const SECTIONS: readonly string[] = ['table', 'verify', 'memory', 'hand-over', 'transfer', 'reading', 'looking'];
+const SECTIONS: readonly string[] = [
+  'table',
+  'verify',
+  'memory',
+  'hand-over',
+  'transfer',
+  'reading',
+  'looking',
+  'stages',
+];
 
 export const USAGE = `Usage: bench/run [options]
 Measures the write chain against a discarding sink, the hand-over by the plugin, and what metrics cost; minutes, less with --quick.
   --quick          one run of small sizes
   --runs N         runs of each case (default 3)
   --size MIB       bytes of a fast case (default 4096); slow cases get a share of it
-  --filter TEXT    only cases whose name holds TEXT
+  --filter TEXT    only cases whose name holds TEXT; of stages, TARGET/STAGE
   --only WHAT      one of ${SECTIONS.join(', ')}
   --profile DIR    leave a V8 CPU profile of each case there; the figures suffer
   --no-write       do not write docs/benchmarks.md (a filtered, quick, partial or profiled run never does)
@@ -66,6 +76,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     verify: wants('verify'),
     memory: wants('memory'),
     handOver: wants('hand-over') && filter === '',
+    stages: wants('stages') && (filter === '' || only === 'stages'),
     transfer: wants('transfer'),
     reading: wants('reading') && filter === '',
     looking: wants('looking') && filter === '',

@@ -8,10 +8,18 @@
 
 
 
-/* The functions' and the error texts' names are the same. */
+/* The functions' and the error texts' names are the same, but for windowChanged. */
 napi_value alloc_slab(napi_env env, napi_callback_info info);
 napi_value free_slab(napi_env env, napi_callback_info info);
 napi_value trim_slab(napi_env env, napi_callback_info info);
+napi_value address_of(napi_env env, napi_callback_info info);
+napi_value create_window(napi_env env, napi_callback_info info);
+napi_value window_memory(napi_env env, napi_callback_info info);
+napi_value show_slab(napi_env env, napi_callback_info info);
+napi_value window_was_changed(napi_env env, napi_callback_info info);
+napi_value clear_window(napi_env env, napi_callback_info info);
+napi_value fill_slab(napi_env env, napi_callback_info info);
+napi_value copy_slab(napi_env env, napi_callback_info info);
 napi_value leaf_digests(napi_env env, napi_callback_info info);
 napi_value sha256(napi_env env, napi_callback_info info);
 napi_value md5(napi_env env, napi_callback_info info);

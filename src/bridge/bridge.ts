@@ -54,8 +54,8 @@ export interface Bridge {
    * that a digest still reads stays mapped until that has ended.
    */
   freeSlab(slab: ArrayBuffer): void;
-  /** Give the physical pages of a slab back to the system (MADV_DONTNEED); contents become zero. */
-  trimSlab(slab: ArrayBuffer): void;
+  /** Give the physical pages of a slab from `from` on (a multiple of 4096, default 0) back to the system; contents become zero. */
+  trimSlab(slab: ArrayBuffer, from?: number): void;
   /**
    * SHA-256 of every 1 MiB leaf of the bytes (the last leaf may be short; no bytes give no leaf), on a
    * native thread. Resolves to the leaf digests, 32 bytes each, in order. The caller keeps the
@@ -78,6 +78,39 @@ export interface Bridge {
    * most threads (default: one per processor, at most 4).
    */
   readonly implementation: { readonly sha256: string; readonly threads: number };
+}
+
+/** A place in the address space made by {@link WindowBridge.createWindow}; opaque. */
+export interface AddonWindow {
+  readonly [addonWindow]: true;
+}
+declare const addonWindow: unique symbol;
+
+/**
+ * Slabs for other threads of the process than the one that has their ArrayBuffer. A slab is named by its address; whoever names one must know
+ * that it is not freed meanwhile. An address that is none, and a range that is not inside the slab, throw a TypeError.
+ */
+export interface WindowBridge {
+  /** Where a slab or a view of an arena begins; undefined for other memory. */
+  addressOf(memory: ArrayBufferLike): number | undefined;
+  /** An empty window of `bytes`, a multiple of 4096. Its addresses are taken until this thread's environment ends. */
+  createWindow(bytes: number): AddonWindow;
+  /** The window as an ArrayBuffer: zeros, but for what is shown. Ask once. It may be moved to another one (`transfer`). */
+  windowMemory(window: AddonWindow): ArrayBuffer;
+  /**
+   * Show the pages of a part of a slab from the window's beginning on, so that its first byte is there at `offset % 4096`.
+   *
+   * @param itself false: pages are copied when they are written to, and the slab never changes. True: what is written is in the slab.
+   */
+  showSlab(window: AddonWindow, address: number, offset: number, bytes: number, itself: boolean): void;
+  /** Whether what the window shows was written to; true as well when that cannot be told. Only for copies. */
+  windowChanged(window: AddonWindow): boolean;
+  /** Take the slab's pages away. Whoever still has the memory in view finds zeros there, or what is shown later; never a fault. */
+  clearWindow(window: AddonWindow): void;
+  /** Copy bytes into a slab. */
+  fillSlab(address: number, offset: number, bytes: Uint8Array): void;
+  /** Copy from slab to slab; the ranges may overlap. */
+  copySlab(from: number, fromOffset: number, to: number, toOffset: number, bytes: number): void;
 }
 
 /** What the engine needs of its hosts' processes: their memory, and what Node's sockets and files cannot do. */
@@ -126,10 +159,10 @@ export interface HostBridge {
   tryLock(descriptor: number): boolean;
 }
 
-function load(): Bridge & HostBridge {
+function load(): Bridge & WindowBridge & HostBridge {
   const file = '../../build/bridge.node';
   try {
-    return createRequire(import.meta.url)(file) as Bridge & HostBridge;
+    return createRequire(import.meta.url)(file) as Bridge & WindowBridge & HostBridge;
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'MODULE_NOT_FOUND') {
@@ -151,4 +184,4 @@ function load(): Bridge & HostBridge {
  * The loaded addon. Loading throws an {@link EngineError}: VOST_BRIDGE_MISSING (not built),
  * VOST_BRIDGE_CONFIG (a bad environment variable), VOST_BRIDGE_LOAD (anything else).
  */
-export const bridge: Bridge & HostBridge = load();
+export const bridge: Bridge & WindowBridge & HostBridge = load();

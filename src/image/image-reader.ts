@@ -276,7 +276,7 @@ export class ImageReader {
       budget: clock.watch(budget),
       scope,
       bridge,
-      buffers: this.#resources.buffers,
+      slabs: this.#resources.slabs,
       image: imageInfoOf(this.#store.lsu, this.manifest),
       size: this.manifest.size,
       before: (length) => boundOf(before, length),

@@ -93,8 +93,8 @@ export class TailCodec {
   }
 
   #env(scope: LeaseScope, at: number): StageEnv {
-    const { budget, bridge, buffers } = this.#resources;
+    const { budget, bridge, slabs } = this.#resources;
     const before = this.#stages.slice(0, at);
-    return { budget, scope, bridge, buffers, image: this.#image, before: (length) => boundOf(before, length) };
+    return { budget, scope, bridge, slabs, image: this.#image, before: (length) => boundOf(before, length) };
   }
 }

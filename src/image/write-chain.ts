@@ -71,7 +71,7 @@ export function createWriteChain<In, Run = never>(
     budget: clock.watch(budget),
     scope,
     bridge: resources.bridge,
-    buffers: resources.buffers,
+    slabs: resources.slabs,
     image,
     before: (length) => boundOf(stages.slice(0, before), length),
     suspends,

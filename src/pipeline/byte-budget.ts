@@ -128,13 +128,16 @@ export class ByteBudget {
    *
    * The stage must end by holding no more than before (release the input, {@link Ticket.shrink} to what is left), or pass its output to
    * somebody who frees it without waiting for more input: only then does an overdraft end.
+   *
+   * @param onGrant as of {@link take}.
    */
-  async takeForOutput(bytes: number, signal?: AbortSignal): Promise<Ticket> {
+  async takeForOutput(bytes: number, signal?: AbortSignal, onGrant?: () => void): Promise<Ticket> {
     this.#check(bytes, signal);
     const account = this.#account;
     const working = (): void => {
       account.working += 1;
       if (account.used > limitOf(this.#ledger, account)) account.overdraft ??= account.used - bytes;
+      onGrant?.();
     };
     const ticket = outputFits(this.#ledger, account, bytes)
       ? this.#grant(bytes, working)

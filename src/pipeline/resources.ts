@@ -1,5 +1,4 @@
 import type { Bridge } from '../bridge/bridge.ts';
-import { BufferPool } from './buffer-pool.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { SlabPool } from './slab-pool.ts';
 import { StageMeters } from './stage-meters.ts';
@@ -10,8 +9,6 @@ export interface Resources {
   readonly bridge: Bridge;
   readonly budget: ByteBudget;
   readonly slabs: SlabPool;
-  /** Memory for threads. */
-  readonly buffers: BufferPool;
   readonly stages: StageRegistry;
   readonly meters: StageMeters;
 }
@@ -28,6 +25,5 @@ export function resourcesFor(resources: Resources, storage: string): Resources {
  */
 export function createResources(bridge: Bridge, memoryBudget: number, stages: StageRegistry): Resources {
   const budget = new ByteBudget(memoryBudget);
-  const buffers = new BufferPool(budget);
-  return { bridge, budget, slabs: new SlabPool(bridge, budget), buffers, stages, meters: new StageMeters() };
+  return { bridge, budget, slabs: new SlabPool(bridge, budget), stages, meters: new StageMeters() };
 }

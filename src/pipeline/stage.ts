@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 import type { Bridge } from '../bridge/bridge.ts';
 import type { ImageInfo, StageReport } from '../stage-api/index.ts';
-import type { BufferPool } from './buffer-pool.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Chunk } from './chunk.ts';
 import type { LeaseScope } from './lease.ts';
+import type { SlabPool } from './slab-pool.ts';
 
 /** The memory that an image's stages work with. */
 export interface StageMemory {
@@ -20,7 +20,8 @@ export type OnImageReport = (stage: string, report: StageReport) => void;
 
 /** What the engine lends to a stage for one image. */
 export interface StageEnv extends StageMemory {
-  readonly buffers: BufferPool;
+  /** Memory for what stages make, page-aligned. */
+  readonly slabs: Pick<SlabPool, 'acquireOutput'>;
   readonly image: ImageInfo;
   /** On the way back: bytes of the image, as its manifest says. Undefined for an image that is not complete. */
   readonly size?: number;

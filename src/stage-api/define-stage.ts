@@ -55,9 +55,9 @@ export interface TransformStage<Options = JsonObject, State = undefined> extends
    */
   open?(context: StageContext<Options>): State | Promise<State>;
   /**
-   * Make of a chunk what is stored. Chunks come in any order and at the same time.
+   * Make of a chunk what is stored. Chunks come in any order and at the same time, and one may come twice.
    *
-   * @param data the chunk; the stage may change it and may return it. It is gone when the call has ended.
+   * @param data the chunk; the stage may change it and may return it. It is gone when the call has ended. Unchanged, it or a part of it is returned without a copy.
    * @returns bytes whose memory is the engine's from then on.
    */
   encode(data: Bytes, chunk: ChunkInfo, context: StageContext<Options>, state: State): Uint8Array | Promise<Uint8Array>;
@@ -88,8 +88,10 @@ export interface ObserverStage<Options = JsonObject, Result extends Json = Json>
   /** Look only at so many pieces of so many bytes, spread evenly over the chunk, and get them joined. Default: the whole chunk. */
   readonly sample?: { readonly pieces: number; readonly bytes: number };
   /**
-   * Look at a chunk. The chunk does not go on before the promise that this may return is resolved, so an observer can also hold a backup back.
+   * Look at a chunk. The image goes on meanwhile by no more than `concurrency` chunks, so an observer can also hold a backup back; it becomes visible when all
+   * promises that this may return are resolved.
    *
+   * @param data not to be written to.
    * @param leaves SHA-256 digests of the chunk's MiBs, 32 bytes each.
    * @returns what to keep of it for `finish`, at most 64 KiB as JSON.
    */

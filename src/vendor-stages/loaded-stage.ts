@@ -49,6 +49,10 @@ let sessions = 0;
 /** A vendor's stage, ready to be called: its description and where it runs. */
 export class LoadedStage<Description extends StageDescription = StageDescription> {
   readonly description: Description;
+  /** Its functions that were seen to return other bytes than they are given: they get memory for them from then on. */
+  readonly making = new Set<StageCall['call']>();
+  /** Those that were seen to change the bytes that they are given: they work on a copy from then on. */
+  readonly changing = new Set<StageCall['call']>();
   readonly #runner: StageRunner;
   readonly #onReport: OnReport;
   readonly #counts = { info: 0, warning: 0, error: 0 };

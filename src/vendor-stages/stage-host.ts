@@ -10,7 +10,7 @@ import {
   type StandardSchema,
   type TransformStage,
 } from '../stage-api/index.ts';
-import { MAX_VALUE_BYTES, type StageAnswer, type StageCall, type StageSession } from './protocol.ts';
+import { type HostAnswer, type HostCall, MAX_VALUE_BYTES, type StageSession } from './protocol.ts';
 import { withoutSecrets } from './without-secrets.ts';
 
 type Transform = Omit<TransformStage<unknown, unknown>, 'kind'>;
@@ -54,7 +54,8 @@ export class StageHost {
     this.#load = load;
   }
 
-  async call(call: StageCall, signal: AbortSignal): Promise<StageAnswer> {
+  /** What `encode` and `decode` return may be any memory, that of the call as well. */
+  async call(call: HostCall, signal: AbortSignal): Promise<HostAnswer> {
     let definition: Definition;
     try {
       this.#definition ??= this.#load().then(definitionOf);
@@ -65,11 +66,9 @@ export class StageHost {
     const reports: StageReport[] = [];
     try {
       const result = await this.#perform(definition, call, signal, reports);
-      if (call.call !== 'encode' && call.call !== 'decode')
-        return { value: jsonOf(result), reports, ...('data' in call ? { spare: call.data.buffer } : {}) };
-      const { buffer } = call.data;
-      const data = bytesOf(result, buffer);
-      return { data, reports, ...(data.buffer === buffer ? {} : { spare: buffer }) };
+      if (call.call !== 'encode' && call.call !== 'decode') return { value: jsonOf(result), reports };
+      if (!(result instanceof Uint8Array)) throw new StageError('failed', 'it returned no Uint8Array');
+      return { data: result, reports };
     } catch (error) {
       const kind = error instanceof StageError ? error.kind : call.call === 'decode' ? 'corrupt' : ('failed' as const);
       if (error instanceof BadOptions) return { error: { kind: 'options', message: error.message } };
@@ -79,7 +78,7 @@ export class StageHost {
 
   async #perform(
     definition: Definition,
-    call: StageCall,
+    call: HostCall,
     signal: AbortSignal,
     reports: StageReport[],
   ): Promise<unknown> {
@@ -108,7 +107,7 @@ export class StageHost {
 
   async #transform(
     stage: Transform,
-    { call, data, session }: Extract<StageCall, { data: unknown }>,
+    { call, data, session }: Extract<HostCall, { call: 'encode' | 'decode' }>,
     chunk: ChunkInfo,
     context: StageContext,
   ): Promise<unknown> {
@@ -172,16 +171,6 @@ function contextOf(session: StageSession, signal: AbortSignal, reports: StageRep
     reports.push({ severity, text: clean, ...(values ? { values: Object.fromEntries(numbers) } : {}) });
   };
   return { options, recorded, sealed, size, secrets, image, writtenBy, signal, report };
-}
-
-/** The bytes in memory that can be handed over: that of the call, or of their own. */
-function bytesOf(result: unknown, input: ArrayBuffer): Uint8Array<ArrayBuffer> {
-  if (!(result instanceof Uint8Array)) throw new StageError('failed', 'it returned no Uint8Array');
-  const { buffer, byteOffset, byteLength } = result;
-  if (buffer === input) return new Uint8Array(input, byteOffset, byteLength);
-  // A part of something larger is copied: the rest may be somebody else's.
-  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
-  return whole ? new Uint8Array(buffer) : new Uint8Array(result);
 }
 
 function jsonOf(value: unknown): Json {

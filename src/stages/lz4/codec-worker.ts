@@ -4,6 +4,7 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
+import { READY } from '../../pipeline/worker-pool.ts';
 import type { CodecAnswer, CodecRequest } from './codec.ts';
 
 const port = parentPort;
@@ -13,6 +14,8 @@ port.on('message', (request: CodecRequest) => {
   const answer = perform(request);
   port.postMessage(answer, 'data' in answer ? [answer.data.buffer] : []);
 });
+
+port.postMessage(READY);
 
 function perform({ operation, data }: CodecRequest): CodecAnswer {
   try {

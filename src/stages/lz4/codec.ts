@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
+import { joined } from '../../pipeline/joined.ts';
 import { WorkerPool } from '../../pipeline/worker-pool.ts';
-import { joined } from './joined.ts';
 
 export interface CodecRequest {
   readonly operation: 'compress' | 'decompress';

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { LEAF_BYTES } from '../../bridge/bridge.ts';
 import { EngineError } from '../../errors.ts';
 import { type Chunk, sizeOf } from '../../pipeline/chunk.ts';
+import { joined } from '../../pipeline/joined.ts';
 import type { Stage, StageMemory } from '../../pipeline/stage.ts';
 import { lz4Codec } from './codec.ts';
 import { FRAME_BYTES, type Frame, inspectFrames, storedFrame, storedFrameBytes } from './frame.ts';
-import { joined } from './joined.ts';
 
 const Options = z.strictObject({
   /** A chunk whose samples shrink by less than this share is stored as it is. */

@@ -1,4 +1,4 @@
-import { sizeOf } from '../../pipeline/chunk.ts';
+import { sizeOf } from './chunk.ts';
 
 /** A copy of the pieces, one after the other. */
 export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
