@@ -42,7 +42,7 @@ export function openServerStorage(
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = keysFileOf(id, settings, server);
-  const calls = callShare(directoryCount(settings));
+  const files = { calls: callShare(directoryCount(settings)), directIo: performance.use_direct_io, mountinfo };
   const open = (url: string, options: OpenStorageOptions): Storage => {
     const retry: RetrierOptions = {
       policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
@@ -61,10 +61,10 @@ export function openServerStorage(
       ...(caFile === undefined ? {} : { caFile }),
       ...(credentials === undefined ? {} : { credentials: () => freshKeys(credentials) }),
     },
-    file: { exported: server.data === 'nfs' ? server.view_path : undefined, calls, mountinfo },
+    file: { ...files, exported: server.data === 'nfs' ? server.view_path : undefined },
   });
   const mounted = [...mountedLsus(settings, id)].map(([lsu, { directory, exported }]) => {
-    const storage = open(`file:${directory}`, { file: { only: lsu, exported, calls, mountinfo } });
+    const storage = open(`file:${directory}`, { file: { ...files, only: lsu, exported } });
     return [lsu, storage] as const;
   });
   return mounted.length === 0 ? main : new RoutedStorage(main, new Map(mounted));

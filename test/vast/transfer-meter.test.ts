@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import t from 'tap';
 import { buildConnector } from 'undici';
-import { WatchedClient } from '../../src/vast/s3/watchdog.ts';
+import { type Connect, WatchedClient } from '../../src/vast/s3/watchdog.ts';
+import { VERIFIED } from '../../src/vast/tls.ts';
 import { TransferMeter, type TransferPhase, type WireState } from '../../src/vast/transfer-meter.ts';
 import { until } from '../support/turns.ts';
 
@@ -71,7 +72,8 @@ t.test('a real connection: bytes that nobody takes, and an answer that does not 
   await once(server, 'listening');
   const transfers = new TransferMeter();
   const origin = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  const client = new WatchedClient(origin, {}, buildConnector({}), { idleMs: 60_000, transfers });
+  const connect: Connect = (onread) => buildConnector({ ...VERIFIED, onread });
+  const client = new WatchedClient(origin, {}, connect, { idleMs: 60_000, transfers });
   t.teardown(async () => {
     await client.destroy();
     server.closeAllConnections();

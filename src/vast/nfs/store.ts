@@ -19,7 +19,7 @@ import { errnoOf, fileError, orMissing } from './classify.ts';
 import type { OpenFile } from './files.ts';
 import { listLeftovers, removeLeftover } from './leftovers.ts';
 import { listFolderNames, listObjects, listUploads } from './list.ts';
-import { openRegular, readFully } from './read.ts';
+import { openRegular, readRange } from './read.ts';
 import { deleteKeys, pruneFolder } from './remove.ts';
 import { fileTime, infoOf, replaceFile } from './temporary.ts';
 import { createFileUpload, FileUpload, type FileUploadHost } from './upload.ts';
@@ -175,7 +175,7 @@ export class FileStore implements ObjectStore, FileUploadHost {
       const size = Number((await file.stat()).size);
       const wanted = into.byteLength;
       if (offset + wanted > size) throw shortRead(this.lsu, key, offset, wanted);
-      const filled = await readFully(file, into, offset, options.signal);
+      const filled = await readRange(file, into, offset, this.directIo, options.signal);
       if (filled < wanted) throw shortRead(this.lsu, key, offset, wanted);
     });
   }

@@ -3,13 +3,11 @@ import { constants } from 'node:fs';
 import { EngineError } from '../../errors.ts';
 import { bodyBytes, checkSignal, slices } from '../body.ts';
 import type { Body, PartBody } from '../store.ts';
-import { errnoOf } from './classify.ts';
+import { ALIGNMENT, directly } from './direct-io.ts';
 import type { Files, OpenFile } from './files.ts';
 
 /** Bytes handed to one system call: large enough to be cheap, small enough for a quick abort. */
 const STEP_BYTES = 16 * 1024 * 1024;
-/** Address, offset and length of direct I/O are multiples of this (a page; also 4Kn disks' sectors). */
-const ALIGNMENT = 4096;
 /** Below this a direct write saves nothing. */
 const MIN_DIRECT_BYTES = 256 * 1024;
 
@@ -104,28 +102,11 @@ export async function writePart(
   const { direct, buffered } = splitAligned(body, offset);
   const bytes = bodyBytes(direct);
   const worthIt = directIo && bytes >= MIN_DIRECT_BYTES;
-  const done = worthIt && (await writeDirect(files, path, direct, offset, signal));
-  await using file = await files.open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+  const access = constants.O_WRONLY | constants.O_NOFOLLOW;
+  const done = worthIt && (await directly(files, path, access, (file) => writeBody(file, direct, offset, signal)));
+  await using file = await files.open(path, access);
   if (done) await writeBody(file, buffered, offset + bytes, signal);
   else await writeBody(file, body, offset, signal);
   await file.datasync();
   return done ? bytes : 0;
-}
-
-/** False when the filesystem or the memory's address does not allow direct I/O. */
-async function writeDirect(
-  files: Files,
-  path: string,
-  body: Body,
-  offset: number,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  try {
-    await using file = await files.open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_DIRECT);
-    await writeBody(file, body, offset, signal);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'EINVAL') return false;
-    throw error;
-  }
 }

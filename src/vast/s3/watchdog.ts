@@ -7,6 +7,8 @@
 import type { Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher } from 'undici';
 import type { Transfer, TransferMeter } from '../transfer-meter.ts';
+import { ReadBuffer } from './read-buffer.ts';
+import { Receipt } from './receipt.ts';
 import { loadWireState, wireStateOf } from './wire-state.ts';
 
 /** Largest answer that is not object data (listings, error documents), bytes. */
@@ -70,6 +72,8 @@ interface Watch {
   /** Object data that the answer is to have. */
   readonly wantedBytes: number;
   readonly transfers?: TransferMeter | undefined;
+  /** Takes object data. */
+  readonly receipt: Receipt | undefined;
 }
 
 /** The bytes that a Range header wants; 0 when it is not of the one form that we send. */
@@ -89,6 +93,7 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler;
   readonly #wire: Wire;
   readonly #watch: Watch;
+  #receipt: Receipt | undefined;
   #release: () => void = () => undefined;
   #room = MAX_DOCUMENT_BYTES;
   /** What breaks now was broken before. */
@@ -144,14 +149,19 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
     this.#stale = false;
     if (this.#watch.ranged) this.#transfer?.phase('moving');
     // Object data is bounded by whoever asked for the range.
-    if (this.#watch.ranged && args[1] < 300) this.#room = Number.POSITIVE_INFINITY;
+    if (this.#watch.ranged && args[1] < 300) this.#receipt = this.#watch.receipt;
     this.#handler.onResponseStart?.(...args);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#receipt !== undefined) {
+      if (!this.#receipt.add(chunk)) controller.abort(new OversizeError());
+      return;
+    }
     this.#room -= chunk.byteLength;
     if (this.#room < 0) controller.abort(new OversizeError());
-    else this.#handler.onResponseData?.(controller, chunk);
+    // The connection's next bytes come into the same memory.
+    else this.#handler.onResponseData?.(controller, Buffer.from(chunk));
   }
 
   onResponseEnd(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
@@ -169,6 +179,9 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
 /** What holds for every request of a connection. */
 type ClientWatch = Pick<Watch, 'idleMs'> & Partial<Pick<Watch, 'transfers'>>;
 
+/** Makes what opens sockets with these options. */
+export type Connect = (onread: ReadBuffer['onread']) => buildConnector.connector;
+
 /**
  * One connection. A request may state in `headersTimeout` how long it bears silence (the SDK's
  * `requestTimeout` ends up there); else `idleMs` holds.
@@ -177,14 +190,17 @@ export class WatchedClient extends Client {
   readonly #limits: ClientWatch;
   readonly #wire: Wire;
 
-  constructor(origin: URL, options: Client.Options, connect: buildConnector.connector, limits: ClientWatch) {
+  constructor(origin: URL, options: Client.Options, connect: Connect, limits: ClientWatch) {
     const wire: Wire = { socket: undefined, idleSince: undefined };
+    const buffer = new ReadBuffer();
+    const open = connect(buffer.onread);
     super(origin, {
       ...options,
       connect: (target, callback) =>
-        connect(target, (...result) => {
+        open(target, (...result) => {
           wire.socket = result[1] ?? undefined;
           wire.idleSince = undefined;
+          if (wire.socket !== undefined) buffer.attach(wire.socket);
           callback(...result);
         }),
     });
@@ -195,6 +211,7 @@ export class WatchedClient extends Client {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { headersTimeout: silenceMs, bodyTimeout: _, ...rest } = options;
+    const { opaque } = rest as { readonly opaque?: unknown };
     const headers = (rest.headers ?? {}) as Record<string, unknown>;
     const ranged = rest.method === 'GET' && 'range' in headers;
     const watched = new WatchedHandler(handler, this.#wire, {
@@ -203,6 +220,7 @@ export class WatchedClient extends Client {
       bodyBytes: Number(headers['content-length'] ?? 0),
       ranged,
       wantedBytes: ranged ? rangeBytes(headers['range']) : 0,
+      receipt: opaque instanceof Receipt ? opaque : undefined,
     });
     return super.dispatch(rest, watched);
   }
