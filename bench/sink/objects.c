@@ -20,8 +20,13 @@ static void free_object(struct object *object) {
   free(object);
 }
 
+static void free_part(struct part *part) {
+  stamps_free(&part->stamps);
+  free(part->bytes);
+}
+
 static void free_upload(struct upload *upload) {
-  for (size_t at = 0; at < upload->count; at++) stamps_free(&upload->parts[at].stamps);
+  for (size_t at = 0; at < upload->count; at++) free_part(&upload->parts[at]);
   free(upload->parts);
   free(upload->name);
   free(upload);
@@ -157,7 +162,7 @@ static struct part *part_of(struct upload *upload, int number) {
   size_t at = 0;
   while (at < upload->count && upload->parts[at].number < number) at++;
   if (at < upload->count && upload->parts[at].number == number) {
-    stamps_free(&upload->parts[at].stamps);
+    free_part(&upload->parts[at]);
     return &upload->parts[at];
   }
   if (upload->count == upload->room) {
@@ -170,18 +175,20 @@ static struct part *part_of(struct upload *upload, int number) {
 }
 
 bool uploads_put(struct objects *objects, const char *name, const char *id, int number, uint64_t size,
-                 const char *etag, struct stamps *stamps) {
+                 const char *etag, uint8_t *bytes, struct stamps *stamps) {
   pthread_mutex_lock(&objects->lock);
   size_t place;
   struct upload *upload = find_upload(objects, name, id, &place);
   if (upload) {
     struct part *part = part_of(upload, number);
-    *part = (struct part){.number = number, .size = size, .stamps = *stamps};
+    *part = (struct part){.number = number, .size = size, .bytes = bytes, .stamps = *stamps};
+    bytes = NULL;
     snprintf(part->etag, sizeof part->etag, "%s", etag);
     *stamps = (struct stamps){0};
   }
   pthread_mutex_unlock(&objects->lock);
   stamps_free(stamps);
+  free(bytes);
   return upload != NULL;
 }
 
@@ -190,8 +197,15 @@ bool uploads_complete(struct objects *objects, const char *name, const char *id,
   pthread_mutex_lock(&objects->lock);
   size_t place;
   struct upload *upload = find_upload(objects, name, id, &place);
+  struct part *only = upload && upload->count == 1 && upload->parts[0].bytes ? &upload->parts[0] : NULL;
+  if (only && objects->kept_bytes + only->size > MAX_KEPT_BYTES) upload = NULL;
   if (upload) {
     struct object *object = insert(objects, name);
+    if (only) {
+      object->bytes = only->bytes;
+      only->bytes = NULL;
+      objects->kept_bytes += only->size;
+    }
     snprintf(object->etag, sizeof object->etag, "%s", etag);
     const struct stamps **bodies = must_alloc(upload->count * sizeof *bodies);
     for (size_t at = 0; at < upload->count; at++) {

@@ -9,7 +9,7 @@
 #include "stamps.h"
 #include "text.h"
 
-/* Objects up to this size keep their bytes. */
+/* Objects up to this size keep their bytes, those of an upload when it has one part. */
 #define KEEP_BYTES (1024 * 1024)
 #define ETAG_CHARS 17
 #define UPLOAD_ID_CHARS 17
@@ -29,6 +29,7 @@ struct part {
   int number;
   uint64_t size;
   char etag[ETAG_CHARS];
+  uint8_t *bytes; /* NULL when not kept */
   struct stamps stamps;
 };
 
@@ -66,9 +67,10 @@ void objects_remove(struct objects *objects, const char *name);
 bool objects_find(struct objects *objects, const char *name, struct object *found);
 
 void uploads_begin(struct objects *objects, const char *name, char *id);
-/* Each is false when there is no such upload of that name. */
+/* Takes over `bytes` (KEEP_BYTES at most) and empties `stamps`. False when there is no such upload of that name, as below. */
 bool uploads_put(struct objects *objects, const char *name, const char *id, int number, uint64_t size,
-                 const char *etag, struct stamps *stamps);
+                 const char *etag, uint8_t *bytes, struct stamps *stamps);
+/* False also when too many bytes are kept. */
 bool uploads_complete(struct objects *objects, const char *name, const char *id, bool judge, char *etag);
 bool uploads_abort(struct objects *objects, const char *name, const char *id);
 

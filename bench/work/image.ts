@@ -51,7 +51,7 @@ export async function prepareImage(job: Job, work: ImageWork, source: GeneratedS
   const registry = builtInStages();
   const resources = createResources(bridge, job.memoryBudget, registry);
   const vendors = await loadStages(work, registry);
-  const { transforms, observers } = vendors.chainOf('', '');
+  const { transforms, observers } = vendors.chainOf({ server: '', lsu: '', policy: '' });
   const create = (basename: string): Promise<ImageWriter> =>
     ImageWriter.create(store, resources, {
       identity: { basename, date: '1700000000', full_name: '', qualifiers: [] },

@@ -80,6 +80,17 @@ t.test('small objects come back; listings and deletion', async (t) => {
   );
 });
 
+t.test('an upload of one small part comes back, too', async (t) => {
+  const { store } = await open(t);
+  const upload = await store.createUpload('manifest');
+  const part = (text: string) => upload.putPart({ number: 1, offset: 0, size: 5, body: [Buffer.from(text)] });
+  await part('first');
+  await upload.complete([await part('again')]);
+  const into = Buffer.alloc(5);
+  await store.read('manifest', 0, into);
+  t.equal(into.toString(), 'again');
+});
+
 t.test('listings in pages', async (t) => {
   const { sink, storage } = await open(t);
   const s3 = { credentials: { accessKeyId: 'test', secretAccessKey: 'test' }, pageSize: 2 };
