@@ -35,8 +35,8 @@ export interface Context {
   readonly settings: Settings;
   readonly storage: Storage;
   readonly resources: Resources;
-  /** The vendors' stages of an LSU's images. */
-  readonly stagesOf: (lsu: string) => StageChain;
+  /** The vendors' stages of a policy's images in an LSU. */
+  readonly stagesOf: (lsu: string, policy: string) => StageChain;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly json: boolean;
@@ -132,8 +132,10 @@ export async function withContext(
     });
     const places = vendors;
     // What was asked for here wins over what stands anywhere in the file.
-    const server = options.stage === undefined ? serverOf(settings) : '';
-    const stagesOf = (lsu: string): StageChain => places.chainOf(server, lsu);
+    const asked = options.stage !== undefined;
+    const server = serverOf(settings);
+    const stagesOf = (lsu: string, policy: string): StageChain =>
+      places.chainOf(asked ? { server: '', lsu: '', policy: '' } : { server, lsu, policy });
     await run({
       settings,
       storage,

@@ -36,7 +36,7 @@ export async function load(t: Test, config: string, memoryBudget = 64 * 2 ** 20)
     resources.slabs.close();
     if (resources.budget.used !== 0) throw new Error(`${resources.budget.used} bytes were never given back`);
   });
-  return { resources, chain: stages.chainOf('', ''), stages, reports, output };
+  return { resources, chain: stages.chainOf({ server: '', lsu: '', policy: '' }), stages, reports, output };
 }
 
 export const general = (stages: string): string => `[general]\nstages = ${stages}\n`;

@@ -43,7 +43,7 @@ async function run(
   const { performance: tuning } = context.settings;
   const date = options.date ?? String(Math.floor(Date.now() / 1000));
   const metadata = { policy: options.policy ?? '', schedule: options.schedule ?? '', client: options.client ?? '' };
-  const { transforms, observers, routers } = context.stagesOf(wantedLsu);
+  const { transforms, observers, routers } = context.stagesOf(wantedLsu, metadata.policy);
   const route = await routeOf(routers, { lsu: wantedLsu, name: image, date, ...metadata }, context.signal);
   const lsu = route.lsu ?? wantedLsu;
   const store = routedStore(await openLsu(context, lsu, options.createLsu), route);

@@ -140,7 +140,11 @@ function plansOf(session: Session, { server, lsu, identity, imageId }: ImagePlac
     slotsPerImage: engine.slots_per_image,
   });
   const { compression, parallelStreams } = server.tuning;
-  const { transforms, observers, routers } = services.stages.chainOf(server.id, lsu);
+  const { transforms, observers, routers } = services.stages.chainOf({
+    server: server.id,
+    lsu,
+    policy: identity.full_name,
+  });
   const layout: ImageLayout = {
     identity,
     metadata: { policy: identity.full_name, schedule: '', client: clientOf(identity.basename) },

@@ -31,11 +31,12 @@ async function site(t: Test, more: ServedOptions = {}): Promise<{ served: Served
     ['digest-export', 'entropy-watch', 'throttle', 'zstd', 'encrypt'].map((name) => shipped(name as Shipped)).join(' '),
   ]);
   const served = await Served.prepare(t, {
-    performance,
-    lsus:
-      lists.map(([lsu, stages]) => `[lsu test/${lsu}]\nstages = ${stages}\n`).join('') +
-      SHIPPED.map((name) => `[stage ${shipped(name)}]\n${options[name]}\n`).join(''),
     ...more,
+    performance,
+    sections:
+      lists.map(([lsu, stages]) => `[lsu test/${lsu}]\nstages = ${stages}\n`).join('') +
+      SHIPPED.map((name) => `[stage ${shipped(name)}]\n${options[name]}\n`).join('') +
+      (more.sections ?? ''),
   });
   for (const [lsu] of lists) mkdirSync(join(served.folder, 'store', lsu));
   return { served, folder };
@@ -89,6 +90,27 @@ t.test('each shipped stage by LSU, and all of them at once', async (t) => {
   t.not(wrong.code, 0);
   t.notOk(readFileIfThere(join(folder, 'wrong')).includes(CANARY));
   t.match(readFileSync(served.log, 'utf8'), /vast-ost-stage-encrypt, .*the key first does not open this image/);
+});
+
+t.test('a policy’s images, wherever they go', async (t) => {
+  const { served, folder } = await site(t, { sections: `[policy payroll]\nstages = ${shipped('encrypt')}\n` });
+  const file = join(folder, 'data');
+  writeFileSync(file, `${CANARY} `.repeat(100_000));
+  await served.start();
+  const backup = async (policy: string): Promise<void> => {
+    const image = ['--lsu', 'lsu-1', '--image', 'client_1700000000', '--policy', policy];
+    const made = await host(served, 'backup', ...image, '--file', file);
+    t.equal(made.code, 0, made.said);
+    const copy = join(folder, `copy-${policy}`);
+    const back = await host(served, 'restore', ...image, '--file', copy);
+    t.equal(back.code, 0, back.said);
+    t.ok(readFileSync(copy).equals(readFileSync(file)), policy);
+  };
+  const store = join(served.folder, 'store/lsu-1');
+  await backup('payroll');
+  t.same(filesWith(store, [CANARY]), []);
+  await backup('other');
+  t.ok(filesWith(store, [CANARY]).length > 0, 'the search finds what is there');
 });
 
 const readFileIfThere = (path: string): Buffer => (existsSync(path) ? readFileSync(path) : Buffer.alloc(0));

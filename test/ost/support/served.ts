@@ -46,8 +46,8 @@ export interface ServedOptions {
   readonly fill?: (dir: string) => Promise<void>;
   /** Lines of `[lsu test/lsu-worm]`, an LSU with object lock; simulator only. */
   readonly worm?: string;
-  /** Further sections `[lsu test/…]`. */
-  readonly lsus?: string;
+  /** Further sections, such as `[lsu test/…]`. */
+  readonly sections?: string;
   /** Another engine's storage. */
   readonly storageOf?: Served;
   /** Log into FOLDER/log instead of standard error. */
@@ -97,7 +97,7 @@ ${options.engine ?? ''}
 ${options.metrics ?? 'listen = off'}
 ${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
 ${served.#store}
-${options.lsus ?? ''}
+${options.sections ?? ''}
 `;
     served.chaos(undefined);
     t.teardown(() => served.kill());
