@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { EngineError, failureOf } from '../errors.ts';
+import { EngineError } from '../errors.ts';
 import type { ObjectStore, PartInfo, Upload } from '../vast/store.ts';
 import { claimTaken, imageComplete, imageExists, imagePending } from './claim-errors.ts';
 import { MANIFEST } from './names.ts';
 import { succession } from './object-names.ts';
 import { encodePending, type HandleRecord, type Pending } from './pending.ts';
-import { latestPending, lookAt, pendingKey, pendingRecords, readPendingAt } from './pending-records.ts';
+import { latestPending, lookAt, pendingKey, pendingRecords, readPendingAt, recordAt } from './pending-records.ts';
 
 /** What a pending record says about the image itself. */
 export type AboutImage = Omit<Pending, 'format' | 'version' | 'writer' | 'created' | 'uploads' | 'fence' | 'handle'>;
@@ -71,7 +71,7 @@ export class Claim {
       if (complete) throw imageExists(prefix);
       const record = records.at(-1);
       // A resent request of the same handle, whose first answer was lost, goes on with its own record.
-      const own = record && (await recordOf(store, record.key, signal));
+      const own = record && (await recordAt(store, record.key, signal));
       if (record !== undefined && (own === undefined || own.handle?.creator !== handle.creator))
         throw imagePending(prefix, record);
       return own;
@@ -106,7 +106,7 @@ export class Claim {
       const { complete, records } = await lookAt(store, prefix, signal);
       if (complete) throw imageComplete(prefix);
       const record = records.at(-1);
-      if (record === undefined || !isDeepStrictEqual(await recordOf(store, record.key, signal), found))
+      if (record === undefined || !isDeepStrictEqual(await recordAt(store, record.key, signal), found))
         throw claimTaken(prefix);
     };
     const { fence, rivals } = await challenge(store, prefix, found.fence, look, signal);
@@ -247,11 +247,12 @@ export class Claim {
 
   /**
    * Commit by another upload. No record names it, since writing one could bring back an image that is being deleted; whoever changes the records
-   * after the look here looks for such uploads afterwards.
+   * after the look here looks for such uploads afterwards. Who began the image when our fence was gone already saw nobody: its fence goes first.
    */
   async #commitAnew(manifest: Uint8Array): Promise<void> {
     const fence = await this.#store.createUpload(`${this.#prefix}${MANIFEST}`);
     try {
+      await this.#abortOthers(fence);
       await this.confirm();
       await fence.complete([await putManifest(fence, manifest)]);
     } catch (error) {
@@ -307,20 +308,25 @@ export class Claim {
       for (const info of records) {
         const { key } = info;
         if (key === this.#key) continue;
-        const record = await recordOf(this.#store, key, signal);
+        const record = await recordAt(this.#store, key, signal);
         if (key === before && !isDeepStrictEqual(record, found)) throw claimTaken(this.#prefix);
         // Its writer was told that it is kept, or sees our record before it is.
         if (found === undefined && record?.handle?.open === false) throw imagePending(this.#prefix, info);
         if (record?.fence !== undefined) await this.#upload(record.fence).abort({ signal });
       }
-      for await (const { key, id } of this.#store.listUploads(manifest, { signal }))
-        if (id !== this.#record.fence) await this.#store.resumeUpload(key, id).abort({ signal });
+      await this.#abortOthers(this.#fence, signal);
       if (await this.#store.head(manifest, { signal }))
         throw found === undefined ? imageExists(this.#prefix) : imageComplete(this.#prefix);
     } catch (error) {
       await this.drop();
       throw error;
     }
+  }
+
+  /** Abort every upload of the manifest but this one. */
+  async #abortOthers(ours: Upload | undefined, signal?: AbortSignal): Promise<void> {
+    for await (const { key, id } of this.#store.listUploads(`${this.#prefix}${MANIFEST}`, { signal }))
+      if (id !== ours?.id) await this.#store.resumeUpload(key, id).abort({ signal });
   }
 
   /** Throw when somebody has a higher term. */
@@ -377,18 +383,4 @@ function putManifest(fence: Upload, manifest: Uint8Array, signal?: AbortSignal):
 /** Whether an upload is there no more. */
 export function isUploadGone(error: unknown): boolean {
   return error instanceof EngineError && error.code === 'VOST_NO_SUCH_UPLOAD';
-}
-
-/** Undefined when the record cannot be made sense of, or is gone already: then it is another's. */
-async function recordOf(
-  store: ObjectStore,
-  key: string,
-  signal: AbortSignal | undefined,
-): Promise<Pending | undefined> {
-  try {
-    return await readPendingAt(store, key, signal);
-  } catch (error) {
-    if (['not-found', 'integrity', 'unsupported'].includes(failureOf(error))) return undefined;
-    throw error;
-  }
 }

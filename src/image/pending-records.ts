@@ -1,4 +1,4 @@
-import { EngineError } from '../errors.ts';
+import { EngineError, failureOf } from '../errors.ts';
 import type { ObjectInfo, ObjectStore } from '../vast/store.ts';
 import { inTerm, isPendingName, MANIFEST, PENDING } from './names.ts';
 import { decodePending, MAX_PENDING_BYTES, type Pending } from './pending.ts';
@@ -66,4 +66,18 @@ export async function readPendingAt(
   known?: ObjectInfo,
 ): Promise<Pending> {
   return readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal, known);
+}
+
+/** Read one of them. Undefined when the record cannot be made sense of, or is gone already: then it is another's. */
+export async function recordAt(
+  store: ObjectStore,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<Pending | undefined> {
+  try {
+    return await readPendingAt(store, key, signal);
+  } catch (error) {
+    if (['not-found', 'integrity', 'unsupported'].includes(failureOf(error))) return undefined;
+    throw error;
+  }
 }
