@@ -1,6 +1,7 @@
 #include "objects.h"
 
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,26 @@ void objects_etag(struct objects *objects, char *etag) {
   pthread_mutex_lock(&objects->lock);
   snprintf(etag, ETAG_CHARS, "%016" PRIx64, ++objects->serial);
   pthread_mutex_unlock(&objects->lock);
+}
+
+void objects_md5(const uint8_t *bytes, size_t length, char *etag) {
+  unsigned char md5[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_Digest(bytes, length, md5, &size, EVP_md5(), NULL);
+  for (unsigned int at = 0; at < size && at < 16; at++) snprintf(etag + 2 * at, 3, "%02x", md5[at]);
+}
+
+/* What S3 calls an object of one part; left as it is when the part's ETag is no MD5. */
+static void joined_etag(const char *part, char *etag) {
+  uint8_t md5[16];
+  if (strlen(part) != 2 * sizeof md5) return;
+  for (size_t at = 0; at < sizeof md5; at++) {
+    unsigned int byte;
+    if (sscanf(part + 2 * at, "%2x", &byte) != 1) return;
+    md5[at] = (uint8_t)byte;
+  }
+  objects_md5(md5, sizeof md5, etag);
+  snprintf(etag + 2 * sizeof md5, ETAG_CHARS - 2 * sizeof md5, "-1");
 }
 
 /* Where a name is, or would be. */
@@ -202,6 +223,7 @@ bool uploads_complete(struct objects *objects, const char *name, const char *id,
   if (upload) {
     struct object *object = insert(objects, name);
     if (only) {
+      joined_etag(only->etag, etag);
       object->bytes = only->bytes;
       only->bytes = NULL;
       objects->kept_bytes += only->size;

@@ -11,7 +11,9 @@
 
 /* Objects up to this size keep their bytes, those of an upload when it has one part. */
 #define KEEP_BYTES (1024 * 1024)
-#define ETAG_CHARS 17
+/* Parts up to this size are called by their MD5. */
+#define SMALL_BYTES (64 * 1024)
+#define ETAG_CHARS 40
 #define UPLOAD_ID_CHARS 17
 
 /* Names are `bucket/key` throughout. */
@@ -59,6 +61,8 @@ void objects_free(struct objects *objects);
 
 /* A new unique ETag. It has not the form of an MD5, so no client takes it for one. */
 void objects_etag(struct objects *objects, char *etag);
+/* The MD5 of a few bytes, as S3 calls a part: to answer so for all of them would be the sink's main work. */
+void objects_md5(const uint8_t *bytes, size_t length, char *etag);
 /* Replace an object; takes over `bytes` (KEEP_BYTES at most) and empties `stamps`. False: too many bytes are kept. */
 bool objects_put(struct objects *objects, const char *name, uint64_t size, const char *etag, uint8_t *bytes,
                  struct stamps *stamps, bool judge);

@@ -70,7 +70,8 @@ static bool put_part(struct call *call) {
     return false;
   }
   char etag[ETAG_CHARS];
-  objects_etag(call->objects, etag);
+  if (bytes && request->content_length <= SMALL_BYTES) objects_md5(bytes, request->content_length, etag);
+  else objects_etag(call->objects, etag);
   if (!uploads_put(call->objects, request->path, call->upload, number, request->payload_length, etag, bytes, &stamps))
     return no_such_upload(call);
   return answer_etag(call, etag);

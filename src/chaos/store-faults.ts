@@ -179,7 +179,7 @@ function nameOf({ operation, key, part }: Site): string {
 
 /** Operation, and what kind of object: `part:fragment`, `put:image.meta`. */
 function kindOf({ operation, key }: Site): string {
-  const name = /([a-z.]+)[-0-9]*$/.exec(key)?.[1];
+  const name = /([a-z.]+?)[-0-9]*(?:\.[0-9]{6}-[0-9a-f]{12})?$/.exec(key)?.[1];
   return name === undefined ? operation : `${operation}:${name}`;
 }
 

@@ -47,7 +47,9 @@ export async function copyImage(
   const about = { identity, netbackup_metadata, chain, chunk_size, leaf_size };
   const kept = creator === undefined ? undefined : { creator, open: true, size: 0, journal: 0, metas: [] };
   if (options.lock) await planLock(to.store, options.lock, signal);
-  const claim = await Claim.take(to.store, target, about, kept, signal);
+  const claim = await (kept
+    ? Claim.begin(to.store, target, about, kept, signal)
+    : Claim.take(to.store, target, about, signal));
   const objects = [
     ...manifest.fragments,
     { name: indexName(manifest), size: manifest.index.size },
@@ -59,7 +61,7 @@ export async function copyImage(
   let publishing = false;
   try {
     // So that what lies there meanwhile is known to belong to somebody.
-    await claim.update(() => ({}), signal);
+    if (!claim.written) await claim.update(() => ({}), signal);
     onProgress?.(0, total);
     for (const [nth, { name, size }] of objects.entries()) {
       const onUpload = (id: string): Promise<void> => claim.addUpload(nth + 1, id);

@@ -7,8 +7,15 @@ import { imagePrefix, isPendingName, MANIFEST } from './names.ts';
  * readable; the pending record goes last, because it names what else there may be. Beside a manifest it is a leftover of the
  * writer, and goes before: what was complete must not look unfinished when a deletion is cut short. Idempotent. Resolves to
  * whether there was anything. Throws `access` (VOST_WORM_LOCKED), with nothing deleted, when any of its objects is locked.
+ *
+ * @param onHidden called when a complete image is there for no reader any more.
  */
-export async function deleteImage(store: ObjectStore, imageId: string, signal?: AbortSignal): Promise<boolean> {
+export async function deleteImage(
+  store: ObjectStore,
+  imageId: string,
+  signal?: AbortSignal,
+  onHidden?: () => void,
+): Promise<boolean> {
   const prefix = imagePrefix(imageId);
   const manifest = `${prefix}${MANIFEST}`;
   const isRecord = (key: string): boolean => isPendingName(key.slice(prefix.length));
@@ -34,6 +41,7 @@ export async function deleteImage(store: ObjectStore, imageId: string, signal?: 
   const complete = keys.includes(manifest);
   if (complete) await drop(keys.filter(isRecord));
   await drop(keys.filter((key) => key === manifest));
+  if (complete) onHidden?.();
   await dropUploads(prefix);
   await drop(keys.filter((key) => !isRecord(key) && key !== manifest));
   if (!complete) {
@@ -45,7 +53,7 @@ export async function deleteImage(store: ObjectStore, imageId: string, signal?: 
 }
 
 /** All that lies in an image's folder. */
-export async function imageKeys(store: ObjectStore, imageId: string, signal?: AbortSignal): Promise<string[]> {
+async function imageKeys(store: ObjectStore, imageId: string, signal?: AbortSignal): Promise<string[]> {
   const keys: string[] = [];
   for await (const { key } of store.list({ prefix: imagePrefix(imageId), signal })) keys.push(key);
   return keys;

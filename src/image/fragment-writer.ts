@@ -53,6 +53,11 @@ export class FragmentWriter {
     this.#fragments.set(number, { upload: undefined, parts: new Map(), expected: 0, size, closed: true, kept });
   }
 
+  /** Whether completing them would change what is in storage. */
+  get open(): boolean {
+    return [...this.#fragments.values()].some(({ closed }) => !closed);
+  }
+
   /** Uploads that were taken over, by id. */
   get uploadIds(): ReadonlySet<string> {
     return this.#restored;

@@ -51,6 +51,11 @@ export class HeldChunks {
     this.#number = last === 0 ? 0 : last + 1;
   }
 
+  /** Whether there may be any in storage. */
+  get any(): boolean {
+    return this.#number > 0;
+  }
+
   /** Store chunks. The journal must learn of the record before their slots go on. */
   async put(chunks: readonly StoredChunk[], pieces: readonly Uint8Array[], signal: AbortSignal): Promise<HeldRun> {
     const page = encodePage(chunks);

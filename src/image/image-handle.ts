@@ -11,7 +11,7 @@ import type { CloseMode, HandleContext, WriteHandle, WriteProgress, WriteTuning 
 import { KeptTail } from './kept-tail.ts';
 import { imageInfoOf, type Manifest, type MetaRecord } from './manifest.ts';
 import { putMeta, readMeta } from './meta-blobs.ts';
-import { imagePrefix, parseKey } from './names.ts';
+import { imagePrefix, numberOf, parseKey } from './names.ts';
 import { neededObjects } from './needed-objects.ts';
 import type { HandleRecord } from './pending.ts';
 import { completeFragments, publish } from './publish.ts';
@@ -232,12 +232,18 @@ export class ImageHandle implements WriteHandle {
       },
     });
     this.#journal.clear();
-    const needed = neededObjects(manifest);
     // A failure here is harmless: gc knows these beside a manifest.
-    await this.#objects((name) => !needed.has(name))
-      .then((keys) => this.#drop(keys))
-      .catch(() => undefined);
+    await this.#dropTraces(manifest).catch(() => undefined);
     return manifest;
+  }
+
+  /** Remove what only an unfinished image has. Of one that was short and simple this is known without a look. */
+  async #dropTraces(manifest: Manifest): Promise<void> {
+    const { claim, held, index } = this.#start;
+    const replaced = manifest.metas?.some((meta) => numberOf(meta.name) !== meta.index);
+    if (claim.certain && !held.any && !replaced && index.journalNames.length === 0) return claim.forget();
+    const needed = neededObjects(manifest);
+    await this.#drop(await this.#objects((name) => !needed.has(name)));
   }
 
   /** Keep what there is for another writer. Fragments are completed, so that nothing that may still be on its way can change them. */

@@ -114,7 +114,7 @@ export class ImageWriter {
     } as const;
     // Before anything is written that could not be locked in the end.
     if (options.lock) await planLock(store, options.lock, options.signal);
-    const claim = await Claim.take(store, imagePrefix(imageId), about, undefined, options.signal);
+    const claim = await Claim.take(store, imagePrefix(imageId), about, options.signal);
     return new ImageWriter(store, resources, options, imageId, claim, stages);
   }
 

@@ -135,28 +135,26 @@ export class IndexWriter {
     }
   }
 
-  /** Write the index object. */
-  async write(signal?: AbortSignal): Promise<IndexSummary> {
+  /** End the index: what the manifest says of it, and what writes the object. */
+  seal(): { readonly summary: IndexSummary; readonly write: (signal?: AbortSignal) => Promise<void> } {
     if (this.#chunks.length > 0) this.#endPage();
     const footer = encodeFooter({ size: this.#size, pages: this.#pages.map(({ ref }) => ref) });
     const key = `${this.#prefix}${this.#names.index}`;
     const size =
       INDEX_HEADER.byteLength + this.#pages.reduce((sum, { ref }) => sum + ref.length, 0) + footer.byteLength;
-    const inMemory = this.#pages.flatMap(({ content }) => content?.bytes ?? []);
-    const info =
-      inMemory.length === this.#pages.length
-        ? await this.#store.put(key, [INDEX_HEADER, ...inMemory, footer], { signal })
-        : await this.#store.putStream(key, this.#stream(footer, signal), { signal });
-    if (info.size !== size) {
-      throw new EngineError(
-        'VOST_BAD_INDEX',
-        'integrity',
-        `the index was stored with ${info.size} bytes instead of ${size}`,
-      );
-    }
     const sha256 = createHash('sha256').update(footer).digest('hex');
     const named = this.#names.term === undefined ? {} : { name: this.#names.index };
-    return { size, footer: footer.byteLength, sha256, ...named };
+    const write = async (signal?: AbortSignal): Promise<void> => {
+      const inMemory = this.#pages.flatMap(({ content }) => content?.bytes ?? []);
+      const info =
+        inMemory.length === this.#pages.length
+          ? await this.#store.put(key, [INDEX_HEADER, ...inMemory, footer], { signal })
+          : await this.#store.putStream(key, this.#stream(footer, signal), { signal });
+      if (info.size === size) return;
+      const message = `the index was stored with ${info.size} bytes instead of ${size}`;
+      throw new EngineError('VOST_BAD_INDEX', 'integrity', message);
+    };
+    return { summary: { size, footer: footer.byteLength, sha256, ...named }, write };
   }
 
   /** Names of the journal objects that there may be, to be deleted once the image is committed. */

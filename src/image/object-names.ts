@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EngineError } from '../errors.ts';
 import { fragmentName, heldName, INDEX, inTerm, journalName, metaName, tailName } from './names.ts';
-import type { TermRecord } from './pending.ts';
+import type { HandleRecord, TermRecord } from './pending.ts';
 
 const LAST_TERM = 999_999;
 
@@ -58,8 +58,13 @@ export class ObjectNames {
   }
 }
 
+/** The terms of an image with one more; those of which nothing was kept are forgotten. */
+export function succession({ terms = [], journal }: Pick<HandleRecord, 'terms' | 'journal'>): TermRecord[] {
+  return [...terms.filter((term) => term.journal < journal), { term: nextTerm(terms), journal }];
+}
+
 /** A term after all those that an image had. Throws `unsupported` when there can be none. */
-export function nextTerm(terms: readonly TermRecord[]): string {
+function nextTerm(terms: readonly TermRecord[]): string {
   const number = Number(terms.at(-1)?.term.slice(0, 6) ?? 0) + 1;
   if (number <= LAST_TERM) return `${String(number).padStart(6, '0')}-${randomBytes(6).toString('hex')}`;
   throw new EngineError('VOST_TOO_MANY_TERMS', 'unsupported', `the image was taken over ${LAST_TERM} times`);

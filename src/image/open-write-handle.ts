@@ -1,7 +1,8 @@
 import { LEAF_BYTES } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
 import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
-import { Claim, imageComplete, imageExists } from './claim.ts';
+import { Claim } from './claim.ts';
+import { imageComplete, imageExists } from './claim-errors.ts';
 import { HandleJournal } from './handle-journal.ts';
 import { startFromJournal, startFromKept } from './handle-start.ts';
 import { checkIdentity, type ImageIdentity, imageIdOf } from './identity.ts';
@@ -11,8 +12,8 @@ import { ensureLocked, planLock } from './image-lock.ts';
 import { JournalRegion } from './journal-region.ts';
 import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
 import { imagePrefix, MANIFEST } from './names.ts';
-import { nextTerm } from './object-names.ts';
-import type { HandleRecord, Pending, TermRecord } from './pending.ts';
+import { succession } from './object-names.ts';
+import type { HandleRecord, Pending } from './pending.ts';
 import { latestPending, readPending } from './pending-records.ts';
 import { prepareStages } from './prepare-stages.ts';
 import { readRecord } from './read-record.ts';
@@ -44,7 +45,7 @@ export async function createWriteHandle(
     leaf_size: LEAF_BYTES,
   } as const;
   await checkLock(context);
-  const claim = await Claim.take(store, prefix, about, empty, signal);
+  const claim = await Claim.begin(store, prefix, about, empty, signal);
   const kept = claim.record.handle ?? empty;
   try {
     const start = await startFromKept({ store, resources, prefix, claim, kept, region, signal });
@@ -78,18 +79,14 @@ export async function reopenWriteHandle(
     throw busy(prefix);
   const stages = stagesOf(context, record);
   const region = regionOf(context, record.chunk_size);
-  const kept: HandleRecord = { ...handle, ...(left ? { terms: succession(handle) } : {}), creator, open: true };
+  const ours: HandleRecord = { ...handle, ...(left ? { terms: succession(handle) } : {}), creator, open: true };
   await checkLock(context);
   // What was kept needs no upload: fragments are completed when an image is closed.
-  const claim = await Claim[left ? 'succeed' : 'takeOver'](store, prefix, record, kept, signal);
+  const claim = await Claim[left ? 'succeed' : 'takeOver'](store, prefix, record, ours, signal);
+  const kept = claim.record.handle ?? ours;
   await abortUploads(context, claim, prefix, new Set());
   const start = await startFromKept({ store, resources, prefix, claim, kept, region, signal });
   return new ImageHandle(context, options, start, stages);
-}
-
-/** The terms of an image that is taken from a writer which had it open; those of which nothing was kept are forgotten. */
-function succession({ terms = [], journal }: HandleRecord): TermRecord[] {
-  return [...terms.filter((term) => term.journal < journal), { term: nextTerm(terms), journal }];
 }
 
 /**
@@ -107,19 +104,18 @@ export async function attachWriteHandle(
     throw new EngineError('VOST_MODE', 'usage', `a handle for writing cannot be attached to ${mode}`);
   const { store, resources, creator, signal } = context;
   const prefix = imagePrefix(imageIdOf(checkIdentity(identity)));
-  if (await store.head(`${prefix}${MANIFEST}`, { signal })) {
-    const key = `${prefix}${MANIFEST}`;
-    const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
-    if (manifest.creator !== creator) throw imageExists(prefix);
-    await ensureLocked(store, imageIdOf(identity), manifest, signal);
-    return { committed: true };
-  }
+  if (await isCommitted(context, identity)) return { committed: true };
   const record = await readPending(store, prefix, signal);
   if (record.handle?.creator !== creator) throw busy(prefix);
   const stages = stagesOf(context, record);
   const region = regionOf(context, record.chunk_size);
   const kept: HandleRecord = { ...record.handle, open: true };
   const claim = await Claim.attach(store, prefix, record, kept, signal);
+  // What the dead process had on its way may have come before its fence was gone.
+  if (await isCommitted(context, identity)) {
+    await claim.drop();
+    return { committed: true };
+  }
   const start = await startFromJournal({ store, resources, prefix, claim, kept, region, signal });
   // Uploads that nothing was noted of: begun, but not made use of before the end came.
   const needed = start.fragments.uploadIds;
@@ -127,6 +123,17 @@ export async function attachWriteHandle(
   if (record.uploads.some(({ id }) => !needed.has(id)))
     await claim.update(({ uploads }) => ({ uploads: uploads.filter(({ id }) => needed.has(id)) }), signal);
   return { committed: false, handle: new ImageHandle(context, options, start, stages) };
+}
+
+/** Whether the image is there, of this creator, and locked if it is to be. Throws `exists` when it is another's. */
+async function isCommitted({ store, creator, signal }: HandleContext, identity: ImageIdentity): Promise<boolean> {
+  const prefix = imagePrefix(imageIdOf(identity));
+  const key = `${prefix}${MANIFEST}`;
+  if ((await store.head(key, { signal })) === undefined) return false;
+  const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
+  if (manifest.creator !== creator) throw imageExists(prefix);
+  await ensureLocked(store, imageIdOf(identity), manifest, signal);
+  return true;
 }
 
 function stagesOf({ resources }: HandleContext, { chain }: Pending): ConfiguredStage[] {

@@ -1,12 +1,37 @@
-import { EngineError } from '../errors.ts';
+import { EngineError, failureOf } from '../errors.ts';
 import type { ObjectInfo, ObjectStore } from '../vast/store.ts';
-import { inTerm, isPendingName, PENDING } from './names.ts';
+import { inTerm, isPendingName, MANIFEST, PENDING } from './names.ts';
 import { decodePending, MAX_PENDING_BYTES, type Pending } from './pending.ts';
 import { readRecord } from './read-record.ts';
 
 /** Key of the pending record of a term; of an image's first writers without one. */
 export function pendingKey(prefix: string, term: string | undefined): string {
   return `${prefix}${inTerm(PENDING, term)}`;
+}
+
+/** Behind every fragment, before manifest and records; and behind those. */
+const BEFORE_MANIFEST = 'image.';
+const BEHIND_RECORDS = `${PENDING}0`;
+
+/** What shows whose an image is. */
+export interface ImageLook {
+  /** It is complete. */
+  readonly complete: boolean;
+  /** Its pending records, the one that counts last. */
+  readonly records: readonly ObjectInfo[];
+}
+
+/** Look at an image with one listing, which tells of manifest and records at one moment. */
+export async function lookAt(store: ObjectStore, prefix: string, signal?: AbortSignal): Promise<ImageLook> {
+  const records: ObjectInfo[] = [];
+  let complete = false;
+  for await (const info of store.list({ prefix, startAfter: `${prefix}${BEFORE_MANIFEST}`, signal })) {
+    const name = info.key.slice(prefix.length);
+    if (name >= BEHIND_RECORDS) break;
+    if (name === MANIFEST) complete = true;
+    else if (isPendingName(name)) records.push(info);
+  }
+  return { complete, records };
 }
 
 /** All pending records of an image, the one that counts last: terms follow one another in the order of their names. */
@@ -41,4 +66,18 @@ export async function readPendingAt(
   known?: ObjectInfo,
 ): Promise<Pending> {
   return readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal, known);
+}
+
+/** Read one of them. Undefined when the record cannot be made sense of, or is gone already: then it is another's. */
+export async function recordAt(
+  store: ObjectStore,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<Pending | undefined> {
+  try {
+    return await readPendingAt(store, key, signal);
+  } catch (error) {
+    if (['not-found', 'integrity', 'unsupported'].includes(failureOf(error))) return undefined;
+    throw error;
+  }
 }

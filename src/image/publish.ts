@@ -42,8 +42,8 @@ export async function completeFragments(
   image: Pick<Publication, 'prefix' | 'claim' | 'fragments' | 'index' | 'size' | 'signal'>,
 ): Promise<Manifest['fragments']> {
   const { prefix, claim, index, size, signal } = image;
-  // Completing replaces what another writer may have published meanwhile: look first.
-  await claim.confirm(signal);
+  // Completing, and the index, replace what another writer may have published meanwhile: look first.
+  if (!claim.certain || image.fragments.open) await claim.confirm(signal);
   const fragments = await image.fragments.complete(signal);
   const stored = fragments.reduce((sum, fragment) => sum + fragment.size, 0);
   if (stored !== index.stored || index.size !== size) {
@@ -65,9 +65,7 @@ export async function publish(image: Publication): Promise<Manifest> {
   const { store, claim, index, signal } = image;
   const fragments = await completeFragments(image);
   const chain = await sealedChain(image);
-  const summary = await index.write(signal);
-  await claim.confirm(signal);
-  if (!claim.written && performance.now() - claim.since > UNNAMED_MS) await nameLate(image, fragments, summary);
+  const { summary, write } = index.seal();
   const { identity, netbackup_metadata, chunk_size } = claim.record;
   const lock = image.lock && (await planLock(store, image.lock, signal));
   const now = new Date().toISOString();
@@ -92,10 +90,18 @@ export async function publish(image: Publication): Promise<Manifest> {
     written_by: `vast-ost/${VERSION}`,
   };
   const bytes = encodeManifest(manifest);
+  await together(write(signal), claim.send(bytes, signal));
+  if (!claim.certain) await claim.confirm(signal);
+  if (!claim.written && performance.now() - claim.since > UNNAMED_MS) await nameLate(image, fragments, summary);
   image.onPublishing();
   await claim.publish(bytes);
   if (lock) await applyLock(store, imageIdOf(identity), manifest, lock, signal);
   return manifest;
+}
+
+/** Settles when all of them have. Throws the first one's error. */
+async function together(...work: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(work)) if (result.status === 'rejected') throw result.reason;
 }
 
 /** What stages record, with what some of them only know when the image is whole. */

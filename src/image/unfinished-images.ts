@@ -1,9 +1,9 @@
 import { failureOf } from '../errors.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { LivingWriters, processOf } from './living-writers.ts';
-import { imagePrefix, MANIFEST } from './names.ts';
+import { imagePrefix } from './names.ts';
 import type { Pending } from './pending.ts';
-import { latestPending, pendingRecords, readPendingAt } from './pending-records.ts';
+import { latestPending, lookAt, pendingRecords, readPendingAt } from './pending-records.ts';
 import type { ImageFolder } from './scan.ts';
 
 /** How old may be what engines said of their writers, milliseconds. */
@@ -28,9 +28,8 @@ export class UnfinishedImages {
 
   /** Somebody has begun the image, or it is complete. */
   async isClaimed(imageId: string): Promise<boolean> {
-    const prefix = imagePrefix(imageId);
-    if ((await latestPending(this.#store, prefix, this.#signal)) !== undefined) return true;
-    return (await this.#store.head(`${prefix}${MANIFEST}`, { signal: this.#signal })) !== undefined;
+    const { complete, records } = await lookAt(this.#store, imagePrefix(imageId), this.#signal);
+    return complete || records.length > 0;
   }
 
   /** Its writer has it open, and is not silent. */
@@ -53,12 +52,11 @@ export class UnfinishedImages {
 
   /** Nobody has written to its record, or completed it, since it was listed. */
   async isAsListed({ imageId, objects, record }: ImageFolder): Promise<boolean> {
-    const prefix = imagePrefix(imageId);
-    const latest = await latestPending(this.#store, prefix, this.#signal);
+    const { complete, records } = await lookAt(this.#store, imagePrefix(imageId), this.#signal);
+    const latest = records.at(-1);
     const listed = objects.get(record);
-    if (latest?.key !== listed?.key || latest?.modified !== listed?.modified || latest?.size !== listed?.size)
-      return false;
-    return (await this.#store.head(`${prefix}${MANIFEST}`, { signal: this.#signal })) === undefined;
+    const same = latest?.key === listed?.key && latest?.modified === listed?.modified && latest?.size === listed?.size;
+    return same && !complete;
   }
 
   async #isWritten(record: Pending | undefined, touched: number): Promise<boolean> {

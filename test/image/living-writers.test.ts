@@ -7,7 +7,7 @@ import { LivingWriters, WRITERS_PREFIX, writeWriters } from '../../src/image/liv
 import { imagePrefix, MANIFEST } from '../../src/image/names.ts';
 import { createWriteHandle, reopenWriteHandle } from '../../src/image/open-write-handle.ts';
 import { readPending } from '../../src/image/pending-records.ts';
-import type { ObjectStore } from '../../src/vast/store.ts';
+import type { ObjectStore, Upload } from '../../src/vast/store.ts';
 import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -172,21 +172,22 @@ t.test('a manifest’s upload that somebody dropped is begun anew, unless the im
       closing = false;
       await deleteImage(inner, imageIdOf(identity('x')));
     };
+    const wrapped = (upload: Upload): Upload => ({
+      key: upload.key,
+      id: upload.id,
+      listParts: (options) => upload.listParts(options),
+      abort: (options) => upload.abort(options),
+      putPart: async (part, options) => meddle().then(() => upload.putPart(part, options)),
+      complete: async (parts, options) => meddle().then(() => upload.complete(parts, options)),
+    });
     const meddled = wrapStore(inner, {
-      head: async (key, options) => meddle().then(() => inner.head(key, options)),
-      put: async (key, body, options) => meddle().then(() => inner.put(key, body, options)),
-      createUpload: async (key, options) => meddle().then(() => inner.createUpload(key, options)),
-      resumeUpload: (key, id) => {
-        const upload = inner.resumeUpload(key, id);
-        return {
-          key,
-          id,
-          listParts: (options) => upload.listParts(options),
-          abort: (options) => upload.abort(options),
-          putPart: async (part, options) => meddle().then(() => upload.putPart(part, options)),
-          complete: async (parts, options) => meddle().then(() => upload.complete(parts, options)),
-        };
+      list: async function* (options) {
+        await meddle();
+        yield* inner.list(options);
       },
+      put: async (key, body, options) => meddle().then(() => inner.put(key, body, options)),
+      createUpload: async (key, options) => meddle().then(async () => wrapped(await inner.createUpload(key, options))),
+      resumeUpload: (key, id) => wrapped(inner.resumeUpload(key, id)),
     });
     const one = await begin(meddled);
     await dropFence(inner);

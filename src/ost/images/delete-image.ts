@@ -1,8 +1,5 @@
-import { deleteImage, imageKeys } from '../../image/delete-image.ts';
-import { refuseLocked } from '../../image/image-lock.ts';
+import { deleteImage } from '../../image/delete-image.ts';
 import { imageSpan } from '../../image/image-span.ts';
-import { imagePrefix, MANIFEST } from '../../image/names.ts';
-import type { ObjectStore } from '../../vast/store.ts';
 import { notFound } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { EVENT_TYPE } from '../wire/constants.ts';
@@ -28,9 +25,8 @@ export async function removeImage(
     .finish(() =>
       imageSpan('delete', subjectOf(session, image), async (tell) => {
         const store = await server.open(lsu);
-        const hid = options.later && (await hide(store, imageId));
-        hidden.resolve(hid);
-        const found = (await deleteImage(store, imageId)) || hid;
+        const found = await deleteImage(store, imageId, undefined, () => hidden.resolve(options.later));
+        hidden.resolve(false);
         tell({ result: found ? 'complete' : 'not-found' });
         if (found) await told(image);
         return found;
@@ -50,16 +46,6 @@ export async function removeImage(
   }
   const found = await work;
   if (!found && !options.resend) throw notFound(`there is no such image in ${lsu}`);
-}
-
-/** Whether there was a complete image; no reader finds it any more. */
-async function hide(store: ObjectStore, imageId: string): Promise<boolean> {
-  const key = `${imagePrefix(imageId)}${MANIFEST}`;
-  if ((await store.head(key)) === undefined) return false;
-  // Hiding is deleting.
-  await refuseLocked(store, imageId, await imageKeys(store, imageId));
-  await store.delete([key]);
-  return true;
 }
 
 async function told({ server, lsu, identity, imageId, log }: ImagePlace): Promise<void> {

@@ -34,6 +34,7 @@ export async function deleteKeys(
     const { folder } = splitKey(members[0] ?? '');
     const found = await findFolder(place, folder);
     if (found === undefined) continue;
+    let stays: boolean;
     {
       await using dir = found;
       for (let at = 0; at < members.length; at += BATCH) {
@@ -42,10 +43,19 @@ export async function deleteKeys(
         await Promise.all(batch.map((key) => unlinkObject(dir, splitKey(key).name)));
       }
       await dir.sync();
+      stays = await holdsMore(dir).catch(() => false);
     }
+    if (stays) continue;
     // A folder that stays is seen by nobody; the keys are gone all the same.
     await pruneFolder(place, folder).catch(() => undefined);
   }
+}
+
+/** Whether there is anything but temporary files in a folder. */
+async function holdsMore(dir: OpenFile): Promise<boolean> {
+  for await (const { name } of dir.files.entries(entryPath(dir, '.')))
+    if (!name.startsWith(TEMPORARY_PREFIX)) return true;
+  return false;
 }
 
 /**
@@ -59,8 +69,7 @@ export async function pruneFolder(place: LsuPlace, folder: readonly string[]): P
     await using dir = parent;
     const name = folder[depth - 1] ?? '';
     if (await removeEmpty(dir, name)) continue;
-    await sweep(place, folder.slice(0, depth));
-    if (!(await removeEmpty(dir, name))) return;
+    if (!(await sweep(place, folder.slice(0, depth))) || !(await removeEmpty(dir, name))) return;
   }
 }
 
@@ -77,21 +86,22 @@ async function removeEmpty(parent: OpenFile, name: string): Promise<boolean> {
   }
 }
 
-/** When a folder holds nothing but old temporary files without an upload's record, remove them. */
-async function sweep(place: LsuPlace, folder: readonly string[]): Promise<void> {
+/** When a folder holds nothing but old temporary files without an upload's record, remove them; false when it holds more. */
+async function sweep(place: LsuPlace, folder: readonly string[]): Promise<boolean> {
   const found = await findFolder(place, folder);
-  if (found === undefined) return;
+  if (found === undefined) return true;
   await using dir = found;
   const names: string[] = [];
   for await (const entry of dir.files.entries(entryPath(dir, '.'))) {
-    if (!entry.name.startsWith(TEMPORARY_PREFIX) || names.length === MAX_SWEEP) return;
+    if (!entry.name.startsWith(TEMPORARY_PREFIX) || names.length === MAX_SWEEP) return false;
     names.push(entry.name);
   }
   const present = new Set(names);
   for (const name of names) {
     const stat = await orMissing(dir.files.lstat(entryPath(dir, name)));
     const owned = present.has(sidecarName(name.slice(TEMPORARY_PREFIX.length)));
-    if (owned || stat === undefined || Date.now() - Number(stat.mtimeMs) < STALE_MS) return;
+    if (owned || stat === undefined || Date.now() - Number(stat.mtimeMs) < STALE_MS) return false;
   }
   for (const name of names) await removeFile(dir, name);
+  return true;
 }

@@ -83,11 +83,11 @@ export async function removeFile(dir: OpenFile, name: string): Promise<void> {
 }
 
 /**
- * Flush `file`, give it the name `to` and flush the directory. A rename that NFS sent twice says
+ * Flush the bytes of `file`, give it the name `to` and flush the directory. A rename that NFS sent twice says
  * ENOENT although the first one worked; the inode tells.
  */
 export async function publish(dir: OpenFile, file: OpenFile, from: string, to: string): Promise<BigIntStats> {
-  await file.sync();
+  await file.datasync();
   const stat = await file.stat();
   try {
     await dir.files.rename(entryPath(dir, from), entryPath(dir, to));

@@ -49,7 +49,7 @@ function overlap(a: Range, b: Range): boolean {
   return a.number === b.number || (a.offset < b.offset + b.size && b.offset < a.offset + a.size);
 }
 
-/** Begin an upload: the data file and its sidecar, both durable. */
+/** Begin an upload: the data file and its sidecar. They outlive this process; what has to outlive the machine are objects, and bytes of parts. */
 export async function createFileUpload(host: FileUploadHost, place: LsuPlace, key: string): Promise<FileUpload> {
   const id = temporaryId();
   const made = await createFile(place, key, dataName(id));
@@ -59,8 +59,6 @@ export async function createFileUpload(host: FileUploadHost, place: LsuPlace, ke
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     await using sidecar = await dir.files.open(entryPath(dir, sidecarName(id)), flags, 0o640);
     await sidecar.append(headerRecord({ key, created: Date.now() }));
-    await sidecar.sync();
-    await dir.sync();
   } catch (error) {
     await removeFile(dir, dataName(id)).catch(() => undefined);
     await removeFile(dir, sidecarName(id)).catch(() => undefined);
