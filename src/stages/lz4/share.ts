@@ -1,0 +1,120 @@
+/**
+ * How many of the chunks to compress, found out. Compression makes a backup faster where the way to the storage holds it back and the threads
+ * compress faster than that way takes bytes; elsewhere it only costs. Which of these it is nobody can know beforehand, and what was
+ * measured may mislead (on a busy machine all stages wait): so it is tried, and given up when the image does not move faster.
+ */
+
+/** What was measured since the last change, of the last few seconds. Rates are bytes per second. */
+export interface Measures {
+  /** Monotonic milliseconds. */
+  readonly now: number;
+  /** Since when. */
+  readonly since: number;
+  /** Share of the time in which the others waited for what comes after compression, 0 to 1. */
+  readonly link: number;
+  /** And for compression. */
+  readonly own: number;
+  /** What entered the stage. */
+  readonly taken: number;
+  /** What was handed to the storage. */
+  readonly sent: number;
+  /** What the storage has acknowledged. */
+  readonly stored: number;
+  /** Data as it comes that all threads together would compress; undefined before anything was. */
+  readonly speed: number | undefined;
+  /** What is left of a byte that is compressed. */
+  readonly left: number;
+}
+
+/** What was decided. */
+export interface Mind {
+  /** Of the chunks that could be compressed, 0 to 1. */
+  readonly share: number;
+  /** When the share was changed last. */
+  readonly changed: number;
+  /** It was made less then. */
+  readonly fell: boolean;
+  /** Grows with every time that less was too little, 1 at first. */
+  readonly patience: number;
+  /** While it is being tried: what the storage acknowledged before. */
+  readonly trial: { readonly before: number } | undefined;
+  /** No trial before this moment, and how long to wait after the next one that fails. */
+  readonly notBefore: number;
+  readonly restMs: number;
+}
+
+/** The others wait for the storage for so much of the time that fewer bytes for it would help. */
+const LIMITING = 0.25;
+/** Below this it is not the storage that they wait for. */
+const FREE = 0.1;
+/** By how much a share changes at once. */
+const STEP = 1 / 8;
+/** Measures of less than this say little, milliseconds. */
+const LEAST_MS = 1000;
+/**
+ * For how long nobody must have waited for the storage before less is compressed: when they wait for compression instead, which they also do while the
+ * way to the storage fills up, and when they wait for the host, which may have paused.
+ */
+const FREE_MS = { own: 1500, host: 15_000 } as const;
+const MOST_PATIENCE = 8;
+/** How long a trial takes; one in which the storage has nothing to do ends earlier. */
+const TRIAL_MS = 1500;
+/** Once it has begun, compression may be slower than the way to the storage by this factor. */
+const ENOUGH = 0.8;
+/** What a trial must bring. */
+const GAIN = 1.05;
+const REST_MS = { first: 5000, last: 60_000 } as const;
+
+/** Nothing is known: nothing is compressed. */
+export const UNDECIDED: Mind = {
+  share: 0,
+  changed: Number.NEGATIVE_INFINITY,
+  fell: false,
+  patience: 1,
+  trial: undefined,
+  notBefore: Number.NEGATIVE_INFINITY,
+  restMs: REST_MS.first,
+};
+
+/** Whether a trial may begin, as far as the streams say; whether it does is a matter of how fast the data can be compressed. */
+export function mayTry(mind: Mind, { now, since, link }: Measures): boolean {
+  return mind.share === 0 && link >= LIMITING && now >= mind.notBefore && now - since >= LEAST_MS;
+}
+
+/** The next decision: the same object when nothing changes. */
+export function nextMind(mind: Mind, measures: Measures): Mind {
+  const { now, since, link, taken } = measures;
+  if (mind.share === 0) return begin(mind, measures);
+  if (now - since < LEAST_MS) return mind;
+  if (mind.trial !== undefined) {
+    if (link >= FREE && now - since < TRIAL_MS) return mind;
+    if (taken < mind.trial.before * GAIN) return giveUp(mind, now);
+    return { ...mind, trial: undefined, restMs: REST_MS.first };
+  }
+  const towards = direction(mind, measures);
+  const share = Math.min(1, Math.max(0, mind.share + STEP * towards));
+  if (share === mind.share) return mind;
+  const fell = towards < 0;
+  const patience = fell === mind.fell ? 1 : fell ? mind.patience : Math.min(MOST_PATIENCE, mind.patience * 2);
+  return { ...mind, share, changed: now, fell, patience, notBefore: share === 0 ? now + mind.restMs : mind.notBefore };
+}
+
+function direction({ changed, patience }: Mind, { now, link, own, sent, speed = 0 }: Measures): 1 | 0 | -1 {
+  // A link that takes bytes faster than they can be compressed is not worth the effort, even if it is what the others wait for.
+  if (link >= LIMITING) return speed >= sent * ENOUGH ? 1 : -1;
+  const wait = patience * (own >= LIMITING ? FREE_MS.own : FREE_MS.host);
+  return link < FREE && now - changed >= wait ? -1 : 0;
+}
+
+function begin(mind: Mind, measures: Measures): Mind {
+  const { now, sent, stored, speed, left } = measures;
+  if (speed === undefined || speed < sent || !mayTry(mind, measures)) return mind;
+  // So much that the threads and the way to the storage are done with their parts at the same time.
+  const best = speed / (sent + speed * (1 - left));
+  const share = Math.min(1, Math.max(STEP, best));
+  return { ...mind, share, changed: now, fell: false, patience: 1, trial: { before: stored } };
+}
+
+function giveUp({ restMs }: Mind, now: number): Mind {
+  return { ...UNDECIDED, changed: now, notBefore: now + restMs, restMs: Math.min(REST_MS.last, restMs * 2) };
+}
