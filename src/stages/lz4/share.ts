@@ -30,6 +30,8 @@ export interface Measures {
 export interface Mind {
   /** Of the chunks that could be compressed, 0 to 1. */
   readonly share: number;
+  /** What the way to the storage took when it was waited for last, bytes per second. */
+  readonly rate: number;
   /** When the share was changed last. */
   readonly changed: number;
   /** It was made less then. */
@@ -68,6 +70,7 @@ const REST_MS = { first: 5000, last: 60_000 } as const;
 /** Nothing is known: nothing is compressed. */
 export const UNDECIDED: Mind = {
   share: 0,
+  rate: 0,
   changed: Number.NEGATIVE_INFINITY,
   fell: false,
   patience: 1,
@@ -81,10 +84,11 @@ export function mayTry(mind: Mind, { now, since, link }: Measures): boolean {
   return mind.share === 0 && link >= LIMITING && now >= mind.notBefore && now - since >= LEAST_MS;
 }
 
-/** The next decision: the same object when nothing changes. */
-export function nextMind(mind: Mind, measures: Measures): Mind {
-  const { now, since, link, taken } = measures;
-  if (mind.share === 0) return begin(mind, measures);
+/** The next decision. */
+export function nextMind(before: Mind, measures: Measures): Mind {
+  const { now, since, link, own, taken, sent } = measures;
+  if (before.share === 0) return begin(before, measures);
+  const mind = link >= LIMITING ? { ...before, rate: sent } : before;
   if (now - since < LEAST_MS) return mind;
   if (mind.trial !== undefined) {
     if (link >= FREE && now - since < TRIAL_MS) return mind;
@@ -92,7 +96,9 @@ export function nextMind(mind: Mind, measures: Measures): Mind {
     return { ...mind, trial: undefined, restMs: REST_MS.first };
   }
   const towards = direction(mind, measures);
-  const share = Math.min(1, Math.max(0, mind.share + STEP * towards));
+  // When threads have become slow, steps would take too long.
+  const most = towards < 0 && own >= LIMITING ? balance(measures, mind.rate) : 1;
+  const share = Math.min(most, Math.max(0, mind.share + STEP * towards));
   if (share === mind.share) return mind;
   const fell = towards < 0;
   const patience = fell === mind.fell ? 1 : fell ? mind.patience : Math.min(MOST_PATIENCE, mind.patience * 2);
@@ -107,12 +113,15 @@ function direction({ changed, patience }: Mind, { now, link, own, sent, speed = 
 }
 
 function begin(mind: Mind, measures: Measures): Mind {
-  const { now, sent, stored, speed, left } = measures;
+  const { now, sent, stored, speed } = measures;
   if (speed === undefined || speed < sent || !mayTry(mind, measures)) return mind;
-  // So much that the threads and the way to the storage are done with their parts at the same time.
-  const best = speed / (sent + speed * (1 - left));
-  const share = Math.min(1, Math.max(STEP, best));
-  return { ...mind, share, changed: now, fell: false, patience: 1, trial: { before: stored } };
+  const share = Math.max(STEP, balance(measures, sent));
+  return { ...mind, share, rate: sent, changed: now, fell: false, patience: 1, trial: { before: stored } };
+}
+
+/** The share with which the threads and a way that takes so many bytes a second are done with their parts at the same time. */
+function balance({ speed = 0, left }: Measures, rate: number): number {
+  return speed === 0 ? 0 : Math.min(1, speed / (rate + speed * (1 - left)));
 }
 
 function giveUp({ restMs }: Mind, now: number): Mind {
