@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { besideEngine, type EnginePlace, type EngineStore, LSU } from './engine-process.ts';
+import { runFio } from './fio.ts';
 import { HOST, runHost, sizeArguments } from './ost-host.ts';
+import { isInstalled } from './peers.ts';
 import { type Sink, type SinkTls, startSink } from './sink.ts';
 import { median, spread } from './statistics.ts';
 import { certificates } from './transfer.ts';
@@ -34,8 +36,9 @@ interface Sample {
   /** GiB/s. */
   readonly backup: number;
   readonly restore: number;
-  /** CPU-seconds per GiB restored of host and engine. */
-  readonly cost: number;
+  /** CPU-seconds per GiB of host and engine. */
+  readonly backupCost: number;
+  readonly restoreCost: number;
   readonly readsPerSecond: number;
   /** Requests of the store for one scattered read, and bytes that it sent for one that was asked for. */
   readonly requests: number;
@@ -86,7 +89,9 @@ async function measure({ place: where, streams }: ReadingCase, bytes: number, tl
   return withStore(where, tls, async (store, sink) => {
     const size = sizeArguments(streams, bytes);
     const { result } = await besideEngine(store, async (place, engine) => {
-      const { gibPerSecond: backup } = await runHost(['--lsu', LSU, ...size], place);
+      const before = await engine.usage();
+      const { gib: sent, gibPerSecond: backup, host: hostBackup } = await runHost(['--lsu', LSU, ...size], place);
+      const after = await engine.usage();
       const now = async () => ({
         cpuSeconds: (await engine.usage()).cpuSeconds,
         ...(sink === undefined ? { requests: 0, bytes_out: 0 } : await sink.stats()),
@@ -103,7 +108,8 @@ async function measure({ place: where, streams }: ReadingCase, bytes: number, tl
       return {
         backup,
         restore: Number(gib) / Number(seconds),
-        cost: Number(host) + (restored.cpuSeconds - written.cpuSeconds) / Number(gib),
+        backupCost: hostBackup + (after.cpuSeconds - before.cpuSeconds) / sent,
+        restoreCost: Number(host) + (restored.cpuSeconds - written.cpuSeconds) / Number(gib),
         readsPerSecond: Number(reads) / Number(took),
         requests: (end.requests - restored.requests) / Number(reads),
         amplification: (end.bytes_out - restored.bytes_out) / Number(asked),
@@ -113,12 +119,35 @@ async function measure({ place: where, streams }: ReadingCase, bytes: number, tl
   });
 }
 
-const HEADINGS = ['case', 'GiB', 'backup GiB/s', 'restore GiB/s', 'restore / backup', 'restore CPU-s/GiB'];
+/** The same directory, by plugin and engine and by fio, in turns. */
+function besideFio(ours: readonly Sample[], disk: readonly Awaited<ReturnType<typeof runFio>>[]): string {
+  const times = (of: (sample: Sample) => number, than: (one: (typeof disk)[number]) => number): string =>
+    `${(median(ours.map(of)) / median(disk.map(than))).toFixed(2)}×`;
+  const line = (title: string, way: 'write' | 'read', speed: 'backup' | 'restore', cost: `${typeof speed}Cost`) => [
+    title,
+    spread(disk.map((one) => one[way].gibPerSecond)),
+    spread(disk.map((one) => one[way].cost)),
+    times(
+      (sample) => sample[speed],
+      (one) => one[way].gibPerSecond,
+    ),
+    times(
+      (sample) => sample[cost],
+      (one) => one[way].cost,
+    ),
+  ];
+  const headings = ['fio, direct', 'GiB/s', 'CPU-s/GiB', 'directory, 1 stream: speed / fio', 'CPU / fio'];
+  const lines = [line('write', 'write', 'backup', 'backupCost'), line('read', 'read', 'restore', 'restoreCost')];
+  return [headings, headings.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+const HEADINGS = ['case', 'GiB', 'backup GiB/s', 'CPU-s/GiB', 'restore GiB/s', 'CPU-s/GiB', 'restore / backup'];
 const SCATTERED_HEADINGS = ['reads/s', 'requests / read', 'bytes read / asked'];
 
 export async function measureReading(bytes: number, runs: number, say: (text: string) => void): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'vast-ost-bench.'));
   const rows = CASES.map((one) => ({ one, samples: [] as Sample[] }));
+  const disk: Awaited<ReturnType<typeof runFio>>[] = [];
   try {
     const tls = await certificates(folder);
     for (let round = 1; round <= runs; round += 1) {
@@ -126,9 +155,15 @@ export async function measureReading(bytes: number, runs: number, say: (text: st
         const sample = await measure(one, bytes, tls);
         samples.push(sample);
         say(
-          `${round}/${runs} restore, ${one.title}: ${sample.restore.toFixed(2)} GiB/s, ${sample.cost.toFixed(2)} CPU-s/GiB, ${sample.readsPerSecond.toFixed(0)} reads/s`,
+          `${round}/${runs} restore, ${one.title}: ${sample.restore.toFixed(2)} GiB/s, ${sample.restoreCost.toFixed(2)} CPU-s/GiB, ${sample.readsPerSecond.toFixed(0)} reads/s`,
         );
       }
+      if (!isInstalled('fio')) continue;
+      const sample = await runFio(bytes);
+      disk.push(sample);
+      say(
+        `${round}/${runs} fio: ${sample.write.gibPerSecond.toFixed(2)} and ${sample.read.gibPerSecond.toFixed(2)} GiB/s`,
+      );
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -140,14 +175,17 @@ export async function measureReading(bytes: number, runs: number, say: (text: st
       one.title,
       `${bytes / GIB}`,
       of(({ backup }) => backup),
+      of(({ backupCost }) => backupCost),
       of(({ restore }) => restore),
+      of(({ restoreCost }) => restoreCost),
       `${median(samples.map(({ backup, restore }) => restore / backup)).toFixed(2)}×`,
-      of(({ cost }) => cost),
       of(({ readsPerSecond }) => readsPerSecond, 0),
       known ? of(({ requests }) => requests) : '',
       known ? of(({ amplification }) => amplification) : '',
     ];
   });
   const headings = [...HEADINGS, ...SCATTERED_HEADINGS];
-  return [headings, headings.map(() => '---'), ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');
+  const table = [headings, headings.map(() => '---'), ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');
+  const [directory] = rows.filter(({ one }) => one.place === 'directory').map(({ samples }) => samples);
+  return `${table}\n\n${disk.length === 0 ? 'fio is not installed.' : besideFio(directory ?? [], disk)}`;
 }

@@ -206,6 +206,32 @@ export const METRICS = {
     labels: { server: SERVER },
   },
 
+  vast_ost_scrub_images_total: {
+    type: 'counter',
+    help: 'Images that the scrub was done with; told of servers with `scrub_interval`, as all of these.',
+    labels: { server: SERVER, lsu: LSU, result: '`good`, `damaged`' },
+  },
+  vast_ost_scrub_bytes_total: {
+    type: 'counter',
+    help: 'Stored bytes of images that the scrub read.',
+    labels: { server: SERVER, lsu: LSU },
+  },
+  vast_ost_scrub_last_complete_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When a whole round over the images of an LSU last ended, whoever made it, since the epoch; absent before the first.',
+    labels: { server: SERVER, lsu: LSU },
+  },
+  vast_ost_scrub_round_began_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the round that goes on began; absent between two rounds.',
+    labels: { server: SERVER, lsu: LSU },
+  },
+  vast_ost_scrub_interval_seconds: {
+    type: 'gauge',
+    help: '`scrub_interval`: every image is to be verified once in such a period.',
+    labels: { server: SERVER },
+  },
+
   vast_ost_vms_failing: {
     type: 'gauge',
     help: '1 while the management of the cluster does not answer; data flows without it.',

@@ -1,4 +1,5 @@
 import type { Capacity } from '../ost/capacity.ts';
+import type { ScrubFigures } from '../ost/scrub-figures.ts';
 import type { StorageServer } from '../ost/storage-server.ts';
 import { UNKNOWN } from '../ost/wire/kinds.ts';
 import type { Storage } from '../vast/store.ts';
@@ -21,6 +22,7 @@ export function* readServers(servers: readonly StorageServer[]): Generator<Readi
     yield { name: 'vast_ost_events_total', labels: { server: id }, value: events.latest };
     yield* readManagement(server);
     for (const lsu of server.lsusNow()) yield* readCapacity({ server: id, lsu }, server.capacityNow(lsu));
+    if (server.scrubs !== undefined) yield* readScrubs(id, server.scrubs);
     for (const part of server.storages()) {
       yield* readFlow(id, part);
       yield* readCalls(id, part);
@@ -43,6 +45,20 @@ function* readManagement({ id, cluster, rotations }: StorageServer): Generator<R
   }
   for (const [what, failing] of rotations?.failing ?? [])
     yield { name: 'vast_ost_rotation_failing', labels: { ...labels, what }, value: failing ? 1 : 0 };
+}
+
+function* readScrubs(server: string, { intervalMs, lsus }: ScrubFigures): Generator<Reading> {
+  yield { name: 'vast_ost_scrub_interval_seconds', labels: { server }, value: intervalMs / 1000 };
+  for (const [lsu, { good, damaged, bytes, began, ended }] of lsus) {
+    const labels = { server, lsu };
+    for (const [result, value] of Object.entries({ good, damaged }))
+      yield { name: 'vast_ost_scrub_images_total', labels: { ...labels, result }, value };
+    yield { name: 'vast_ost_scrub_bytes_total', labels, value: bytes };
+    if (began !== undefined)
+      yield { name: 'vast_ost_scrub_round_began_timestamp_seconds', labels, value: began / 1000 };
+    if (ended !== undefined)
+      yield { name: 'vast_ost_scrub_last_complete_timestamp_seconds', labels, value: ended / 1000 };
+  }
 }
 
 function* readFlow(server: string, { name, flow, transfers }: Storage): Generator<Reading> {

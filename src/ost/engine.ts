@@ -185,12 +185,12 @@ function engineName({ id, boot }: Machine, { engine }: Settings, label: string):
 
 /** Of the servers whose sections ask for it. */
 function scrubbersOf({ settings, servers, memory, problems, machine, log }: Services): Scrubber[] {
-  return [...settings.servers].flatMap(([id, { scrub_interval: intervalMs, scrub_rate: bytesPerSecond }]) => {
+  return [...settings.servers].flatMap(([id, { scrub_rate: bytesPerSecond }]) => {
     const server = servers.all().find((one) => one.id === id);
-    if (server === undefined || intervalMs === undefined) return [];
+    if (server?.scrubs === undefined) return [];
     const child = log.child({ server: id });
     const name = `engine ${engineName(machine, settings, id)}`;
     const onDamage = (error: EngineError, what: string): void => problems.add(error, what);
-    return [new Scrubber({ server, memory, intervalMs, bytesPerSecond, name, log: child, onDamage })];
+    return [new Scrubber({ server, figures: server.scrubs, memory, bytesPerSecond, name, log: child, onDamage })];
   });
 }

@@ -21,6 +21,7 @@ import type { ImagePlace } from './images/open-image.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
 import { LsuLocks } from './lsu-locks.ts';
 import type { Rotations } from './rotations.ts';
+import { ScrubFigures } from './scrub-figures.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
 import { within } from './within.ts';
@@ -59,7 +60,7 @@ export interface StorageServerOptions {
   readonly id: string;
   /** `s3_credentials_file` is the file really used. */
   readonly settings: Pick<ServerSettings, 'store' | 'label'> &
-    Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water' | 'event_interval'>>;
+    Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water' | 'event_interval' | 'scrub_interval'>>;
   readonly storage: Storage;
   readonly events: EventLog;
   readonly tuning: Tuning;
@@ -92,6 +93,8 @@ export class StorageServer {
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
   readonly rotations: Rotations | undefined;
+  /** How its images are verified on a schedule; undefined where they are not. */
+  readonly scrubs: ScrubFigures | undefined;
   readonly locksImages: boolean;
   readonly #lockPolicy: (lsu: string) => LockPolicy | undefined;
   readonly #keys: FoundKeys | undefined;
@@ -119,6 +122,7 @@ export class StorageServer {
     this.locksImages = options.locksImages ?? false;
     this.#lockPolicy = options.lockPolicy ?? (() => undefined);
     this.rotations = rotations;
+    this.scrubs = settings.scrub_interval === undefined ? undefined : new ScrubFigures(settings.scrub_interval);
     this.#keys = options.keys;
     this.#now = now;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);

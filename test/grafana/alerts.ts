@@ -62,6 +62,38 @@ export const ALERTS: readonly AlertCase[] = [
     speaks: '32m',
   },
   {
+    alert: 'VastOstScrubDamage',
+    series: {
+      'vast_ost_scrub_images_total{server="s",lsu="l",result="good"}': '0+1x90',
+      'vast_ost_scrub_images_total{server="s",lsu="l",result="damaged"}': TURNS,
+    },
+    silent: '30m',
+    speaks: '32m',
+  },
+  {
+    // Rounds of an hour end, begin anew, and end no more.
+    alert: 'VastOstScrubOverdue',
+    series: {
+      'vast_ost_scrub_interval_seconds{server="s"}': '3600+0x300',
+      'vast_ost_scrub_interval_seconds{server="other"}': '36000+0x300',
+      'vast_ost_scrub_last_complete_timestamp_seconds{server="s",lsu="l"}': '_x10 600+0x290',
+      'vast_ost_scrub_round_began_timestamp_seconds{server="s",lsu="l"}': '0+0x10 _x50 3600+0x240',
+      'vast_ost_scrub_last_complete_timestamp_seconds{server="other",lsu="l"}': '600+0x300',
+    },
+    silent: '185m',
+    speaks: '195m',
+  },
+  {
+    // The first round does not end.
+    alert: 'VastOstScrubOverdue',
+    series: {
+      'vast_ost_scrub_interval_seconds{server="s"}': '3600+0x300',
+      'vast_ost_scrub_round_began_timestamp_seconds{server="s",lsu="l"}': '600+0x300',
+    },
+    silent: '185m',
+    speaks: '195m',
+  },
+  {
     alert: 'VastOstWireDamages',
     series: { 'vast_ost_checksum_mismatches_total{place="wire"}': '0+0x30 5+0x10 30+0x30' },
     silent: '38m',

@@ -1,11 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { bridge } from '../../src/bridge/bridge.ts';
 import { parseIni } from '../../src/config/ini.ts';
 import { buildSettings } from '../../src/config/settings.ts';
+import { SCRUB_KEY, type ScrubState } from '../../src/image/scrub-state.ts';
 import { METRIC_NAMES } from '../../src/metrics/definitions.ts';
 import { EngineMetrics } from '../../src/metrics/engine-metrics.ts';
 import { OstEngine } from '../../src/ost/engine.ts';
@@ -21,6 +22,13 @@ import { until } from '../support/turns.ts';
 import { bornLate, seriesOf } from './support.ts';
 
 const MIB = 1024 * 1024;
+const ELSEWHERE: ScrubState = {
+  format: 'vast-ost-scrub',
+  version: 1,
+  round: { began: '2026-11-20T00:00:00.000Z', images: 7, bytes: 7, damaged: 0 },
+  last: { began: '2026-11-01T00:00:00.000Z', ended: '2026-11-02T00:00:00.000Z', images: 9, bytes: 9, damaged: 1 },
+  by: { name: 'another engine', until: '2099-01-01T00:00:00.000Z' },
+};
 const KEYS = { accessKey: 'METRICSKEY', secretKey: 'metrics/secret' };
 
 interface Running {
@@ -39,6 +47,9 @@ async function start(t: Test): Promise<Running> {
   // Short: a socket's path has few characters.
   const dir = mkdtempSync(join(tmpdir(), 'vost-metrics-'));
   mkdirSync(join(dir, 'store', 'lsu'), { recursive: true });
+  // Another media server is at it, for days.
+  mkdirSync(join(dir, 'store', 'other', dirname(SCRUB_KEY)), { recursive: true });
+  writeFileSync(join(dir, 'store', 'other', SCRUB_KEY), JSON.stringify(ELSEWHERE));
   let fail = false;
   const sim = await startS3Sim({
     dir: join(dir, 'sim'),
@@ -70,6 +81,7 @@ socket = ${socket}
 state_dir = ${join(dir, 'state')}
 [server test]
 store = file:${join(dir, 'store')}
+scrub_interval = 12h
 [server s3]
 store = s3:${sim.url}
 s3_credentials_file = ${keys}
@@ -135,6 +147,8 @@ t.test('every metric of the table is told by an engine that has worked, and no o
   await engine.services.servers.get('VastData:test').capacity('lsu');
   const { cluster } = engine.services.servers.get('VastData:vast');
   await cluster?.settled();
+  const { scrubs } = engine.services.servers.get('VastData:test');
+  await until(() => scrubs?.lsus.get('lsu')?.ended !== undefined && scrubs.lsus.get('other')?.ended !== undefined);
   const told = await text();
   const families = [...told.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name]) => name);
   t.strictSame(families, [...METRIC_NAMES]);
@@ -159,6 +173,18 @@ t.test('every metric of the table is told by an engine that has worked, and no o
   is('vast_ost_host_errors_total{result="NOT_FOUND"}', 1);
   is('vast_ost_images_total{operation="copy",result="failed"}', 0);
   is('vast_ost_vms_failing{server="vast"}', 0);
+  is('vast_ost_scrub_interval_seconds{server="test"}', 12 * 3600);
+  is('vast_ost_scrub_images_total{server="test",lsu="other",result="damaged"}', 0);
+  is(
+    'vast_ost_scrub_last_complete_timestamp_seconds{server="test",lsu="other"}',
+    Date.parse('2026-11-02T00:00:00Z') / 1000,
+  );
+  is(
+    'vast_ost_scrub_round_began_timestamp_seconds{server="test",lsu="other"}',
+    Date.parse('2026-11-20T00:00:00Z') / 1000,
+  );
+  t.notOk(series.has('vast_ost_scrub_round_began_timestamp_seconds{server="test",lsu="lsu"}'), 'it has ended');
+  t.notOk(series.has('vast_ost_scrub_interval_seconds{server="s3"}'), 'it has no scrub_interval');
   is('vast_ost_rotation_failing{server="vast",what="token"}', 0);
   is('vast_ost_parts_limit', 4);
   is('vast_ost_stage_reports_total{stage="watch",severity="warning"}', 2);

@@ -15,17 +15,14 @@ export function seriesOf(text: string): ReadonlyMap<string, number> {
 
 /**
  * Series of counters and histograms that a scrape has and the first one had not: what counted up to their first value is lost to
- * Prometheus, which has never seen them at 0. Those of VIPs begin when one is found.
+ * Prometheus, which has never seen them at 0. Those of VIPs and LSUs begin when one is found.
  */
 export function bornLate(first: ReadonlyMap<string, number>, later: ReadonlyMap<string, number>): string[] {
   return [...later.keys()].filter((series) => {
     const metric = metricOf(/^\w+/.exec(series)?.[0] ?? '');
-    return (
-      metric !== undefined &&
-      definitionOf(metric).type !== 'gauge' &&
-      !('vip' in definitionOf(metric).labels) &&
-      !first.has(series)
-    );
+    if (metric === undefined) return false;
+    const { type, labels } = definitionOf(metric);
+    return type !== 'gauge' && !('vip' in labels) && !('lsu' in labels) && !first.has(series);
   });
 }
 

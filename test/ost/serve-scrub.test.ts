@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { SCRUB_KEY, type ScrubState } from '../../src/image/scrub-state.ts';
 import { randomBytes, testResources, writeImage, writerOptions } from '../image/support.ts';
-import { metricsPort } from '../metrics/support.ts';
+import { metricsPort, seriesOf } from '../metrics/support.ts';
 import { promise } from '../support/promise.ts';
 import { readIfThere, Served } from './support/served.ts';
 
@@ -25,6 +25,27 @@ const stateOf = (file: string): ScrubState | undefined => {
 async function ask(served: Served, path: string): Promise<string> {
   const port = await metricsPort(served);
   return (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+}
+
+/** What is told of the scrub of an LSU, by `images_total good`, `bytes_total` and so on. */
+async function figures(served: Served, lsu: string): Promise<Record<string, number>> {
+  const told: Record<string, number> = {};
+  for (const [series, value] of seriesOf(await ask(served, '/metrics'))) {
+    const [, name, result = ''] =
+      new RegExp(`^vast_ost_scrub_(\\w+)\\{server="test",lsu="${lsu}"(?:,result="(\\w+)")?\\}$`).exec(series) ?? [];
+    if (name !== undefined) told[`${name} ${result}`.trim()] = value;
+  }
+  return told;
+}
+
+/** The same, as soon as one of them is there. */
+async function once(served: Served, lsu: string, name: string): Promise<Record<string, number>> {
+  let told: Record<string, number> = {};
+  await until(async () => {
+    told = await figures(served, lsu);
+    return name in told;
+  });
+  return told;
 }
 
 /** Requests of an operation that have ended. */
@@ -91,7 +112,21 @@ t.test('a running engine scrubs on its schedule', async (t) => {
   const [result] = scrubs(served);
   t.match(result, { lsu: 'lsu-1', end: 'finished', damaged: 1 });
   t.ok(Number(result?.['bytes']) <= ALL - done, `${String(result?.['bytes'])} bytes were left`);
-  t.match(stateOf(record)?.last, { began: round?.began, images: 3, damaged: 1 });
+  const { last } = stateOf(record) ?? {};
+  t.match(last, { began: round?.began, images: 3, damaged: 1 });
+  const ended = Date.parse(last?.ended ?? '');
+  const told = await figures(served, 'lsu-1');
+  t.match(told, { 'images_total damaged': 1, last_complete_timestamp_seconds: ended / 1000 });
+  t.equal((told['images_total good'] ?? 0) + 1, result?.['images'], 'of this engine');
+  // Stored bytes: an image is a little longer than what it holds.
+  t.ok((told['bytes_total'] ?? 0) >= Number(result?.['bytes']) && (told['bytes_total'] ?? 0) < ALL, 'and what it read');
+  t.notOk('round_began_timestamp_seconds' in told);
+  t.match(await once(served, 'lsu-2', 'last_complete_timestamp_seconds'), { 'images_total good': 0, bytes_total: 0 });
+  t.match(await ask(served, '/metrics'), /^vast_ost_scrub_interval_seconds\{server="test"\} 3600$/m);
+  const { lsus } = JSON.parse(await ask(served, '/api/v1/lsus')) as {
+    lsus: { lsu: string; scrubbed: string | null }[];
+  };
+  t.equal(lsus.find(({ lsu }) => lsu === 'lsu-1')?.scrubbed, last?.ended);
 
   // Told.
   t.match(served.stderr, /the scrub found a damaged image: vast-ost repair/);
@@ -104,14 +139,24 @@ t.test('a running engine scrubs on its schedule', async (t) => {
   // Nothing is due, until an interval has passed.
   await served.stop();
   await served.start();
-  await until(async () => (await requests(served, 'read')) >= 1);
+  t.strictSame(
+    await once(served, 'lsu-1', 'last_complete_timestamp_seconds'),
+    {
+      'images_total good': 0,
+      'images_total damaged': 0,
+      bytes_total: 0,
+      last_complete_timestamp_seconds: ended / 1000,
+    },
+    'the engine knows when, and counts its own',
+  );
   await served.stop();
   t.same(scrubs(served), []);
   const state = stateOf(record);
   const earlier = new Date(Date.now() - 2 * HOUR_MS).toISOString();
   writeFileSync(record, JSON.stringify({ ...state, last: { ...state?.last, began: earlier } }));
   await served.start();
-  await until(() => stateOf(record)?.round !== undefined);
+  const again = await once(served, 'lsu-1', 'round_began_timestamp_seconds');
+  t.equal(again['last_complete_timestamp_seconds'], ended / 1000, 'still the one before');
   await served.stop();
   t.not(stateOf(record)?.round?.began, round?.began, 'a new round has begun');
 });
