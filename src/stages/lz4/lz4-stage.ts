@@ -18,6 +18,7 @@ type Options = z.output<typeof Options>;
 
 /** Chunks in the stage at the same time; the frames of each keep all threads busy. */
 const CONCURRENCY = 2;
+
 /**
  * LZ4 frames of at most 4 MiB content each, so that `lz4 -d` on the concatenated fragments gives the image without us. Chunks that samples show to be
  * incompressible, and those whose compression would not be worth it, become one frame of stored blocks that point at the chunk's own memory.
@@ -67,7 +68,7 @@ function compressAll({ minSaving }: Options, env: StageMemory): StageInstance {
   };
 }
 
-/** What the pilot wants, as far as it is worth it. Stored chunks have no content checksum, which would cost as much as half of their way to storage. */
+/** What the pilot wants, as far as it is worth it. Stored chunks have no content checksum, which would cost as much as all the rest of their way. */
 function compressSome({ minSaving }: Options, env: StageMemory, flow: StageMeters, pilot: Pilot): StageInstance {
   const known = new Incompressible();
   return {

@@ -14,7 +14,7 @@ export interface Lz4Decision {
   readonly speed: number | undefined;
 }
 
-/** What compressing took and made, bytes and milliseconds of one thread. */
+/** What compressing took and made: bytes, and milliseconds of one thread among all that are at work. */
 export interface Lz4Work {
   readonly bytes: number;
   readonly left: number;
