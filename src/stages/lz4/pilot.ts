@@ -63,6 +63,7 @@ export class Lz4Pilot implements Pilot {
   /** What was compressed lately. */
   #work: Lz4Work = { bytes: 0, left: 0, milliseconds: 0 };
   #looked = false;
+  #began: number;
   /** Bytes that were not compressed although they were a part of the share: many small ones make a chunk. */
   #credit = 0;
 
@@ -80,7 +81,8 @@ export class Lz4Pilot implements Pilot {
     this.#threads = threads;
     this.#onDecision = onDecision;
     this.#now = now;
-    this.#marks = [{ at: now(), totals: flow.totals() }];
+    this.#began = now();
+    this.#marks = [{ at: this.#began, totals: flow.totals() }];
   }
 
   ask(length: number): Verdict {
@@ -123,13 +125,16 @@ export class Lz4Pilot implements Pilot {
     if (last === undefined || streamsAt(last, mark) < PRESENT) {
       // Nobody was there: what is over says nothing about what begins.
       this.#marks = [mark];
+      this.#began = now;
       this.#measures = undefined;
       return;
     }
     while (this.#marks[1] !== undefined && now - this.#marks[1].at >= HORIZON_MS) this.#marks.shift();
     const first = this.#marks[0] ?? last;
     this.#marks.push(mark);
-    const blames = blamesOf('backup', between(first, mark)) ?? [];
+    const times = between(first, mark);
+    const blames = blamesOf('backup', times) ?? [];
+    const uploader = times.find(named('part-uploader'))?.times ?? NOTHING;
     const at = blames.findIndex(({ stage }) => stage === STAGE);
     const rate = (stage: string, of: (totals: StageTotals) => number): number => {
       const bytesAt = ({ totals }: Mark): number => totals.filter(named(stage)).reduce((sum, one) => sum + of(one), 0);
@@ -138,8 +143,10 @@ export class Lz4Pilot implements Pilot {
     this.#decide({
       now,
       since: first.at,
+      began: this.#began,
       link: blames.slice(at + 1).reduce((sum, { share }) => sum + share, 0),
       own: blames[at]?.share ?? 0,
+      idle: uploader.upstream / Math.max(1, timeOf(uploader)),
       taken: rate(STAGE, ({ bytesIn }) => bytesIn),
       sent: rate('part-uploader', ({ bytesIn }) => bytesIn),
       stored: rate('part-uploader', ({ bytesOut }) => bytesOut),
@@ -161,6 +168,8 @@ export class Lz4Pilot implements Pilot {
   }
 }
 
+const NOTHING = { busy: 0, upstream: 0, downstream: 0 };
+
 /** The name that the stage's streams have. */
 const STAGE = 'lz4';
 
@@ -171,8 +180,11 @@ const named =
 
 /** How many streams of ours there were, on average. */
 function streamsAt(first: Mark, last: Mark): number {
-  const own = between(first, last).find(named(STAGE))?.times ?? { busy: 0, upstream: 0, downstream: 0 };
-  return (own.busy + own.upstream + own.downstream) / (last.at - first.at);
+  return timeOf(between(first, last).find(named(STAGE))?.times ?? NOTHING) / (last.at - first.at);
+}
+
+function timeOf({ busy, upstream, downstream }: StageShare['times']): number {
+  return busy + upstream + downstream;
 }
 
 /** Where the time went between two moments. */

@@ -10,10 +10,14 @@ export interface Measures {
   readonly now: number;
   /** Since when. */
   readonly since: number;
+  /** When the first of the images now under way began, or one after a pause. */
+  readonly began: number;
   /** Share of the time in which the others waited for what comes after compression, 0 to 1. */
   readonly link: number;
   /** And for compression. */
   readonly own: number;
+  /** Share of the time in which nothing was on its way to the storage. */
+  readonly idle: number;
   /** What entered the stage. */
   readonly taken: number;
   /** What was handed to the storage. */
@@ -49,15 +53,17 @@ export interface Mind {
 const LIMITING = 0.25;
 /** Below this it is not the storage that they wait for. */
 const FREE = 0.1;
-/** By how much a share changes at once. */
+/** By how much a share changes at once; twice that where it is much too large. */
 const STEP = 1 / 8;
 /** Measures of less than this say little, milliseconds. */
 const LEAST_MS = 1000;
+/** So much of the time without anything on its way is a way that is not made use of. */
+const UNUSED = 0.3;
 /**
- * For how long nobody must have waited for the storage before less is compressed: when they wait for compression instead, which they also do while the
- * way to the storage fills up, and when they wait for the host, which may have paused.
+ * For how long nobody must have waited for the storage before less is compressed: when its way is not made use of, when they only wait for compression, which they
+ * also do while memory fills up with what is compressed already, and when they wait for the host, which may have paused.
  */
-const FREE_MS = { own: 1500, host: 15_000 } as const;
+const FREE_MS = { unused: 2000, own: 6000, host: 15_000 } as const;
 const MOST_PATIENCE = 8;
 /** How long a trial takes; one in which the storage has nothing to do ends earlier. */
 const TRIAL_MS = 1500;
@@ -95,7 +101,7 @@ export function nextMind(before: Mind, measures: Measures): Mind {
     if (taken < mind.trial.before * GAIN) return giveUp(mind, now);
     return { ...mind, trial: undefined, restMs: REST_MS.first };
   }
-  const towards = direction(mind, measures);
+  const towards = steps(mind, measures);
   // When threads have become slow, steps would take too long.
   const most = towards < 0 && own >= LIMITING ? balance(measures, mind.rate) : 1;
   const share = Math.min(most, Math.max(0, mind.share + STEP * towards));
@@ -105,11 +111,14 @@ export function nextMind(before: Mind, measures: Measures): Mind {
   return { ...mind, share, changed: now, fell, patience, notBefore: share === 0 ? now + mind.restMs : mind.notBefore };
 }
 
-function direction({ changed, patience }: Mind, { now, link, own, sent, speed = 0 }: Measures): 1 | 0 | -1 {
+/** How many steps. */
+function steps({ changed, patience }: Mind, measures: Measures): 1 | 0 | -1 | -2 {
+  const { now, began, link, own, idle, sent, speed = 0 } = measures;
   // A link that takes bytes faster than they can be compressed is not worth the effort, even if it is what the others wait for.
   if (link >= LIMITING) return speed >= sent * ENOUGH ? 1 : -1;
-  const wait = patience * (own >= LIMITING ? FREE_MS.own : FREE_MS.host);
-  return link < FREE && now - changed >= wait ? -1 : 0;
+  const free = own < LIMITING ? FREE_MS.host : idle < UNUSED ? FREE_MS.own : FREE_MS.unused;
+  if (link >= FREE || now - Math.max(changed, began) < patience * free) return 0;
+  return free === FREE_MS.unused ? -2 : -1;
 }
 
 function begin(mind: Mind, measures: Measures): Mind {

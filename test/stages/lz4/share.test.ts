@@ -17,7 +17,10 @@ interface World {
 }
 
 /** How fast the image moves when a share of it is compressed, and what the streams say of that. */
-function meet(world: World, share: number): { readonly rate: number; readonly link: number; readonly own: number } {
+function meet(
+  world: World,
+  share: number,
+): { readonly rate: number; readonly link: number; readonly own: number; readonly idle: number } {
   const { source, speed, left, processors = Number.POSITIVE_INFINITY } = world;
   const compressing = share / speed;
   const sending = (1 - share * (1 - left)) / world.link;
@@ -25,10 +28,11 @@ function meet(world: World, share: number): { readonly rate: number; readonly li
   const working = processors === Number.POSITIVE_INFINITY ? 0 : 1 / processors + compressing;
   const perByte = Math.max(1 / source, compressing, sending, working);
   const rate = 1 / perByte;
-  if (perByte === 1 / source) return { rate, link: 0, own: 0 };
+  const idle = 1 - sending * rate;
+  if (perByte === 1 / source) return { rate, link: 0, own: 0, idle };
   const busy = compressing * rate;
   const own = Math.max(0, busy - (1 - busy));
-  return { rate, link: 1 - own, own };
+  return { rate, link: 1 - own, own, idle };
 }
 
 interface Run {
@@ -48,7 +52,7 @@ function live(world: World | ((ms: number) => World), seconds: number, begin: Mi
   const minds: Mind[] = [];
   for (let now = WINDOW_MS; now <= seconds * 1000; now += WINDOW_MS) {
     const here = typeof world === 'function' ? world(now) : world;
-    const { rate, link, own } = meet(here, mind.share);
+    const { rate, link, own, idle } = meet(here, mind.share);
     moved += rate * WINDOW_MS;
     const sent = rate * (1 - mind.share * (1 - here.left));
     since = Math.max(since, now - HORIZON_MS);
@@ -57,6 +61,8 @@ function live(world: World | ((ms: number) => World), seconds: number, begin: Mi
       since,
       link,
       own,
+      idle,
+      began: 0,
       taken: rate,
       sent,
       stored: sent,
@@ -125,6 +131,8 @@ t.test('too little time, nothing known of the data, a rest: no trial', async (t)
     since: 0,
     link: 1,
     own: 0,
+    idle: 0,
+    began: 0,
     taken: 100,
     sent: 100,
     stored: 100,
