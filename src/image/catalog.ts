@@ -36,7 +36,7 @@ export async function* listImages(
   try {
     for await (const folder of scanFolders(store, idPrefix, signal)) {
       if (!folder.complete && !folder.pending) continue;
-      ahead.push(readEntry(store, folder, signal));
+      ahead.push(beginEntry(store, folder, signal));
       if (ahead.length < CONCURRENCY) continue;
       const entry = await ahead.shift();
       if (entry) yield entry;
@@ -50,8 +50,19 @@ export async function* listImages(
   }
 }
 
+/** Begin to read the entry of a folder, which may be waited for later: it may fail before anybody does. */
+export function beginEntry(
+  store: ObjectStore,
+  folder: ImageFolder,
+  signal?: AbortSignal,
+): Promise<CatalogEntry | undefined> {
+  const entry = readEntry(store, folder, signal);
+  entry.catch(() => undefined);
+  return entry;
+}
+
 /** The entry of a folder; undefined when it went away meanwhile. */
-export async function readEntry(
+async function readEntry(
   store: ObjectStore,
   folder: ImageFolder,
   signal?: AbortSignal,
