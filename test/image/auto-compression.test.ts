@@ -42,7 +42,7 @@ function decided(t: Test, verdicts: readonly Verdict[]): Resources {
   const ask = (): Verdict => verdicts[asked++ % verdicts.length] ?? 'store';
   const stages = new StageRegistry();
   stages.register(checksumStage);
-  stages.register(createLz4Stage(undefined, () => ({ ask, saw: () => undefined })));
+  stages.register(createLz4Stage(undefined, () => ({ begin: () => undefined, ask, saw: () => undefined })));
   const resources = createResources(bridge, 64 * MIB, stages);
   t.teardown(() => {
     resources.slabs.close();

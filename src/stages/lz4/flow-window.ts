@@ -57,6 +57,15 @@ export class FlowWindow {
     return { measures: { began: this.#began, ...measure(first, mark) } };
   }
 
+  /** An image begins: what was before any of those under way is over. Tells whether this is the first of them. */
+  begin(now: number): boolean {
+    const totals = this.#flow.totals();
+    if (totals.some((one) => named(STAGE)(one) && one.streams > 0)) return false;
+    this.#marks = [{ at: now, totals }];
+    this.#began = now;
+    return true;
+  }
+
   /** Something has changed: forget what was before. */
   restart(): void {
     this.#marks = this.#marks.slice(-1);

@@ -71,6 +71,7 @@ function compressAll({ minSaving }: Options, env: StageMemory): StageInstance {
 /** What the pilot wants, as far as it is worth it. Stored chunks have no content checksum, which would cost as much as all the rest of their way. */
 function compressSome({ minSaving }: Options, env: StageMemory, flow: StageMeters, pilot: Pilot): StageInstance {
   const known = new Incompressible();
+  pilot.begin();
   return {
     concurrency: CONCURRENCY,
     apply: async (chunk, signal) => {

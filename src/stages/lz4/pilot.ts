@@ -26,6 +26,8 @@ export type Verdict = 'store' | 'look' | 'compress';
 
 /** Decides which chunks are compressed. */
 export interface Pilot {
+  /** An image begins. */
+  begin(): void;
   /** What to do with the next chunk, of `length` bytes. */
   ask(length: number): Verdict;
   /** Data that becomes smaller was compressed. */
@@ -68,6 +70,10 @@ export class Lz4Pilot implements Pilot {
     this.#onDecision = onDecision;
     this.#now = now;
     this.#window = new FlowWindow(flow, now());
+  }
+
+  begin(): void {
+    if (this.#window.begin(this.#now())) this.#measures = undefined;
   }
 
   ask(length: number): Verdict {

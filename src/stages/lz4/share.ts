@@ -60,10 +60,10 @@ const LEAST_MS = 1000;
 /** So much of the time without anything on its way is a way that is not made use of. */
 const UNUSED = 0.3;
 /**
- * For how long nobody must have waited for the storage before less is compressed: when its way is not made use of, when they only wait for compression, which they
- * also do while memory fills up with what is compressed already, and when they wait for the host, which may have paused.
+ * For how long nobody must have waited for the storage before less is compressed: when they wait for compression while the way is not made use of, and otherwise. The
+ * host may have paused, and memory takes a while to fill up with what is compressed already.
  */
-const FREE_MS = { unused: 2000, own: 6000, host: 15_000 } as const;
+const FREE_MS = { unused: 2000, else: 15_000 } as const;
 const MOST_PATIENCE = 8;
 /** How long a trial takes; one in which the storage has nothing to do ends earlier. */
 const TRIAL_MS = 1500;
@@ -92,7 +92,7 @@ export function mayTry(mind: Mind, { now, since, link }: Measures): boolean {
 
 /** The next decision. */
 export function nextMind(before: Mind, measures: Measures): Mind {
-  const { now, since, link, own, taken, sent } = measures;
+  const { now, since, link, taken, sent } = measures;
   if (before.share === 0) return begin(before, measures);
   const mind = link >= LIMITING ? { ...before, rate: sent } : before;
   if (now - since < LEAST_MS) return mind;
@@ -101,24 +101,24 @@ export function nextMind(before: Mind, measures: Measures): Mind {
     if (taken < mind.trial.before * GAIN) return giveUp(mind, now);
     return { ...mind, trial: undefined, restMs: REST_MS.first };
   }
-  const towards = steps(mind, measures);
-  // When threads have become slow, steps would take too long.
-  const most = towards < 0 && own >= LIMITING ? balance(measures, mind.rate) : 1;
-  const share = Math.min(most, Math.max(0, mind.share + STEP * towards));
+  const share = Math.min(1, Math.max(0, better(mind, measures)));
   if (share === mind.share) return mind;
-  const fell = towards < 0;
+  const fell = share < mind.share;
   const patience = fell === mind.fell ? 1 : fell ? mind.patience : Math.min(MOST_PATIENCE, mind.patience * 2);
   return { ...mind, share, changed: now, fell, patience, notBefore: share === 0 ? now + mind.restMs : mind.notBefore };
 }
 
-/** How many steps. */
-function steps({ changed, patience }: Mind, measures: Measures): 1 | 0 | -1 | -2 {
+function better({ share, rate, changed, patience }: Mind, measures: Measures): number {
   const { now, began, link, own, idle, sent, speed = 0 } = measures;
   // A link that takes bytes faster than they can be compressed is not worth the effort, even if it is what the others wait for.
-  if (link >= LIMITING) return speed >= sent * ENOUGH ? 1 : -1;
-  const free = own < LIMITING ? FREE_MS.host : idle < UNUSED ? FREE_MS.own : FREE_MS.unused;
-  if (link >= FREE || now - Math.max(changed, began) < patience * free) return 0;
-  return free === FREE_MS.unused ? -2 : -1;
+  if (link >= LIMITING) return share + (speed >= sent * ENOUGH ? STEP : -STEP);
+  if (link >= FREE) return share;
+  // When threads have become slow, steps would take too long.
+  const most = balance(measures, rate);
+  if (own >= LIMITING && most < share - STEP) return most;
+  const unused = own >= LIMITING && idle >= UNUSED;
+  if (now - Math.max(changed, began) < patience * (unused ? FREE_MS.unused : FREE_MS.else)) return share;
+  return share - (unused ? 2 * STEP : STEP);
 }
 
 function begin(mind: Mind, measures: Measures): Mind {

@@ -25,7 +25,11 @@ function setUp(t: Test, verdicts: Verdict[]) {
   });
   const flow = new StageMeters(new StageMeters());
   const seen: Lz4Work[] = [];
-  const pilot = { ask: () => verdicts.shift() ?? 'store', saw: (work: Lz4Work) => seen.push(work) };
+  const pilot = {
+    begin: () => undefined,
+    ask: () => verdicts.shift() ?? 'store',
+    saw: (work: Lz4Work) => seen.push(work),
+  };
   const stage = configureStage(
     createLz4Stage(undefined, () => pilot),
     { auto: true },

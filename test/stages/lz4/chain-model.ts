@@ -86,6 +86,7 @@ export class ChainModel {
 
   /** Write one image. */
   write(world: World, chunks: number): Written {
+    this.#pilot.begin();
     const streams = ['aggregator', 'checksum', 'lz4', 'packer', 'part-uploader'] as const;
     const [aggregator, checksum, lz4, packer, uploader] = streams.map(() => new Driven(() => this.#now)) as [
       Driven,
