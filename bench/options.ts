@@ -16,6 +16,7 @@ export interface BenchOptions {
   readonly table: boolean;
   readonly handOver: boolean;
   readonly stages: boolean;
+  readonly compression: boolean;
   readonly transfer: boolean;
   readonly reading: boolean;
   readonly looking: boolean;
@@ -33,6 +34,7 @@ const SECTIONS: readonly string[] = [
   'reading',
   'looking',
   'stages',
+  'compression',
 ];
 
 export const USAGE = `Usage: bench/run [options]
@@ -40,7 +42,7 @@ Measures the write chain against a discarding sink, the hand-over by the plugin,
   --quick          one run of small sizes
   --runs N         runs of each case (default 3)
   --size MIB       bytes of a fast case (default 4096); slow cases get a share of it
-  --filter TEXT    only cases whose name holds TEXT; of stages, TARGET/STAGE
+  --filter TEXT    only cases whose name holds TEXT; of stages, TARGET/STAGE; of compression, SINK, DATA
   --only WHAT      one of ${SECTIONS.join(', ')}
   --profile DIR    leave a V8 CPU profile of each case there; the figures suffer
   --no-write       do not write docs/benchmarks.md (a filtered, quick, partial or profiled run never does)
@@ -77,6 +79,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     memory: wants('memory'),
     handOver: wants('hand-over') && filter === '',
     stages: wants('stages') && (filter === '' || only === 'stages'),
+    compression: wants('compression') && (filter === '' || only === 'compression'),
     transfer: wants('transfer'),
     reading: wants('reading') && filter === '',
     looking: wants('looking') && filter === '',

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { bridge } from '../../src/bridge/bridge.ts';
+import { compressionStages } from '../../src/config/compression.ts';
 import { parseIni } from '../../src/config/ini.ts';
 import { buildSettings } from '../../src/config/settings.ts';
 import { ImageWriter } from '../../src/image/image-writer.ts';
@@ -14,8 +15,6 @@ import type { GeneratedSource } from '../source.ts';
 import type { Prepared } from './prepared.ts';
 
 const LSU = 'bench-lsu';
-/** More than are ever under way. */
-const WARM_CHUNKS = 8;
 
 /** The sink checks no signatures. */
 export const CREDENTIALS = { accessKeyId: 'bench', secretAccessKey: 'bench' } as const;
@@ -56,7 +55,7 @@ export async function prepareImage(job: Job, work: ImageWork, source: GeneratedS
     ImageWriter.create(store, resources, {
       identity: { basename, date: '1700000000', full_name: '', qualifiers: [] },
       metadata: { policy: 'bench', schedule: '', client: '' },
-      stages: [...(work.lz4 ? [resources.stages.configure('lz4', {})] : []), ...transforms],
+      stages: [...compressionStages(work.compression ?? 'none', resources.stages), ...transforms],
       observers,
       chunkBytes: job.chunkBytes,
       partBytes: job.partBytes,
@@ -69,7 +68,7 @@ export async function prepareImage(job: Job, work: ImageWork, source: GeneratedS
     for (const { offset, data } of writes) await writer.write(offset, data);
     return (await writer.commit()).checksum;
   };
-  if (work.warm) await write(await create(`warm-${process.pid}`), WARM_CHUNKS * job.chunkBytes);
+  if (work.warm) await write(await create(`warm-${process.pid}`), work.warm * job.chunkBytes);
   const writer = await create(`bench-${process.pid}`);
   return {
     run: async () => {

@@ -120,7 +120,7 @@ export async function withContext(
     flow,
   });
   const storage = withChaos(opened, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
-  const registry = builtInStages();
+  const registry = builtInStages((decision) => log.debug(decision, 'share of the chunks that are compressed'));
   const resources = createResources(bridge, performance.memory_budget_mb, registry);
   let vendors: VendorStages | undefined;
   try {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EngineError } from '../errors.ts';
+import { COMPRESSIONS } from './compression.ts';
 import { consoleSchema } from './console-schema.ts';
 import { engineSchema, serverSchema } from './engine-schema.ts';
 import { Count } from './fields.ts';
@@ -50,7 +51,7 @@ export const settingsSchema = {
     read_ahead: z.union([z.literal('auto'), Count(1, MOST_STREAMS)]).default('auto'),
     /** How far ahead of the first missing byte a write may reach. The default is smaller when memory is. */
     reorder_window_mb: Megabytes(0, 65536).default(128 * MIB),
-    compression: z.enum(['none', 'lz4']).default('none'),
+    compression: z.enum(COMPRESSIONS).default('none'),
     use_direct_io: Flag.default(true),
     /** How often one request is tried again. */
     retry_count: Count(0, 1000).default(10),

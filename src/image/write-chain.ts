@@ -72,6 +72,7 @@ export function createWriteChain<In, Run = never>(
     scope,
     bridge: resources.bridge,
     slabs: resources.slabs,
+    flow: resources.flow,
     image,
     before: (length) => boundOf(stages.slice(0, before), length),
     suspends,

@@ -86,6 +86,14 @@ export const METRICS = {
       side: '`upstream` (nothing to work on), `downstream` (nobody takes the results, or no memory for them is free)',
     },
   },
+  vast_ost_compression_chunks_total: {
+    type: 'counter',
+    help: 'Chunks of images with `compression = auto`, by what became of them.',
+    labels: {
+      outcome:
+        '`compressed`; `incompressible` (stored as it is, because it would not have become smaller); `unneeded` (stored as it is, because the way to the storage was no bottleneck, or compression too slow for it)',
+    },
+  },
   vast_ost_stage_reports_total: {
     type: 'counter',
     help: "What vendors' stages told people; each is a line of the log, and a warning or an error is an event as well.",

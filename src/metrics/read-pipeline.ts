@@ -1,5 +1,5 @@
 import type { Resources } from '../pipeline/resources.ts';
-import type { StageTotals } from '../pipeline/stage-meters.ts';
+import { OUTCOMES, type StageTotals } from '../pipeline/stage-meters.ts';
 import type { Reading } from './registry.ts';
 
 /** What stands at the ends of the chains that hosts have, beside the stages of the registry. */
@@ -29,6 +29,8 @@ export function* readPipeline(resources: Resources): Generator<Reading> {
     for (const side of ['upstream', 'downstream'] as const)
       yield { name: 'vast_ost_stage_wait_seconds_total', labels: { ...labels, side }, value: times[side] / 1000 };
   }
+  for (const outcome of OUTCOMES)
+    yield { name: 'vast_ost_compression_chunks_total', labels: { outcome }, value: meters.outcomes[outcome] };
   yield { name: 'vast_ost_checksum_mismatches_total', labels: { place: 'image' }, value: meters.mismatches };
   yield { name: 'vast_ost_checksum_mismatches_total', labels: { place: 'read' }, value: meters.healed };
   yield { name: 'vast_ost_memory_bytes', labels: { state: 'used' }, value: budget.used };

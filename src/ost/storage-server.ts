@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Compression } from '../config/compression.ts';
 import { DEFAULT_EVENT_INTERVAL_MS } from '../config/engine-schema.ts';
 import type { ServerSettings } from '../config/settings.ts';
 import type { Streams } from '../config/streams.ts';
@@ -44,7 +45,7 @@ const WATCH_MS = 60_000;
 
 /** What CONFIG_SET may change, until the engine restarts. */
 export interface Tuning {
-  compression: 'none' | 'lz4';
+  compression: Compression;
   parallelStreams: Streams;
 }
 

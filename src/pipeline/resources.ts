@@ -11,12 +11,15 @@ export interface Resources {
   readonly slabs: SlabPool;
   readonly stages: StageRegistry;
   readonly meters: StageMeters;
+  /** Those of all images in the same storage. */
+  readonly flow: StageMeters;
 }
 
 /** The same, with the share of the memory that is this storage's. */
 export function resourcesFor(resources: Resources, storage: string): Resources {
   const budget = resources.budget.share(storage);
-  return { ...resources, budget, slabs: resources.slabs.under(budget) };
+  const flow = new StageMeters(resources.meters, storage);
+  return { ...resources, budget, slabs: resources.slabs.under(budget), meters: flow, flow };
 }
 
 /**
@@ -25,5 +28,6 @@ export function resourcesFor(resources: Resources, storage: string): Resources {
  */
 export function createResources(bridge: Bridge, memoryBudget: number, stages: StageRegistry): Resources {
   const budget = new ByteBudget(memoryBudget);
-  return { bridge, budget, slabs: new SlabPool(bridge, budget), stages, meters: new StageMeters() };
+  const meters = new StageMeters();
+  return { bridge, budget, slabs: new SlabPool(bridge, budget), stages, meters, flow: meters };
 }

@@ -5,6 +5,7 @@ import type { ByteBudget } from './byte-budget.ts';
 import type { Chunk } from './chunk.ts';
 import type { LeaseScope } from './lease.ts';
 import type { SlabPool } from './slab-pool.ts';
+import type { StageMeters } from './stage-meters.ts';
 
 /** The memory that an image's stages work with. */
 export interface StageMemory {
@@ -13,6 +14,8 @@ export interface StageMemory {
   /** Register what is held, so that teardown can free it. */
   readonly scope: LeaseScope;
   readonly bridge: Pick<Bridge, 'leafDigests' | 'xxh32'>;
+  /** On write: the streams of all images in the same storage; absent where there are none. */
+  readonly flow?: StageMeters;
 }
 
 /** Hears what a stage tells people of one image. */

@@ -200,6 +200,18 @@ t.test('every metric of the table is told by an engine that has worked, and no o
   );
 });
 
+t.test('what becomes of chunks that are compressed if that is worth it', async (t) => {
+  const { host, scrape } = await start(t);
+  await host.ask('CONFIG_SET', { server: 1n, text: Buffer.from('compression = auto\n') });
+  const data = Buffer.alloc(3 * MIB + 512, 'vast-ost');
+  await host.backup(1n, imageId('one'), data);
+  t.ok((await host.restore(2n, imageId('one'))).equals(data));
+  const series = await scrape();
+  const of = (outcome: string) => series.get(`vast_ost_compression_chunks_total{outcome="${outcome}"}`) ?? Number.NaN;
+  t.equal(of('unneeded'), 4, 'nothing was known of the storage yet');
+  t.equal(of('compressed') + of('incompressible'), 0);
+});
+
 t.test('what becomes of images', async (t) => {
   const { engine, host, first, scrape } = await start(t);
   const close = (handle: bigint, mode: number) => host.ask('IMAGE_CLOSE', { handle, mode, size: 0n });

@@ -156,6 +156,10 @@ t.test('configuration', async (t) => {
   t.match(await get(), /^name = VastData:test\n(.*\n)*compression = none\nparallel_streams = auto\n/);
   await set('# a comment\ncompression = lz4\n\nparallel_streams = 2\n');
   t.match(await get(), /compression = lz4\nparallel_streams = 2\n/);
+  await set('compression = auto\n');
+  t.match(await get(), /compression = auto\n/);
+  await refuses(t, set('compression = zstd'), 'INVALID');
+  await set('compression = lz4\n');
   const { message } = await refuses(t, set('compression = none\nstore = file:/\n'), 'INVALID');
   t.match(message, /line:2: store cannot be changed/);
   await refuses(t, set('parallel_streams = 65'), 'INVALID');

@@ -1,3 +1,4 @@
+import { compressionStages } from '../../config/compression.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import { type ImageOutcome, imageSpan } from '../../image/image-span.ts';
@@ -57,10 +58,7 @@ async function run(
         qualifiers: [],
       },
       metadata,
-      stages: [
-        ...(tuning.compression === 'none' ? [] : [context.resources.stages.configure(tuning.compression, {})]),
-        ...transforms,
-      ],
+      stages: [...compressionStages(tuning.compression, context.resources.stages), ...transforms],
       observers,
       chunkBytes: tuning.chunk_size_mb,
       partBytes: tuning.part_size_mb,

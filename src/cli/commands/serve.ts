@@ -32,7 +32,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   const manager = new ServiceManager(bridge);
   // One half for what can be delayed or refused, one for the slots that every open image may always hold.
   const half = settings.performance.memory_budget_mb / 2;
-  const registry = builtInStages();
+  const registry = builtInStages((decision) => log.debug(decision, 'share of the chunks that are compressed'));
   const resources = createResources(bridge, half, registry);
   let stages: VendorStages | undefined;
   let abandoned: OstEngine | undefined;

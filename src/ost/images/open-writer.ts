@@ -1,4 +1,5 @@
 import { killSwitchOf } from '../../chaos/store-rates.ts';
+import { compressionStages } from '../../config/compression.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
@@ -148,7 +149,7 @@ function plansOf(session: Session, { server, lsu, identity, imageId }: ImagePlac
   const layout: ImageLayout = {
     identity,
     metadata: { policy: identity.full_name, schedule: '', client: clientOf(identity.basename) },
-    stages: [...(compression === 'none' ? [] : [services.resources.stages.configure(compression, {})]), ...transforms],
+    stages: [...compressionStages(compression, services.resources.stages), ...transforms],
     chunkBytes,
     flatDigest: false,
   };

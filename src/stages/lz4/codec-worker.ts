@@ -18,6 +18,7 @@ port.on('message', (request: CodecRequest) => {
 port.postMessage(READY);
 
 function perform({ operation, data }: CodecRequest): CodecAnswer {
+  const begin = performance.now();
   try {
     const input = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     const output =
@@ -25,7 +26,7 @@ function perform({ operation, data }: CodecRequest): CodecAnswer {
     // A copy, because the library's memory cannot leave this thread; the rest is freed without waiting for the collector.
     const copy = new Uint8Array(output);
     free(output);
-    return { data: copy };
+    return { data: copy, milliseconds: performance.now() - begin };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   } finally {

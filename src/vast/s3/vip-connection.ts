@@ -14,6 +14,9 @@ const MAX_KEEP_ALIVE_MS = 600_000;
 /** A probe ends when no byte moved for so long. */
 const PROBE_IDLE_MS = 5_000;
 
+/** On plain HTTP, so much of a body is handed to the kernel at once, however many pieces it has: all of a part. A piece at a time costs a tenth more. */
+const GATHERED_BYTES = 64 * 1024 * 1024;
+
 /** How the SDK's requests come and go. */
 export type Handle = UndiciHttpHandler['handle'];
 type Dispatching = Pick<Pool, 'request' | 'close' | 'destroy'>;
@@ -109,6 +112,7 @@ export class VipConnection implements Closable {
         ...VERIFIED,
         allowH2: false,
         timeout: connectTimeoutMs,
+        ...(this.#vip.protocol === 'https:' ? {} : { highWaterMark: GATHERED_BYTES }),
         onread,
         ...(this.#authorities === undefined ? {} : { ca: this.#authorities }),
       });
