@@ -129,6 +129,25 @@ export const pipeline: DashboardOptions = {
           unit: 'short',
           width: 8,
         }),
+        lines({
+          title: 'Sizes that follow from it',
+          description: 'Of the parts of new images, of requests that read, and of what is fetched ahead.',
+          queries: [query(series('vast_ost_flow_size_bytes'), '{{of}} {{server}}')],
+          unit: 'bytes',
+          width: 12,
+        }),
+        lines({
+          title: 'Changes of sizes',
+          description: 'How often other sizes were found to fit better.',
+          queries: [
+            query(
+              `sum by (of, reason) (increase(${series('vast_ost_flow_size_changes_total')}[10m])) or vector(0)`,
+              '{{of}} {{reason}}',
+            ),
+          ],
+          unit: 'short',
+          width: 12,
+        }),
       ],
     },
     {

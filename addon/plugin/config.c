@@ -45,7 +45,7 @@ void config_defaults(struct config *config) {
       .data_timeout_ms = 3600000,
       .slot_bytes = 64 << 20,
       .slot_count = 128,
-      .read_ahead = 3,
+      .read_ahead = 7,
   };
 }
 

@@ -19,7 +19,7 @@ struct config {
   uint32_t data_timeout_ms;
   uint32_t slot_bytes;
   uint32_t slot_count;
-  uint32_t read_ahead; /* slots read ahead for a sequential reader */
+  uint32_t read_ahead; /* most slots read ahead for a sequential reader; the engine fills as many at once as help */
 };
 
 void config_defaults(struct config *config);

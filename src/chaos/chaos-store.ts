@@ -26,6 +26,7 @@ export class ChaosStore implements ObjectStore {
   readonly capabilities: StoreCapabilities;
   readonly retention?: Retention;
   readonly history?: VersionHistory;
+  readonly flow: ObjectStore['flow'];
   readonly policy?: (options?: RequestOptions) => Promise<string | undefined>;
   readonly #inner: ObjectStore;
   readonly #faults: StoreFaults;
@@ -35,6 +36,7 @@ export class ChaosStore implements ObjectStore {
     this.lsu = inner.lsu;
     this.limits = inner.limits;
     this.capabilities = inner.capabilities;
+    this.flow = inner.flow;
     this.#inner = inner;
     this.#faults = new StoreFaults(plan, retry, steps);
     if (inner.retention) this.retention = chaosRetention(inner.retention, this.#faults);

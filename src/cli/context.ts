@@ -42,8 +42,8 @@ export interface Context {
   readonly json: boolean;
   /** Requests that were repeated so far. */
   readonly retries: () => number;
-  /** Chunks that a restore fetches at the same time, now. */
-  readonly readAhead: () => number;
+  /** Requests that fetch something for a restore, now. */
+  readonly reading: () => number;
 }
 
 /** Settings from the file and the command line, the latter winning. */
@@ -97,10 +97,10 @@ export async function withContext(
     process.stderr.write(`vast-ost: traces: ${problem}\n`);
   });
   let retries = 0;
-  const flow = flowOf(performance, (decision) => log.debug(decision, 'requests in flight'));
-  const { read_ahead: ahead } = performance;
-  // One more than may be on their way, so that the next is there when a place is free.
-  const readAhead = (): number => (flow.read === undefined ? streamsOf(ahead) : flow.read.limit + 1);
+  const flow = flowOf(performance, {
+    onDecision: (decision) => log.debug(decision, 'requests in flight'),
+    onSize: (decision) => log.debug(decision, 'size'),
+  });
   const retry: RetrierOptions = {
     policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
     onRetry: ({ operation, attempt, delayMs, error }) => {
@@ -145,7 +145,7 @@ export async function withContext(
       signal,
       json: options.json === true,
       retries: () => retries,
-      readAhead,
+      reading: () => flow.read?.inFlight ?? streamsOf(performance.read_ahead),
     });
   } catch (error) {
     log.error({ err: error }, 'command failed');

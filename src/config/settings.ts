@@ -43,8 +43,10 @@ export const settingsSchema = {
   performance: {
     /** Parts in flight per image; `auto`: as many for the whole storage as turn out to be best. */
     parallel_streams: z.union([z.literal('auto'), Count(1, MOST_STREAMS)]).default('auto'),
+    /** With parts that find out their size: the longest. */
     chunk_size_mb: Megabytes(1, 1024).default(64 * MIB),
-    part_size_mb: Megabytes(1, 4096).default(64 * MIB),
+    /** Size of the first parts; `auto`: one chunk, of a size that fits what is in flight into memory. */
+    part_size_mb: z.union([z.literal('auto'), Megabytes(1, 4096)]).default('auto'),
     /** Bound on payload memory of the process. */
     memory_budget_mb: Megabytes(64, 1024 * 1024).default(512 * MIB),
     /** Chunks fetched ahead on restore; `auto` likewise. */

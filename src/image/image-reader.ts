@@ -19,17 +19,21 @@ import { ImageIndex } from './image-index.ts';
 import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest, type MetaRecord } from './manifest.ts';
 import { readMeta } from './meta-blobs.ts';
 import { fragmentName, imagePrefix, MANIFEST } from './names.ts';
+import { inPieces } from './read-in-pieces.ts';
 import { readRecord } from './read-record.ts';
 import { type Reread, rereading } from './reread.ts';
 import { verifiedIndex } from './verified-index.ts';
+
+/** Chunks fetched ahead where no flow says how many. */
+const READ_AHEAD = 4;
 
 export interface ReadOptions {
   /** First byte wanted. Default 0. */
   readonly offset?: number | undefined;
   /** Bytes wanted. Default: to the end. */
   readonly length?: number | undefined;
-  /** Fetches in flight at the same time. */
-  readonly readAhead: number | (() => number);
+  /** Chunks fetched at the same time; `auto`: as the store's flow has it at the moment. */
+  readonly readAhead: number | 'auto';
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -167,6 +171,9 @@ export class ImageReader {
     const scope = new LeaseScope();
     const parent = here();
     const { chunk_size } = this.manifest;
+    const { readAhead } = options;
+    const ahead = readAhead === 'auto' ? this.#store.flow?.ahead : undefined;
+    const endAhead = ahead?.begin();
     const endReserve = budget.reserveForOutput(
       Math.max(0, ...this.#stages.map((stage) => stage.workingBytes(chunk_size))),
     );
@@ -184,7 +191,8 @@ export class ImageReader {
       createFetcher({
         pool: slabs,
         scope,
-        concurrency: options.readAhead,
+        // One more than are on their way: the one that is being consumed.
+        concurrency: readAhead === 'auto' ? () => (ahead?.ranges(chunk_size) ?? READ_AHEAD) + 1 : readAhead,
         read: (fragment, storedOffset, into, signal) => {
           const place = { fragment, storedOffset };
           const attributes = { 'vast_ost.fragment': fragment, 'vast_ost.stored_bytes': into.byteLength };
@@ -206,6 +214,7 @@ export class ImageReader {
       onClosed: () => {
         scope.releaseAll();
         endReserve();
+        endAhead?.();
       },
     });
     meters.attach('restore', [...stages, sink]);
@@ -231,10 +240,15 @@ export class ImageReader {
     return this.#stages.toReversed().map((stage) => ({ name: inverseName(stage), clock: new StageClock() }));
   }
 
-  /** Fill `into` with a chunk's stored bytes. */
+  /** Fill `into` with a chunk's stored bytes, with as many requests as the store's flow likes. */
   async fetch({ fragment, storedOffset }: Place, into: Uint8Array, signal: AbortSignal): Promise<void> {
-    const name = this.manifest.fragments[fragment - 1]?.name ?? fragmentName(fragment);
-    await this.#store.read(`${this.#prefix}${name}`, storedOffset, into, { signal });
+    const key = `${this.#prefix}${this.manifest.fragments[fragment - 1]?.name ?? fragmentName(fragment)}`;
+    const { flow } = this.#store;
+    const read = (from: number, to: number, signal: AbortSignal): Promise<void> =>
+      this.#store.read(key, storedOffset + from, into.subarray(from, to), { signal });
+    if (flow?.ahead === undefined) await read(0, into.byteLength, signal);
+    else
+      await flow.ahead.fetch(into.byteLength, (requestBytes) => inPieces(into.byteLength, requestBytes, signal, read));
   }
 
   #rereading(instance: StageInstance, rereadOf: (chunk: Chunk) => Reread | undefined): StageInstance {

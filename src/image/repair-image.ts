@@ -24,7 +24,7 @@ export interface RepairedObject {
 export interface RepairOptions {
   /** Name what is damaged, change nothing. */
   readonly dryRun?: boolean;
-  readonly readAhead: number | (() => number);
+  readonly readAhead: number | 'auto';
   readonly signal?: AbortSignal | undefined;
   /** Told of each object, in the order in which they are looked at. */
   readonly onObject?: (object: RepairedObject) => void;

@@ -30,7 +30,7 @@ export interface ScrubOptions {
   readonly forMs?: number | undefined;
   /** Begin a round only when the last one began so long ago, milliseconds, and only when nobody else is at it. Default: at once, in the other's place. */
   readonly everyMs?: number | undefined;
-  readonly readAhead: number | (() => number);
+  readonly readAhead: number | 'auto';
   readonly signal?: AbortSignal | undefined;
   /** Told for each image that was verified to its end, or is damaged. */
   readonly onImage?: ((image: ScrubbedImage) => void | Promise<void>) | undefined;

@@ -8,7 +8,7 @@ import type { Subset } from './subset.ts';
 export interface VerifyOptions {
   /** Which chunks to read. Default: all. */
   readonly subset?: Subset | undefined;
-  readonly readAhead: number | (() => number);
+  readonly readAhead: number | 'auto';
   readonly signal?: AbortSignal | undefined;
   /** Called with the logical bytes verified so far. */
   readonly onProgress?: (verified: number) => void;

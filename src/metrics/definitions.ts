@@ -18,6 +18,7 @@ const REQUEST = {
   operation: 'what was asked: `part`, `read`, `GET views`, …',
 };
 const FLOW = { server: SERVER, storage: 'address or directory', direction: '`write`, `read`' };
+const SIZE = { server: SERVER, storage: 'address or directory', of: '`part`, `read`, `read-ahead`' };
 const DIRECTORY = { server: SERVER, storage: 'directory' };
 const VIP = { server: SERVER, vip: '`host:port`' };
 
@@ -168,6 +169,21 @@ export const METRICS = {
       ...FLOW,
       reason:
         '`try-more`, `try-less`; `faster`, `as-fast-with-less` (kept, and further); `no-faster`, `slower-with-less` (taken back); `busy` (the storage said so)',
+    },
+  },
+
+  vast_ost_flow_size_bytes: {
+    type: 'gauge',
+    help: 'Sizes that follow from it: of the parts of new images, of requests that read, and of what readers in order fetch ahead together; absent where the configuration gives them.',
+    labels: SIZE,
+  },
+  vast_ost_flow_size_changes_total: {
+    type: 'counter',
+    help: 'How often such a size was changed. The log has each change at level `debug`.',
+    labels: {
+      ...SIZE,
+      reason:
+        '`more-in-flight`, `fewer-in-flight` (the limit was changed, or what is asked for); `slow` (one request would take too long), `faster` (no longer)',
     },
   },
 

@@ -2,6 +2,7 @@ import type { Capacity } from '../ost/capacity.ts';
 import type { ScrubFigures } from '../ost/scrub-figures.ts';
 import type { StorageServer } from '../ost/storage-server.ts';
 import { UNKNOWN } from '../ost/wire/kinds.ts';
+import type { Direction } from '../vast/flow/flow-control.ts';
 import type { Storage } from '../vast/store.ts';
 import type { VipSnapshot } from '../vast/vip-pool/vip.ts';
 import type { MetricName } from './definitions.ts';
@@ -67,6 +68,7 @@ function* readFlow(server: string, { name, flow, transfers }: Storage): Generato
     const times = transfers?.read(direction);
     for (const [phase, ms] of Object.entries(times ?? {}))
       yield { name: 'vast_ost_transfer_seconds_total', labels: { ...labels, phase }, value: ms / 1000 };
+    yield* readSizes({ server, storage: name }, direction, flow);
     const gate = flow?.[direction];
     if (gate === undefined) continue;
     yield { name: 'vast_ost_payload_requests_limit', labels, value: gate.limit };
@@ -74,6 +76,19 @@ function* readFlow(server: string, { name, flow, transfers }: Storage): Generato
     yield { name: 'vast_ost_payload_requests_waiting', labels, value: gate.waiting };
     for (const [reason, value] of gate.decisions)
       yield { name: 'vast_ost_payload_requests_limit_changes_total', labels: { ...labels, reason }, value };
+  }
+}
+
+function* readSizes(labels: Labels, direction: Direction, flow: Storage['flow']): Generator<Reading> {
+  const sizes =
+    direction === 'write'
+      ? { part: flow?.parts?.size }
+      : { read: flow?.ahead?.request, 'read-ahead': flow?.ahead?.ahead };
+  for (const [of, size] of Object.entries(sizes)) {
+    if (size === undefined) continue;
+    yield { name: 'vast_ost_flow_size_bytes', labels: { ...labels, of }, value: size.bytes };
+    for (const [reason, value] of size.decisions)
+      yield { name: 'vast_ost_flow_size_changes_total', labels: { ...labels, of, reason }, value };
   }
 }
 

@@ -48,7 +48,10 @@ export function openServerStorage(
       policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
       ...requestHooks(url.startsWith('file:') ? 'file' : 's3', log, observe),
     };
-    const flow = flowOf(performance, (decision) => log.debug({ storage: url, ...decision }, 'requests in flight'));
+    const flow = flowOf(performance, {
+      onDecision: (decision) => log.debug({ storage: url, ...decision }, 'requests in flight'),
+      onSize: (decision) => log.debug({ storage: url, ...decision }, 'size'),
+    });
     const storage = openStorage(url, { ...options, ...retry, flow });
     return withChaos(storage, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
   };

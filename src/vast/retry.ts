@@ -117,7 +117,7 @@ export class Retrier {
   readonly #clock: RetryClock;
   readonly #hooks: RequestHooks;
   readonly #refresh: (() => Promise<void>) | undefined;
-  readonly #flow: FlowControl | undefined;
+  readonly flow: FlowControl | undefined;
 
   constructor(options: RetrierOptions = {}) {
     this.#policy = { ...DEFAULT_RETRY, ...options.policy };
@@ -125,7 +125,7 @@ export class Retrier {
     this.#clock = options.clock ?? systemClock;
     this.#hooks = options;
     this.#refresh = options.refresh;
-    this.#flow = options.flow;
+    this.flow = options.flow;
   }
 
   /**
@@ -149,7 +149,7 @@ export class Retrier {
       checkSignal(signal);
       try {
         const once = (): Promise<T> => this.#timed(operation, number, () => attempt(number), span);
-        return this.#flow === undefined ? await once() : await this.#flow.run(operation, bytes, signal, once);
+        return this.flow === undefined ? await once() : await this.flow.run(operation, bytes, signal, once);
       } catch (error) {
         if (signal?.aborted) throw abortError(signal);
         const bound = Math.min(this.#policy.capMs, this.#policy.baseMs * 2 ** (number - 1));

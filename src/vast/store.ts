@@ -169,6 +169,8 @@ export interface ObjectStore {
   readonly lsu: string;
   readonly limits: StoreLimits;
   readonly capabilities: StoreCapabilities;
+  /** That of its storage. */
+  readonly flow?: FlowControl | undefined;
   /** Absent for stores that know no locks; whether this LSU has them is what {@link Retention.status} tells. */
   readonly retention?: Retention;
   /** The policy that says who may do what in this LSU, as JSON; undefined when it has none. Absent for stores that know no policies. */

@@ -68,8 +68,9 @@ const table: Record<string, Record<string, { def: unknown; good: [string, unknow
       bad: ['0', '1025', '64M'],
     },
     part_size_mb: {
-      def: 64 * MIB,
+      def: 'auto',
       good: [
+        ['auto', 'auto'],
         ['1', MIB],
         ['4096', 4096 * MIB],
       ],

@@ -282,6 +282,24 @@ t.test('a thousand images open at once, and a thousand slot requests', async (t)
   t.strictSame(warnings, []);
 });
 
+t.test('ranges of a reader in order meet: each ends where it was asked to', async (t) => {
+  const bench = await memoryBench(t);
+  const host = await bench.host({ slotBytes: 4 * MIB });
+  const data = Buffer.alloc(10 * MIB, 'abcdefg');
+  await host.backup(1n, imageId('image'), data);
+  const { chunk_bytes: range } = await host.openRead(2n, imageId('image'));
+  t.equal(range, 4 * MIB, 'as many chunks as fit a slot');
+  for (const [slot, offset] of [0, 4 * MIB, 8 * MIB].entries()) {
+    const read = { handle: 2n, offset: BigInt(offset), length: Math.min(range, 10 * MIB - offset), slot, hint: 1 };
+    const answer = await host.ask('IMAGE_READ', read);
+    t.match(answer, { start: BigInt(offset), length: read.length, slot_offset: 0 });
+  }
+  host.tell('SLOT_RETURN', { handle: 2n, slot: 0 });
+  const answer = await host.ask('IMAGE_READ', { handle: 2n, offset: 0n, length: 2 * MIB, slot: 0, hint: 1 });
+  t.equal(answer.length, 2 * MIB, 'no more than that, whatever fits the slot');
+  await host.ask('IMAGE_CLOSE', { handle: 2n, mode: 4, size: 0n });
+});
+
 t.test('a host that does not read its answers is cut off', async (t) => {
   promise({
     row: 'limits',

@@ -1,4 +1,5 @@
 import { compressionStages } from '../../config/compression.ts';
+import { imageSizes } from '../../config/image-sizes.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import { type ImageOutcome, imageSpan } from '../../image/image-span.ts';
@@ -60,8 +61,7 @@ async function run(
       metadata,
       stages: [...compressionStages(tuning.compression, context.resources.stages), ...transforms],
       observers,
-      chunkBytes: tuning.chunk_size_mb,
-      partBytes: tuning.part_size_mb,
+      ...imageSizes(tuning, store),
       parallelParts: streamsOf(tuning.parallel_streams),
       window: tuning.reorder_window_mb,
       flatDigest: options.sha256 === true,

@@ -41,7 +41,7 @@ export async function repair(
       printJson({ image_id: to.imageId, object: name, state, ...why });
     } else process.stdout.write(`${name}  ${state}${error === undefined ? '' : `  ${error.message}`}\n`);
   };
-  const { readAhead } = context;
+  const { read_ahead: readAhead } = context.settings.performance;
   const objects = await repairImage(to, { store: copies, imageId }, resources, {
     dryRun: dryRun === true,
     readAhead,

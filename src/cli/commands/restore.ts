@@ -48,11 +48,11 @@ async function run(
     verb: 'restore',
     total: options.length ?? reader.manifest.size - (options.offset ?? 0),
     output: process.stderr,
-    sample: () => ({ bytes: done, partsInFlight: context.readAhead(), retries: context.retries() }),
+    sample: () => ({ bytes: done, partsInFlight: context.reading(), retries: context.retries() }),
   });
   try {
     const { offset, length } = options;
-    await reader.read({ offset, length, readAhead: context.readAhead, signal }, async (data) => {
+    await reader.read({ offset, length, readAhead: context.settings.performance.read_ahead, signal }, async (data) => {
       await target.write(data);
       done += data.byteLength;
     });

@@ -37,7 +37,7 @@ export async function scrubLsu(context: Context, lsu: string, options: ScrubComm
     name: `${hostname()} ${randomUUID()}`,
     pace: bytesPerSecond === undefined ? undefined : new Pace(bytesPerSecond),
     forMs: options.for,
-    readAhead: context.readAhead,
+    readAhead: context.settings.performance.read_ahead,
     signal,
     onImage,
   });

@@ -103,11 +103,11 @@ async function verifyOne(
     verb: 'verify',
     total: subset === undefined ? reader.manifest.size : undefined,
     output: process.stderr,
-    sample: () => ({ bytes: verified, partsInFlight: context.readAhead(), retries: context.retries() }),
+    sample: () => ({ bytes: verified, partsInFlight: context.reading(), retries: context.retries() }),
   });
   try {
     const result = await verifyImage(reader, {
-      readAhead: context.readAhead,
+      readAhead: context.settings.performance.read_ahead,
       signal,
       subset: subset === undefined ? undefined : parseSubset(subset, reader.manifest.size),
       onProgress: (bytes) => {

@@ -1,3 +1,4 @@
+import { streamsOf } from '../../config/streams.ts';
 import { lockedUntil } from '../../image/image-lock.ts';
 import { ImageSpan } from '../../image/image-span.ts';
 import { StageMeters } from '../../pipeline/stage-meters.ts';
@@ -39,19 +40,26 @@ export async function openReader(
     const handle = await span.run(() => services.backend.open(context, place.identity));
     const { slotBytes } = session.arena.layout;
     const share = Math.floor(services.slotReserve / (2 * (services.readers.size + 1)) / MIB) * MIB;
+    const { manifest } = handle;
+    const maxRange = Math.min(slotBytes, Math.max(LEAST_RANGE, share));
+    const range = rangeOf(manifest.chunk_size, maxRange);
+    const ahead = store.flow?.ahead;
+    const endAhead = ahead?.begin();
     const image = new ReadImage({
       host,
       number,
       place,
       handle,
       grants,
-      maxRange: Math.min(slotBytes, Math.max(LEAST_RANGE, share)),
+      maxRange,
+      ahead: () => ahead?.ranges(range) ?? streamsOf(services.settings.performance.read_ahead),
       lockedUntil: until,
       meters,
       traceId: span.traceId,
       onEnd: (result, error) => {
         const { counters } = image;
         endUse();
+        endAhead?.();
         services.readers.delete(image);
         services.counters.imagesClosed += 1;
         services.counters.images.end('read', result, counters);
@@ -61,9 +69,8 @@ export async function openReader(
     });
     services.readers.add(image);
     services.counters.imagesOpened += 1;
-    const { manifest } = handle;
     const answer = {
-      chunk_bytes: manifest.chunk_size <= slotBytes ? manifest.chunk_size : 0,
+      chunk_bytes: range,
       window: 0,
       first_chunk: 0n,
       info: infoOfManifest(manifest, IMAGE_FLAG.BUSY_READ, locked),
@@ -74,4 +81,9 @@ export async function openReader(
     span.end({ result: 'failed', error });
     throw error;
   }
+}
+
+/** What a host that reads in order should ask for at once: as many whole chunks as a range holds, or as much of one. Bytes. */
+function rangeOf(chunkBytes: number, maxRange: number): number {
+  return chunkBytes > maxRange ? maxRange : maxRange - (maxRange % chunkBytes);
 }

@@ -1,5 +1,6 @@
 import { killSwitchOf } from '../../chaos/store-rates.ts';
 import { compressionStages } from '../../config/compression.ts';
+import { imageSizes } from '../../config/image-sizes.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
@@ -129,16 +130,17 @@ interface Plans {
 function plansOf(session: Session, { server, lsu, identity, imageId }: ImagePlace, store: ObjectStore): Plans {
   const { services, arena } = session;
   const { performance, engine } = services.settings;
+  const sizes = imageSizes(performance, store);
   const { chunkBytes, partBytes, window } = planSlots({
-    chunkBytes: performance.chunk_size_mb,
-    partBytes: performance.part_size_mb,
+    ...sizes,
     slotBytes: arena.layout.slotBytes,
     slotCount: arena.layout.slotCount,
     minPartBytes: store.limits.minPartBytes,
     // Those that open at the same moment count, or each would plan as if it were alone.
     openWriters: services.usage.writing - 1,
     reserve: services.slotReserve,
-    slotsPerImage: engine.slots_per_image,
+    // As many bytes, however short the chunks are.
+    slotsPerImage: Math.floor((engine.slots_per_image * performance.chunk_size_mb) / sizes.chunkBytes),
   });
   const { compression, parallelStreams } = server.tuning;
   const { transforms, observers, routers } = services.stages.chainOf({

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { abortError, type EngineError } from '../../errors.ts';
-import type { ReadHandle } from '../../image/image-backend.ts';
+import type { ReadHandle, ReadRange } from '../../image/image-backend.ts';
 import type { StageMeters } from '../../pipeline/stage-meters.ts';
 import { abandoned, engineError, invalid } from '../errors.ts';
 import type { ImageResult } from '../image-tally.ts';
@@ -16,6 +16,7 @@ import { entryOf, infoOfManifest } from './image-info.ts';
 import type { ImageHost, ImagePlace, OpenImage } from './open-image.ts';
 import { type ImageCounters, newCounters, reportLine } from './report.ts';
 import { Running } from './running.ts';
+import { Turns } from './turns.ts';
 
 /** Slots that a reader may always hold: one that the host reads and one on its way, and the few ranges that a scattered reader keeps. */
 const ALWAYS = { slots: () => 2, smallSlots: 4 };
@@ -31,6 +32,8 @@ export interface ReadImageOptions {
   readonly grants: SlotGrants;
   /** Most bytes of one range. */
   readonly maxRange: number;
+  /** How many ranges of a reader in order should be on their way; asked each time. */
+  readonly ahead: () => number;
   /** Milliseconds since the epoch. */
   readonly lockedUntil: () => Promise<number>;
   /** The clocks of its chain. */
@@ -50,6 +53,7 @@ export class ReadImage implements OpenImage {
   readonly #number: bigint;
   readonly #handle: ReadHandle;
   readonly #maxRange: number;
+  readonly #turns: Turns;
   readonly #traceId: string | undefined;
   readonly #lockedUntil: () => Promise<number>;
   readonly #onEnd: ReadImageOptions['onEnd'];
@@ -73,6 +77,7 @@ export class ReadImage implements OpenImage {
     this.#number = options.number;
     this.#handle = options.handle;
     this.#maxRange = options.maxRange;
+    this.#turns = new Turns(options.ahead);
     this.#traceId = options.traceId;
     this.#lockedUntil = options.lockedUntil;
     this.#onEnd = options.onEnd;
@@ -119,13 +124,22 @@ export class ReadImage implements OpenImage {
       const start = Number(offset);
       if (!Number.isSafeInteger(start)) throw invalid(`offset ${offset} is too far`);
       const sequential = hint === READ_HINT.SEQUENTIAL;
-      const room = Math.min(this.#maxRange, this.#host.arena.layout.slotBytes);
-      const likely = sequential ? room : Math.min(room, Math.ceil(length / LEAF_BYTES) * LEAF_BYTES + LEAF_BYTES);
+      const most = Math.min(this.#maxRange, this.#host.arena.layout.slotBytes);
+      const leaves = (start % LEAF_BYTES) + length + LEAF_BYTES - 1;
+      // The next range begins where this one was to end: it is asked for already.
+      const room = sequential ? Math.min(most, leaves - (leaves % LEAF_BYTES)) : most;
+      const likely = Math.min(room, Math.ceil(length / LEAF_BYTES) * LEAF_BYTES + LEAF_BYTES);
       const asked = performance.now();
-      use.hold = await this.#grants.acquire(this.#share, likely, this.#stop.signal);
-      this.counters.waitedMs += performance.now() - asked;
-      const into = this.#host.arena.slot(slot).subarray(0, room);
-      const range = await this.#handle.read(start, Math.min(length, room), into, sequential, this.#stop.signal);
+      if (sequential) await this.#turns.mine(this.#stop.signal);
+      let range: ReadRange;
+      try {
+        use.hold = await this.#grants.acquire(this.#share, likely, this.#stop.signal);
+        this.counters.waitedMs += performance.now() - asked;
+        const into = this.#host.arena.slot(slot).subarray(0, room);
+        range = await this.#handle.read(start, Math.min(length, room), into, sequential, this.#stop.signal);
+      } finally {
+        if (sequential) this.#turns.done();
+      }
       if (this.#stop.signal.aborted) throw abortError(this.#stop.signal);
       use.hold.shrink(range.slotOffset + range.length);
       use.state = 'read';

@@ -1,6 +1,9 @@
 import { EngineError } from '../../errors.ts';
 import { FlowGate, type FlowOutcome } from './flow-gate.ts';
 import type { Decision } from './hill-climb.ts';
+import { PartSize } from './part-size.ts';
+import { ReadAhead } from './read-ahead.ts';
+import type { SizeDecision } from './stepped-size.ts';
 
 /** Requests with less payload pass by: they are answered when the server likes, and say nothing about the way. */
 const PAYLOAD_BYTES = 1024 * 1024;
@@ -15,18 +18,28 @@ export interface FlowDecision extends Decision {
 export interface FlowControlOptions {
   /** Most requests in flight in each direction; undefined: as many as callers like. */
   readonly most: Readonly<Record<Direction, number | undefined>>;
-  /** Called whenever a limit changes; for log lines and metrics. */
+  /** What parts in flight may hold together, bytes, and how many there are when that is given; undefined: their size is given. */
+  readonly parts?: { readonly memory: number; readonly streams: number } | undefined;
+  /** Called whenever a limit changes; for log lines. */
   readonly onDecision?: ((decision: FlowDecision) => void) | undefined;
+  /** Called whenever a size changes; for log lines. */
+  readonly onSize?: ((decision: SizeDecision) => void) | undefined;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
 }
 
-/** How many requests with payload one storage gets at the same time: found out while it works, for writing and for reading. */
+/**
+ * How many requests with payload one storage gets at the same time: found out while it works, for writing and for reading. How large they are, and how much
+ * is read ahead, follows from that.
+ */
 export class FlowControl {
   readonly write: FlowGate | undefined;
   readonly read: FlowGate | undefined;
+  /** Undefined where it is given, as `ahead`. */
+  readonly parts: PartSize | undefined;
+  readonly ahead: ReadAhead | undefined;
 
-  constructor({ most, onDecision, now = () => performance.now() }: FlowControlOptions) {
+  constructor({ most, parts, onDecision, onSize, now = () => performance.now() }: FlowControlOptions) {
     const gate = (direction: Direction): FlowGate | undefined => {
       const limit = most[direction];
       if (limit === undefined) return undefined;
@@ -34,6 +47,9 @@ export class FlowControl {
     };
     this.write = gate('write');
     this.read = gate('read');
+    const { read } = this;
+    this.parts = parts && new PartSize({ ...parts, gate: this.write, onDecision: onSize });
+    this.ahead = read && new ReadAhead(read, onSize);
   }
 
   /** Run one attempt of a request when there is a place for it. */

@@ -15,6 +15,9 @@ export interface FlowGateOptions {
 /** Requests in flight to begin with: enough for a disk, few enough for anybody. */
 const START = 4;
 
+/** The time of smaller requests says more about the round trip than about their pace. */
+const PACED_BYTES = 4 * 2 ** 20;
+
 interface Waiter {
   readonly enter: () => void;
 }
@@ -27,6 +30,8 @@ export class FlowGate {
   readonly decisions = new Map<Reason, number>(REASONS.map((reason) => [reason, 0]));
   readonly #waiters = new Set<Waiter>();
   #inFlight = 0;
+  #pace: number | undefined;
+  #slowest: number | undefined;
 
   constructor({ most, now, onDecision }: FlowGateOptions) {
     this.#climb = new HillClimb({
@@ -53,6 +58,21 @@ export class FlowGate {
     return this.#waiters.size;
   }
 
+  /** Whether the limit is more than a guess. */
+  get tried(): boolean {
+    return this.#climb.tried;
+  }
+
+  /** Bytes per millisecond that one request moved lately; undefined before the first. */
+  get pace(): number | undefined {
+    return this.#pace;
+  }
+
+  /** That of the slowest ones lately: of a slow data VIP, say. */
+  get slowest(): number | undefined {
+    return this.#slowest;
+  }
+
   /**
    * Wait for a place. Whoever got one calls the result exactly once.
    * @throws EngineError of class `aborted`
@@ -61,7 +81,11 @@ export class FlowGate {
     if (signal?.aborted) throw abortError(signal);
     if (this.#inFlight >= this.#climb.limit) await this.#wait(signal);
     else this.#inFlight += 1;
-    return (outcome) => this.#leave(bytes, outcome);
+    const entered = this.#now();
+    return (outcome) => {
+      if (outcome === 'moved' && bytes >= PACED_BYTES) this.#note(bytes / Math.max(1, this.#now() - entered));
+      this.#leave(bytes, outcome);
+    };
   }
 
   async #wait(signal: AbortSignal | undefined): Promise<void> {
@@ -77,6 +101,11 @@ export class FlowGate {
     } finally {
       signal?.removeEventListener('abort', onAbort);
     }
+  }
+
+  #note(pace: number): void {
+    this.#pace = this.#pace === undefined ? pace : this.#pace * 0.9 + pace * 0.1;
+    this.#slowest = Math.min(pace, (this.#slowest ?? pace) * 0.999 + this.#pace * 0.001);
   }
 
   #leave(bytes: number, outcome: FlowOutcome): void {

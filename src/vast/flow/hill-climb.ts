@@ -53,6 +53,8 @@ const ENOUGH = 0.98;
 const CHANGED = 0.7;
 /** Trials are not shorter, milliseconds: shorter ones measure chance. */
 const TRIAL_MS = 250;
+/** Requests after which the limit is more than a guess. */
+const ENOUGH_ENDED = 64;
 /** Share of a trial's requests that must have found us the bound. */
 const FULL_SHARE = 0.75;
 /** Trials of rest after a round that changed nothing; doubles up to the last. */
@@ -80,6 +82,7 @@ export class HillClimb {
   #base: { limit: number; goodput: number } = { limit: 0, goodput: 0 };
   /** The most that was moved lately: many small losses must not add up. */
   #peak = 0;
+  #ended = 0;
   #rest: number = REST.first;
   #resting = 0;
   #ceiling: { limit: number; trials: number } | undefined;
@@ -96,8 +99,14 @@ export class HillClimb {
     return this.#limit;
   }
 
+  /** Whether enough has ended for the limit to be more than a guess, or not to be what bounds us. */
+  get tried(): boolean {
+    return this.#ended >= ENOUGH_ENDED;
+  }
+
   /** Note the end of a request. */
   ended({ at, bytes, busy, full }: Ended): void {
+    this.#ended += 1;
     if (this.#cutFor > 0) this.#cutFor -= 1;
     if (busy) {
       this.#onBusy();

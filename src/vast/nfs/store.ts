@@ -52,6 +52,7 @@ export class FileStore implements ObjectStore, FileUploadHost {
   readonly place: LsuPlace;
   readonly retrier: Retrier;
   readonly directIo: boolean;
+  readonly flow: ObjectStore['flow'];
   readonly leftovers: Leftovers = {
     list: (options = {}) => {
       const { retrier } = this;
@@ -68,6 +69,7 @@ export class FileStore implements ObjectStore, FileUploadHost {
     this.#placeOf = options.placeOf;
     this.lsu = options.place.lsu;
     this.retrier = options.retrier;
+    this.flow = options.retrier.flow;
     this.directIo = options.directIo;
     this.#closed = options.closed;
   }

@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { trace } from '@opentelemetry/api';
 import { abortError, EngineError } from '../../errors.ts';
+import type { FlowControl } from '../flow/flow-control.ts';
 import type { Retrier } from '../retry.ts';
 import { storageClosed } from '../store-errors.ts';
 import type { Outcome } from '../vip-pool/vip.ts';
@@ -39,6 +40,8 @@ export interface S3SenderOptions {
 /** Sends requests: VIPs, classification, retries, abort and the end of the storage in one place. */
 export class S3Sender {
   readonly settings: S3Settings;
+  /** What bounds its requests with payload. */
+  readonly flow: FlowControl | undefined;
   readonly #name: string;
   readonly #connection: S3SenderOptions['connection'];
   readonly #retrier: Retrier;
@@ -49,6 +52,7 @@ export class S3Sender {
     this.#name = options.name;
     this.#connection = options.connection;
     this.#retrier = options.retrier;
+    this.flow = options.retrier.flow;
     this.#closed = options.closed;
   }
 

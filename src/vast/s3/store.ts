@@ -38,11 +38,13 @@ export class S3Store implements ObjectStore {
   readonly capabilities: StoreCapabilities = { serverSideCopy: true };
   readonly retention: S3Retention;
   readonly history: S3History;
+  readonly flow: ObjectStore['flow'];
   readonly #place: S3Place;
   readonly #remover: S3Remover;
 
   constructor(sender: S3Sender, digests: Digests, lsu: string, storageClass?: string) {
     this.lsu = lsu;
+    this.flow = sender.flow;
     this.limits = {
       minPartBytes: MIN_PART_BYTES,
       maxPartBytes: MAX_PART_BYTES,

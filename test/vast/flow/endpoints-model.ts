@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { EngineError } from '../../../src/errors.ts';
 import { seededRandom } from '../../../src/sim/faults/random.ts';
 import { FlowControl, type FlowDecision } from '../../../src/vast/flow/flow-control.ts';
+import type { SizeDecision } from '../../../src/vast/flow/stepped-size.ts';
 import { Retrier } from '../../../src/vast/retry.ts';
 import { VipPool } from '../../../src/vast/vip-pool/vip-pool.ts';
 import { fixedVips } from '../../../src/vast/vip-pool/vip-source.ts';
@@ -35,7 +36,7 @@ const MIB = 2 ** 20;
 const NONE = { close: async (): Promise<void> => undefined, destroy: async (): Promise<void> => undefined };
 
 /** Requests in time that passes only as they move: rates are shared evenly (as TCP does), event by event. */
-class World {
+export class World {
   readonly #network: Network;
   readonly #random: () => number;
   readonly #flows = new Set<Flow>();
@@ -125,26 +126,40 @@ class World {
   }
 }
 
-export interface Trip {
-  /** Bytes per second over all parts. */
-  readonly goodput: number;
+/** A client of a network: the real gate, retries and VIP pool. */
+export interface Client {
+  readonly world: World;
+  readonly flow: FlowControl | undefined;
   readonly decisions: readonly FlowDecision[];
-  readonly limit: number;
-  readonly requests: readonly number[];
+  readonly sizes: readonly SizeDecision[];
+  /** One request with so much payload. */
+  request(operation: 'part' | 'read', bytes: number): Promise<void>;
+  /** Requests that each VIP got. */
+  requests(): readonly number[];
+  close(): Promise<void>;
 }
 
-/**
- * Send parts from so many images at the same time over the real gate, retries and VIP pool.
- * @param limit requests in flight; undefined: to be found out
- */
-export async function send(network: Network, parts: number, limit: number | undefined, seed = 1): Promise<Trip> {
+export interface ClientOptions {
+  /** Limit and sizes are found out. */
+  readonly auto: boolean;
+  /** What parts in flight may hold, bytes. */
+  readonly memory: number;
+}
+
+export function clientOf(network: Network, { auto, memory }: ClientOptions, seed: number): Client {
   const world = new World(network, seed);
   const decisions: FlowDecision[] = [];
+  const sizes: SizeDecision[] = [];
   const clock = { now: () => world.now, random: () => world.random() };
-  const flow =
-    limit === undefined
-      ? new FlowControl({ most: { write: 64, read: 64 }, now: clock.now, onDecision: (one) => decisions.push(one) })
-      : undefined;
+  const flow = auto
+    ? new FlowControl({
+        most: { write: 64, read: 64 },
+        parts: { memory, streams: 64 },
+        now: clock.now,
+        onDecision: (one) => decisions.push(one),
+        onSize: (one) => sizes.push(one),
+      })
+    : undefined;
   const retrier = new Retrier({
     flow,
     clock: { ...clock, sleep: (ms) => world.sleep(ms) },
@@ -158,12 +173,13 @@ export async function send(network: Network, parts: number, limit: number | unde
     probe: async () => undefined,
     clock: { ...clock, after: (ms, run) => world.after(ms, run) },
   });
-  let [left, ended] = [parts, 0];
-  const worker = async (): Promise<void> => {
-    while (left > 0) {
-      left -= 1;
-      const bytes = 64 * MIB;
-      await retrier.run({ operation: 'part', bytes }, async () => {
+  return {
+    world,
+    flow,
+    decisions,
+    sizes,
+    request: (operation, bytes) =>
+      retrier.run({ operation, bytes }, async () => {
         const lease = await pool.acquire({ bytes });
         try {
           await world.request(Number(lease.vip.split(/[.:]/)[3]) - 1, bytes);
@@ -172,15 +188,40 @@ export async function send(network: Network, parts: number, limit: number | unde
           lease.release({ kind: 'throttle', code: 'HTTP 503' });
           throw error;
         }
-      });
+      }),
+    requests: () => pool.snapshot().vips.map((vip) => vip.requests),
+    close: () => pool.close(),
+  };
+}
+
+export interface Trip {
+  /** Bytes per second over all parts. */
+  readonly goodput: number;
+  readonly decisions: readonly FlowDecision[];
+  readonly limit: number;
+  readonly requests: readonly number[];
+}
+
+/**
+ * Send parts from so many images at the same time over the real gate, retries and VIP pool.
+ * @param limit requests in flight; undefined: to be found out
+ */
+export async function send(network: Network, parts: number, limit: number | undefined, seed = 1): Promise<Trip> {
+  const client = clientOf(network, { auto: limit === undefined, memory: 4096 * MIB }, seed);
+  const { world, flow, decisions } = client;
+  let [left, ended] = [parts, 0];
+  const worker = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      await client.request('part', 64 * MIB);
       ended += 1;
     }
   };
   const workers = Array.from({ length: limit ?? 64 }, worker);
   await world.run(() => ended === parts);
   await Promise.all(workers);
-  const requests = pool.snapshot().vips.map((vip) => vip.requests);
-  await pool.close();
+  const requests = client.requests();
+  await client.close();
   return {
     goodput: (parts * 64 * MIB) / (world.now / 1000),
     decisions,
