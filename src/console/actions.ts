@@ -122,7 +122,7 @@ export class Actions {
 
   async #work(entry: Entry, signal: AbortSignal): Promise<void> {
     const { wanted } = entry;
-    const { servers, usage, resources, backend } = this.#services;
+    const { servers, usage, resources } = this.#services;
     entry.state = 'running';
     const server = servers.get(`${SERVER_PREFIX}${wanted.server}`);
     const store = await server.open(wanted.lsu);
@@ -136,7 +136,7 @@ export class Actions {
       const reader = await ImageReader.open(store, resources, imageId, signal);
       entry.size = reader.manifest.size;
       if (wanted.kind === 'verify') await verifyImage(reader, { readAhead: READ_AHEAD, signal, onProgress });
-      else await readAsRestore({ backend, store, resources, manifest: reader.manifest, signal, onProgress });
+      else await readAsRestore({ store, resources, manifest: reader.manifest, signal, onProgress });
     } finally {
       endUse();
     }

@@ -1,8 +1,8 @@
-import type { Resources } from '../pipeline/resources.ts';
+import type { ProcessResources } from '../pipeline/resources.ts';
 import type { Reading } from './registry.ts';
 
 /** Stages and payload memory. */
-export function* readPipeline({ budget, slabs, meters }: Resources): Generator<Reading> {
+export function* readPipeline({ budget, slabs, meters }: ProcessResources): Generator<Reading> {
   for (const { stage, flow, streams, bytesIn, bytesOut, times } of meters.totals()) {
     const labels = { stage, flow };
     yield { name: 'vast_ost_stage_streams', labels, value: streams };

@@ -1,7 +1,7 @@
 import type { Capacity } from '../ost/capacity.ts';
+import type { StorageFigures } from '../ost/storage-figures.ts';
 import type { StorageServer } from '../ost/storage-server.ts';
 import { UNKNOWN } from '../ost/wire/kinds.ts';
-import type { Storage } from '../vast/store.ts';
 import type { VipSnapshot } from '../vast/vip-pool/vip.ts';
 import type { MetricName } from './definitions.ts';
 import type { Labels, Reading } from './registry.ts';
@@ -17,13 +17,13 @@ const CAPACITY: readonly (readonly [MetricName, keyof Capacity])[] = [
 /** Storage servers, from what is known in memory: a scrape asks no storage and no cluster. */
 export function* readServers(servers: readonly StorageServer[]): Generator<Reading> {
   for (const server of servers) {
-    const { id, events, storage } = server;
+    const { id, events } = server;
     yield { name: 'vast_ost_events_total', labels: { server: id }, value: events.latest };
     yield* readManagement(server);
     for (const lsu of server.lsusNow()) yield* readCapacity({ server: id, lsu }, server.capacityNow(lsu));
-    const parts = server.lsusNow().map((lsu) => storage.part?.(lsu) ?? storage);
-    for (const part of new Set([storage.part?.('') ?? storage, ...parts])) yield* readFlow(id, part);
-    const pool = storage.vips?.();
+    const figures = server.figures();
+    for (const one of figures) yield* readFlow(id, one);
+    const pool = figures.find(({ vips }) => vips !== undefined)?.vips;
     if (pool === undefined) continue;
     yield { name: 'vast_ost_vip_waiting', labels: { server: id }, value: pool.waiting };
     const failed = pool.lookupError === undefined ? 0 : 1;
@@ -43,9 +43,9 @@ function* readManagement({ id, cluster, rotations }: StorageServer): Generator<R
     yield { name: 'vast_ost_rotation_failing', labels: { ...labels, what }, value: failing ? 1 : 0 };
 }
 
-function* readFlow(server: string, { name, flow }: Storage): Generator<Reading> {
+function* readFlow(server: string, { name, gates }: StorageFigures): Generator<Reading> {
   for (const direction of ['write', 'read'] as const) {
-    const gate = flow?.[direction];
+    const gate = gates[direction];
     if (gate === undefined) continue;
     const labels = { server, storage: name, direction };
     yield { name: 'vast_ost_payload_requests_limit', labels, value: gate.limit };

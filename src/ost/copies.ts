@@ -158,7 +158,12 @@ export class CopyOperations {
     // Recorded with the copy, so that one asked for again after a reconnect is known to be there, or goes on.
     const creator = this.#session.creatorOf(`copy-${question.operation}`);
     const made = resend ? await findManifest(to, identity, signal) : undefined;
-    const origin = { store: from, imageId: imageIdOf(source) };
+    const origin = {
+      store: from,
+      place: { server: fromServer, lsu: question.from_lsu },
+      imageId: imageIdOf(source),
+    };
+    const target = { store: to, place: { server: toServer, lsu: question.to_lsu }, identity };
     const lock = await toServer.lockPolicy(question.to_lsu);
     const options = {
       sameStorage: sameStorage([fromServer, question.from_lsu], [toServer, question.to_lsu]),
@@ -168,9 +173,7 @@ export class CopyOperations {
       onProgress,
     };
     const manifest =
-      made?.creator === creator
-        ? made
-        : await services.backend.copy(origin, { store: to, identity }, services.resources, options);
+      made?.creator === creator ? made : await services.backend.copy(origin, target, services.resources, options);
     if (manifest === made) await ensureLocked(to, imageIdOf(identity), made, signal);
     const stored = manifest.fragments.reduce((sum, { size }) => sum + size, 0);
     onProgress(stored, stored);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Bridge, HostBridge } from '../bridge/bridge.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Resources } from '../pipeline/resources.ts';
+import type { ProcessResources } from '../pipeline/resources.ts';
 import { noVendorStages, type StagePlaces } from '../vendor-stages/vendor-stages.ts';
 import { Acceptor } from './acceptor.ts';
 import type { ImageBackend } from './backend.ts';
@@ -30,7 +30,7 @@ export interface EngineOptions {
   readonly settings: Settings;
   readonly bridge: Bridge & HostBridge;
   /** Its budget is for what the engine may refuse or delay; see `slotReserve`. */
-  readonly resources: Resources;
+  readonly resources: ProcessResources;
   /** Vendors' stages. Default: none. */
   readonly stages?: StagePlaces;
   /** Bytes that the slots which every open image may always hold should together stay below. */

@@ -21,8 +21,23 @@ export type StorageSettings = Pick<ServerSettings, 'store'> &
   Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms' | 'data' | 'view_path'>> &
   Partial<VipSettings>;
 
+/** What of a section another thread needs to open the same storage. */
+export function storageSettingsOf(server: StorageSettings): StorageSettings {
+  const { store, s3_ca_file, s3_region, s3_credentials_file, vms, data, view_path } = server;
+  const { endpoints, dns_name, dns_servers, connections_per_vip } = server;
+  const given = { s3_ca_file, s3_region, s3_credentials_file, vms, data, view_path, connections_per_vip };
+  return { store, endpoints, dns_name, dns_servers, ...defined(given) };
+}
+
+/** Without what is undefined. */
+function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
 /** As in `[server NAME]`. */
-const CONNECTIONS_PER_VIP = 64;
+export const CONNECTIONS_PER_VIP = 64;
 
 /**
  * The storage of the section `[server ID]`, with those of its LSUs that are mounted by themselves. Nothing is contacted yet.

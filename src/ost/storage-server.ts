@@ -7,6 +7,7 @@ import type { LockBounds, LockPolicy } from '../image/image-lock.ts';
 import type { StageReport } from '../stage-api/index.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { noSuchLsu } from '../vast/store-errors.ts';
+import type { VipSource } from '../vast/vip-pool/vip-source.ts';
 import { Aged, type Clock } from './aged.ts';
 import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
 import type { Cluster } from './cluster.ts';
@@ -20,7 +21,9 @@ import type { ImagePlace } from './images/open-image.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
 import { LsuLocks } from './lsu-locks.ts';
 import type { Rotations } from './rotations.ts';
+import type { StorageSettings } from './server-storage.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import { figuresOf, mergeFigures, type StorageFigures } from './storage-figures.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
 
 /** What NetBackup puts before the names of our storage servers. */
@@ -47,6 +50,13 @@ interface Lsu {
   readonly locks: LsuLocks;
 }
 
+/** What other threads need to open a server's storage themselves. */
+export interface StorageOrigin {
+  readonly settings: StorageSettings;
+  /** Who knows its VIPs; undefined where the settings do. */
+  readonly vips: VipSource | undefined;
+}
+
 export interface StorageServerOptions {
   /** What follows the prefix in its name. */
   readonly id: string;
@@ -54,6 +64,8 @@ export interface StorageServerOptions {
   readonly settings: Pick<ServerSettings, 'store' | 'label'> &
     Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water' | 'event_interval'>>;
   readonly storage: Storage;
+  /** What lanes open it with. */
+  readonly origin?: StorageOrigin;
   readonly events: EventLog;
   readonly tuning: Tuning;
   /** Images of some of its LSUs are locked when they are complete. */
@@ -81,6 +93,7 @@ export class StorageServer {
   readonly name: string;
   readonly settings: StorageServerOptions['settings'];
   readonly storage: Storage;
+  readonly origin: StorageOrigin | undefined;
   readonly events: EventLog;
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
@@ -94,6 +107,8 @@ export class StorageServer {
   /** By the name of the storage that they lie in. */
   readonly #capacity = new Map<string, Aged<Capacity>>();
   readonly #now: Clock | undefined;
+  /** What lanes said of their storages last, by lane. */
+  readonly #told = new Map<number, readonly StorageFigures[]>();
   /** LSUs that exist, as far as we know. */
   readonly #open = new Map<string, Promise<Lsu>>();
 
@@ -104,6 +119,7 @@ export class StorageServer {
     this.name = `${SERVER_PREFIX}${id}`;
     this.settings = settings;
     this.storage = storage;
+    this.origin = options.origin;
     this.events = events;
     this.tuning = { ...tuning };
     this.cluster = cluster;
@@ -186,6 +202,19 @@ export class StorageServer {
   /** The storage that an LSU lies in. Two servers may share one. */
   storageOf(lsu: string): Storage {
     return this.storage.part?.(lsu) ?? this.storage;
+  }
+
+  /** How its storages are doing, all threads together. */
+  figures(): StorageFigures[] {
+    const { storage } = this;
+    const parts = new Set([storage.part?.('') ?? storage, ...this.lsusNow().map((lsu) => this.storageOf(lsu))]);
+    const told = [...this.#told.values()].flat();
+    return [...parts].map(figuresOf).map((own) => mergeFigures([own, ...told.filter(({ name }) => name === own.name)]));
+  }
+
+  /** A lane tells how the storages are doing that it has open; nothing, when it has gone. */
+  tell(lane: number, figures: readonly StorageFigures[]): void {
+    this.#told.set(lane, figures);
   }
 
   /** Where an LSU lies, for people. */

@@ -230,3 +230,6 @@ export class ByteBudget {
     }
   }
 }
+
+/** A budget as those who work under it see it; whose it is does not matter to them. */
+export type Budget = Pick<ByteBudget, 'total' | 'used' | 'take' | 'takeForOutput' | 'reserveForOutput' | 'attachIdle'>;

@@ -1,5 +1,5 @@
 import type { Bridge } from '../bridge/bridge.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { Budget } from './byte-budget.ts';
 import type { Lease, LeaseScope } from './lease.ts';
 
 const PAGE_BYTES = 4096;
@@ -17,13 +17,13 @@ export interface Slab {
  */
 export class SlabPool {
   readonly #bridge: Pick<Bridge, 'allocSlab' | 'freeSlab'>;
-  readonly #budget: ByteBudget;
+  readonly #budget: Budget;
   /** Idle slabs by size; the sizes in use are few (the chunk size and that of stored frames). */
   readonly #idle = new Map<number, ArrayBuffer[]>();
   #idleBytes = 0;
   #closed = false;
 
-  constructor(bridge: Pick<Bridge, 'allocSlab' | 'freeSlab'>, budget: ByteBudget) {
+  constructor(bridge: Pick<Bridge, 'allocSlab' | 'freeSlab'>, budget: Budget) {
     this.#bridge = bridge;
     this.#budget = budget;
     budget.attachIdle(

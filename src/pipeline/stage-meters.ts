@@ -15,6 +15,9 @@ export interface StageTotals {
   readonly times: StageTimes;
 }
 
+/** What is read of a clock, whoever keeps it. */
+export type ReadClock = Pick<StageClock, 'bytesIn' | 'bytesOut' | 'read'>;
+
 /** A stream that keeps a clock. */
 interface Metered {
   readonly name: string;
@@ -28,7 +31,7 @@ export class StageMeters {
   #mismatches = 0;
   #healed = 0;
   readonly #ended = new Map<string, StageTotals>();
-  readonly #live = new Map<StageClock, { readonly stage: string; readonly flow: Flow }>();
+  readonly #live = new Map<ReadClock, { readonly stage: string; readonly flow: Flow }>();
 
   /** @param all count what these count as well. */
   constructor(all?: StageMeters) {
@@ -58,7 +61,7 @@ export class StageMeters {
   }
 
   /** Count a clock; the function that is returned ends it, and what it says then stays in the totals. */
-  begin(stage: string, flow: Flow, clock: StageClock): () => void {
+  begin(stage: string, flow: Flow, clock: ReadClock): () => void {
     this.#live.set(clock, { stage, flow });
     const end = this.#all?.begin(stage, flow, clock);
     return () => {
@@ -86,7 +89,7 @@ function isMetered(stream: object): stream is Metered {
   return 'clock' in stream && stream.clock instanceof StageClock;
 }
 
-function add(sums: Map<string, StageTotals>, stage: string, flow: Flow, clock: StageClock): StageTotals {
+function add(sums: Map<string, StageTotals>, stage: string, flow: Flow, clock: ReadClock): StageTotals {
   const key = `${flow} ${stage}`;
   const sum = sums.get(key) ?? {
     stage,

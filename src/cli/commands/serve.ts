@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import type { Logger } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
+import { lanesOf } from '../../config/lanes.ts';
 import type { Settings } from '../../config/settings.ts';
 import { Console } from '../../console/console.ts';
 import { serveMetrics } from '../../metrics/serve-metrics.ts';
 import { OstEngine } from '../../ost/engine.ts';
-import { imageHandles } from '../../ost/image-handles.ts';
+import { Lanes } from '../../ost/lanes/lanes.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
 import { createResources } from '../../pipeline/resources.ts';
 import { builtInStages } from '../../stages/built-in.ts';
@@ -29,6 +30,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   const registry = builtInStages();
   const resources = createResources(bridge, half, registry);
   let stages: VendorStages | undefined;
+  let lanes: Lanes | undefined;
   try {
     stages = await VendorStages.load(settings, registry, {
       mainThread: false,
@@ -37,13 +39,20 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
       onOutput: (text) => log.info({ text: text.slice(0, MAX_OUTPUT) }, 'a stage wrote to its standard output'),
       signal,
     });
+    lanes = await Lanes.open({
+      settings,
+      count: lanesOf(settings.engine.lanes),
+      budget: resources.budget,
+      log,
+      observe: metrics.observe,
+    });
     const engine = await OstEngine.start({
       settings,
       bridge,
       resources,
       stages,
       slotReserve: half,
-      backend: imageHandles,
+      backend: lanes,
       log,
       observe: metrics.observe,
     });
@@ -56,6 +65,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   } finally {
     await metrics.close();
     manager.close();
+    await lanes?.close();
     await stages?.close();
     resources.slabs.close();
     process.off('SIGHUP', reopen);

@@ -29,6 +29,9 @@ export async function openReader(
       journal: undefined,
       creator: session.creatorOf(number),
       signal: session.signal,
+      place: { server: place.server, lsu: place.lsu },
+      arena: session.arena,
+      region: undefined,
     };
     const until = () => lockedUntil(store, place.imageId, session.signal);
     const locked = await until();

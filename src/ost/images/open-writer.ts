@@ -1,7 +1,7 @@
 import { killSwitchOf } from '../../chaos/store-rates.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
-import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import type { ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
 import { journalMemory, steppedJournal } from '../../image/journal-memory.ts';
 import { imageInfoOf } from '../../image/manifest.ts';
 import { StageMeters } from '../../pipeline/stage-meters.ts';
@@ -9,6 +9,7 @@ import type { StageReport } from '../../stage-api/index.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import { routedStore, routeOf, sameLsu } from '../../vendor-stages/vendor-router.ts';
 import type { StageChain } from '../../vendor-stages/vendor-stages.ts';
+import type { ImageContext } from '../backend.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsToSend } from '../slot-plan.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
@@ -27,7 +28,7 @@ export interface WriterQuestion {
 }
 
 /** Begins a handle; undefined when the image turns out to be complete already. */
-type Begin = (context: HandleContext, layout: ImageLayout, tuning: WriteTuning) => Promise<WriteHandle | undefined>;
+type Begin = (context: ImageContext, layout: ImageLayout, tuning: WriteTuning) => Promise<WriteHandle | undefined>;
 
 /** Open an image for writing; undefined as for {@link Begin}. Whatever fails leaves nothing open. */
 export async function openWriter(
@@ -55,13 +56,16 @@ export async function openWriter(
     const store = routedStore(lsu, route);
     const memory = journalMemory(region.memory);
     const kills = killSwitchOf(services.settings.general.chaos);
-    const context: HandleContext = {
+    const context: ImageContext = {
       store,
       resources: { ...services.resources, meters },
       journal: kills === undefined ? memory : steppedJournal(memory, kills),
       creator: session.creatorOf(number),
       lock: await place.server.lockPolicy(place.lsu),
       signal: session.signal,
+      place: { server: place.server, lsu: place.lsu, storageClass: route.storageClass },
+      arena,
+      region: journal,
     };
     const handle = await begin(context, layout, tuning);
     if (handle === undefined) {

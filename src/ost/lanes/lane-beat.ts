@@ -1,0 +1,36 @@
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
+import { BEAT, DELAY_QUANTILES } from './protocol.ts';
+
+const BEAT_MS = 100;
+const RESOLUTION_MS = 10;
+/** Over how long delays are gathered. */
+const WINDOW_MS = 10_000;
+
+/** Says in shared memory that the lane's loop turns, and how late it is. Ends with the thread. */
+export class LaneBeat {
+  readonly #fields: Float64Array;
+  readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  #since = performance.now();
+
+  constructor(shared: SharedArrayBuffer) {
+    this.#fields = new Float64Array(shared);
+    this.#delay.enable();
+    setInterval(() => this.#beat(), BEAT_MS).unref();
+  }
+
+  #beat(): void {
+    const fields = this.#fields;
+    fields[BEAT.count] = (fields[BEAT.count] ?? 0) + 1;
+    fields[BEAT.active] = performance.eventLoopUtilization().active;
+    fields[BEAT.heapBytes] = getHeapStatistics().used_heap_size;
+    const now = performance.now();
+    if (now - this.#since < WINDOW_MS || this.#delay.count === 0) return;
+    for (const [at, quantile] of DELAY_QUANTILES.entries()) {
+      const ms = this.#delay.percentile(quantile * 100) / 1e6 - RESOLUTION_MS;
+      fields[BEAT.delays + at] = Math.max(0, ms) / 1000;
+    }
+    this.#delay.reset();
+    this.#since = now;
+  }
+}

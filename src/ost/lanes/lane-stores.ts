@@ -1,0 +1,85 @@
+import type { Logger } from 'pino';
+import type { Settings } from '../../config/settings.ts';
+import type { ObjectStore, Storage } from '../../vast/store.ts';
+import type { VipSource } from '../../vast/vip-pool/vip-source.ts';
+import type { RequestObserver } from '../request-observer.ts';
+import { CONNECTIONS_PER_VIP, openServerStorage } from '../server-storage.ts';
+import { figuresOf, type StorageFigures } from '../storage-figures.ts';
+import type { LaneStore } from './protocol.ts';
+
+export interface LaneStoresOptions {
+  readonly settings: Settings;
+  /** Lanes that share what a VIP may be asked for. */
+  readonly lanes: number;
+  readonly observe: RequestObserver;
+  /** The VIPs of a server, as the main thread knows them. */
+  readonly vipsOf: (server: string) => VipSource;
+  readonly log: Logger;
+}
+
+interface Server {
+  readonly id: string;
+  readonly storage: Storage;
+  readonly stores: Map<string, Promise<ObjectStore>>;
+}
+
+/** The storages of a lane: opened from the same settings as the main thread's, with connections of their own. */
+export class LaneStores {
+  readonly #options: LaneStoresOptions;
+  /** By what they were opened with. */
+  readonly #servers = new Map<string, Server>();
+
+  constructor(options: LaneStoresOptions) {
+    this.#options = options;
+  }
+
+  async open(place: LaneStore): Promise<ObjectStore> {
+    const { lsu, storageClass } = place;
+    const { storage, stores } = this.#server(place);
+    await storage.verify?.(lsu);
+    const opening = stores.get(lsu) ?? storage.open(lsu);
+    stores.set(lsu, opening);
+    try {
+      const store = await opening;
+      return storageClass === undefined ? store : (store.inStorageClass?.(storageClass) ?? store);
+    } catch (error) {
+      stores.delete(lsu);
+      throw error;
+    }
+  }
+
+  /** How the storages of each server are doing. */
+  *figures(): Generator<readonly [server: string, figures: readonly StorageFigures[]]> {
+    for (const { id, storage, stores } of this.#servers.values()) {
+      const parts = new Set([
+        storage.part?.('') ?? storage,
+        ...[...stores.keys()].map((lsu) => storage.part?.(lsu) ?? storage),
+      ]);
+      yield [id, [...parts].map(figuresOf)];
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#servers.values()].map(({ storage }) => storage.close()));
+  }
+
+  #server({ server: id, settings: given, vips }: LaneStore): Server {
+    const key = `${id} ${JSON.stringify(given)}`;
+    const known = this.#servers.get(key);
+    if (known !== undefined) return known;
+    const { settings, lanes, observe, vipsOf, log } = this.#options;
+    const { connections_per_vip: connections = CONNECTIONS_PER_VIP } = given;
+    const own = { ...given, connections_per_vip: Math.max(1, Math.floor(connections / lanes)) };
+    const storage = openServerStorage(
+      id,
+      own,
+      settings,
+      log.child({ server: id }),
+      vips ? vipsOf(id) : undefined,
+      observe,
+    );
+    const server = { id, storage, stores: new Map<string, Promise<ObjectStore>>() };
+    this.#servers.set(key, server);
+    return server;
+  }
+}
