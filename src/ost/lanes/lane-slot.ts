@@ -66,7 +66,7 @@ export class LaneSlot {
   /** Look whether the lane's loop turns. Counted, not timed: a process that was stopped as a whole has no silent lanes. */
   look(): void {
     const { beats, gone } = this.#lane;
-    this.#silent = gone || beats !== this.#beats ? 0 : this.#silent + 1;
+    this.#silent = gone || !this.#ready || beats !== this.#beats ? 0 : this.#silent + 1;
     this.#beats = beats;
     const { log } = this.#options;
     if (this.#silent === SILENT_WARNING) log.warn({ lane: this.number }, 'a lane does not answer');

@@ -71,7 +71,8 @@ export class Lane {
     this.#options = options;
     const { buffer } = this.#beat;
     const workerData = { ...options.start, beat: buffer as SharedArrayBuffer } satisfies LaneStart;
-    this.#worker = new Worker(options.file, { workerData, name: `lane ${options.start.lane}` });
+    // What Node was told of the main thread (loaders of tests) is not for lanes; what V8 was told is for the process.
+    this.#worker = new Worker(options.file, { workerData, execArgv: [], name: `lane ${options.start.lane}` });
     this.#outbox = new Outbox((batch) => this.#worker.postMessage(batch));
     this.ready = this.#begun.promise;
     this.#worker.on('message', (batch: readonly FromLane[]) => {

@@ -8,6 +8,7 @@ import { parseIni } from '../../../src/config/ini.ts';
 import { buildSettings } from '../../../src/config/settings.ts';
 import type { ImageBackend } from '../../../src/ost/backend.ts';
 import { OstEngine } from '../../../src/ost/engine.ts';
+import { Lanes, type LanesOptions } from '../../../src/ost/lanes/lanes.ts';
 import { createResources } from '../../../src/pipeline/resources.ts';
 import { builtInStages } from '../../../src/stages/built-in.ts';
 import { Host, type HostOptions } from './host.ts';
@@ -22,6 +23,8 @@ export interface BenchOptions {
   readonly budget?: number;
   readonly reserve?: number;
   readonly compression?: 'none' | 'lz4';
+  /** Work on images in lanes instead of the backend's thread. */
+  readonly lanes?: Pick<LanesOptions, 'count' | 'file' | 'lookMs'>;
 }
 
 /** A folder with a directory store, an engine on it, and hosts. Everything ends with the test. */
@@ -31,6 +34,7 @@ export class Bench<B extends ImageBackend = MemoryBackend> {
   readonly backend: B;
   readonly log: string[] = [];
   engine: OstEngine | undefined;
+  lanes: Lanes | undefined;
   readonly #options: BenchOptions;
   readonly #hosts: Host[] = [];
 
@@ -49,7 +53,7 @@ export class Bench<B extends ImageBackend = MemoryBackend> {
   }
 
   async start(): Promise<OstEngine> {
-    const { engine = '', budget = 64 * MIB, reserve = 64 * MIB, compression = 'none' } = this.#options;
+    const { engine = '', budget = 64 * MIB, reserve = 64 * MIB, compression = 'none', lanes } = this.#options;
     const text = `
 [performance]
 chunk_size_mb = 1
@@ -64,12 +68,15 @@ store = file:${join(this.folder, 'store')}
 label = a label
 `;
     const log = pino({ level: 'debug' }, { write: (line: string) => this.log.push(line) });
+    const settings = buildSettings(parseIni(text, 'test.conf'));
+    const resources = createResources(bridge, budget, builtInStages());
+    if (lanes !== undefined) this.lanes = await Lanes.open({ ...lanes, settings, budget: resources.budget, log });
     this.engine = await OstEngine.start({
-      settings: buildSettings(parseIni(text, 'test.conf')),
+      settings,
       bridge,
-      resources: createResources(bridge, budget, builtInStages()),
+      resources,
       slotReserve: reserve,
-      backend: this.backend,
+      backend: this.lanes ?? this.backend,
       log,
     });
     return this.engine;
@@ -78,6 +85,8 @@ label = a label
   async stop(): Promise<void> {
     await this.engine?.stop();
     this.engine = undefined;
+    await this.lanes?.close();
+    this.lanes = undefined;
   }
 
   /** A host with a connection and an open server 1. */
