@@ -1,17 +1,11 @@
-import { fork, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import type { HandOverEngineOptions, HandOverUsage } from './hand-over-engine.ts';
-import { type Sink, startSink } from './sink.ts';
+import { besideEngine, LSU } from './engine-process.ts';
+import { runHost, sizeArguments } from './ost-host.ts';
+import { startSink } from './sink.ts';
 import { median, spread } from './statistics.ts';
 
-/** What the issue of the hand-over asks: the plugin's speed as a share of the raw one, and the engine's CPU-seconds per GiB. */
+/** Wanted: the plugin's speed as a share of the raw one, and the engine's CPU-seconds per GiB. */
 const LEAST_RATIO = 0.8;
 const MOST_ENGINE_CPU = 0.05;
-const HOST = 'build/ost-host';
 
 interface HandOverCase {
   readonly title: string;
@@ -39,90 +33,23 @@ interface Sample {
   readonly sink: number;
 }
 
-const sizeOf = ({ streams }: HandOverCase, bytes: number): readonly string[] => [
-  '--streams',
-  String(streams),
-  '--generate',
-  String(bytes / streams),
-];
-
-/** What ost-host prints: `plugin: 8.00 GiB in 0.655 s, 12.21 GiB/s, 0.067 CPU-s/GiB`. */
-const RESULT = /: ([0-9.]+) GiB in ([0-9.]+) s, [0-9.]+ GiB\/s, ([0-9.]+) CPU-s\/GiB/;
-
-async function runHost(
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<{ gib: number; gibPerSecond: number; host: number }> {
-  const child = spawn(HOST, ['bench', ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
-  });
-  const [said, [status]] = await Promise.all([text(child.stdout), once(child, 'close')]);
-  const [, gib, seconds, cpu] = RESULT.exec(said) ?? [];
-  if (status !== 0 || gib === undefined) throw new Error(`ost-host bench ended with status ${status}: ${said}`);
-  return { gib: Number(gib), gibPerSecond: Number(gib) / Number(seconds), host: Number(cpu) };
-}
-
-/** Run `work` beside an engine; resolves to its result and the CPU time that the engine took meanwhile, seconds. */
-async function besideEngine<T>(
-  options: HandOverEngineOptions,
-  work: () => Promise<T>,
-): Promise<{ result: T; cpuSeconds: number }> {
-  const engine = fork('bench/hand-over-engine.ts', [JSON.stringify(options)], {
-    execArgv: ['--max-semi-space-size=4'],
-  });
-  const ended = once(engine, 'exit');
-  const usage = async (): Promise<number> => {
-    engine.send('usage');
-    const [answer] = (await once(engine, 'message')) as [HandOverUsage];
-    return answer.cpuSeconds;
-  };
+async function measurePlugin({ kind, streams }: HandOverCase, bytes: number): Promise<Sample> {
+  const sink = kind === 's3' ? await startSink() : undefined;
   try {
-    await Promise.race([once(engine, 'message'), ended.then(() => Promise.reject(new Error('the engine ended')))]);
-    const before = await usage();
-    const result = await work();
-    return { result, cpuSeconds: (await usage()) - before };
-  } finally {
-    if (engine.connected) engine.disconnect();
-    await ended;
-  }
-}
-
-async function measurePlugin(handOver: HandOverCase, bytes: number): Promise<Sample> {
-  const folder = await mkdtemp(join(tmpdir(), 'vast-ost-bench.'));
-  const sink: Sink | undefined = handOver.kind === 's3' ? await startSink() : undefined;
-  try {
-    const socket = join(folder, 'socket');
-    await mkdir(join(folder, 'store', 'bench-lsu'), { recursive: true });
-    await writeFile(join(folder, 'plugin.conf'), `socket = ${socket}\n`);
-    // The sink checks no signatures.
-    await writeFile(join(folder, 'credentials'), 'access_key_id = bench\nsecret_access_key = bench\n', { mode: 0o600 });
-    const config = `[general]
-[performance]
-memory_budget_mb = 4096
-wire_integrity = none
-[engine]
-socket = ${socket}
-state_dir = ${folder}
-[server local]
-store = ${sink === undefined ? `file:${join(folder, 'store')}` : `s3:${sink.endpoint}`}
-s3_credentials_file = ${join(folder, 'credentials')}
-`;
-    const args = ['--lsu', 'bench-lsu', ...sizeOf(handOver, bytes)];
-    const { result, cpuSeconds } = await besideEngine({ config, discard: handOver.kind === 'discard' }, () =>
-      runHost(args, { VAST_OST_PLUGIN_CONF: join(folder, 'plugin.conf') }),
+    const store = { discard: kind === 'discard', ...(sink === undefined ? {} : { url: `s3:${sink.endpoint}` }) };
+    const { result, usage } = await besideEngine(store, (place) =>
+      runHost(['--lsu', LSU, ...sizeArguments(streams, bytes)], place),
     );
     const sinkCpu = sink === undefined ? 0 : (await sink.stats()).cpu_seconds;
-    return { ...result, engine: cpuSeconds / result.gib, sink: sinkCpu / result.gib };
+    return { ...result, engine: usage.cpuSeconds / result.gib, sink: sinkCpu / result.gib };
   } finally {
     await sink?.stop();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
 async function measure(handOver: HandOverCase, bytes: number): Promise<Sample> {
   if (handOver.kind !== 'raw') return measurePlugin(handOver, bytes);
-  return { ...(await runHost(['--raw', ...sizeOf(handOver, bytes)])), engine: 0, sink: 0 };
+  return { ...(await runHost(['--raw', ...sizeArguments(handOver.streams, bytes)])), engine: 0, sink: 0 };
 }
 
 const HEADINGS = [

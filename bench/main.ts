@@ -5,6 +5,7 @@ import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
 import { measureTable } from './table.ts';
+import { measureTransfer } from './transfer.ts';
 import { verifyChain } from './verify.ts';
 
 const VERIFY_BYTES = 4 * 2 ** 30;
@@ -34,6 +35,12 @@ every slot back at once. The clock runs from when every slot has its pages to wh
 is of its whole life, images created, closed and deleted. The last two go all the way: tree hash, index, manifest, unsigned parts over HTTP
 to the sink.`;
 
+const ABOUT_TRANSFER = `Into the sink, over HTTP and over TLS 1.3. "Plugin → engine" is \`ost-host bench\` as above, digest on, journal, index and manifest included;
+its CPU is that of plugin, host and engine. "C program" is the least that can be: threads that copy parts from memory, hash them with the same code
+and send each over a connection of its own. The others send a file of random bytes that is in memory, and count from the start of
+the command to its end, as an administrator would call them. "CPU bound" is what the processors could carry if they did nothing else: their
+number over the sum of CPU-seconds per GiB of sender and sink.`;
+
 const ABOUT_VERIFY =
   'The sink checks the number in each 256 KiB block: none missing, none twice, none out of place, over all parts of the object.';
 
@@ -55,6 +62,10 @@ async function run(options: BenchOptions): Promise<boolean> {
     const report = await measureHandOver(options.bytes * HAND_OVER_SHARE, options.runs, say);
     sections.push(`## Hand-over\n\n${ABOUT_HAND_OVER}\n\n${report.markdown}`);
     if (!report.good) shortfalls.push('the hand-over is slower, or costs more, than wanted');
+  }
+  if (options.transfer) {
+    const table = await measureTransfer(options.bytes, options.runs, options.filter, say);
+    sections.push(`## Backup, the whole way\n\n${ABOUT_TRANSFER}\n\n${table}`);
   }
   const document = `${sections.join('\n\n')}\n`;
   process.stdout.write(document);

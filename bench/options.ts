@@ -15,6 +15,7 @@ export interface BenchOptions {
   readonly verify: boolean;
   readonly table: boolean;
   readonly handOver: boolean;
+  readonly transfer: boolean;
   readonly profile: string | undefined;
   /** Write docs/benchmarks.md. */
   readonly write: boolean;
@@ -26,7 +27,7 @@ Measures the write chain against a discarding sink, and the hand-over by the plu
   --runs N         runs of each case (default 3)
   --size MIB       bytes of a fast case (default 4096); slow cases get a share of it
   --filter TEXT    only cases whose name holds TEXT
-  --only WHAT      table, verify, memory or hand-over instead of all
+  --only WHAT      table, verify, memory, hand-over or transfer instead of all
   --profile DIR    leave a V8 CPU profile of each case there; the figures suffer
   --no-write       do not write docs/benchmarks.md (a filtered, quick, partial or profiled run never does)
 `;
@@ -46,7 +47,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     },
   });
   const { quick, filter, only, profile } = values;
-  if (only !== undefined && !['table', 'verify', 'memory', 'hand-over'].includes(only))
+  if (only !== undefined && !['table', 'verify', 'memory', 'hand-over', 'transfer'].includes(only))
     throw new Error(`--only ${only}`);
   const runs = values.runs === undefined ? (quick ? 1 : 3) : count('--runs', values.runs);
   const bytes = values.size === undefined ? (quick ? GIB : 4 * GIB) : count('--size', values.size) * MIB;
@@ -62,6 +63,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     verify: wants('verify'),
     memory: wants('memory'),
     handOver: wants('hand-over') && filter === '',
+    transfer: wants('transfer'),
     write: whole && !values['no-write'],
   };
 }

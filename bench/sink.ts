@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { request as requestTls } from 'node:https';
 import { text } from 'node:stream/consumers';
 
 /** What the sink says about the objects it judged; bench/sink/stamps.h explains the counts. */
@@ -23,26 +25,44 @@ export interface SinkStats {
   readonly verified?: Verified;
 }
 
+/** PEM files for a sink on HTTPS. */
+export interface SinkTls {
+  /** Certificate and key. */
+  readonly serverFile: string;
+  readonly caFile: string;
+}
+
 /** A running sink. */
 export interface Sink {
+  /** By address, or over TLS by `localhost`, which its certificate names. */
   readonly endpoint: string;
+  readonly port: number;
   stats(): Promise<SinkStats>;
   /** End it and wait; resolves to its last word. */
   stop(): Promise<SinkStats>;
 }
 
-async function fetchStats(endpoint: string): Promise<SinkStats> {
-  const asked = request(`${endpoint}/-/stats`, { agent: false }).end();
-  const [answer] = await once(asked, 'response');
+async function fetchStats(endpoint: string, caFile: string | undefined): Promise<SinkStats> {
+  const url = `${endpoint}/-/stats`;
+  const asked =
+    caFile === undefined ? request(url, { agent: false }) : requestTls(url, { agent: false, ca: readFileSync(caFile) });
+  const [answer] = await once(asked.end(), 'response');
   return JSON.parse(await text(answer)) as SinkStats;
 }
 
 /**
  * @param args options of the program, see `build/bench-sink --help`.
  * @param program built by bench/bench.mk.
+ * @param tls files of a certificate with its key, and of its authority; absent: plain HTTP.
  */
-export async function startSink(args: readonly string[] = [], program = 'build/bench-sink'): Promise<Sink> {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function startSink(
+  args: readonly string[] = [],
+  program = 'build/bench-sink',
+  tls?: SinkTls,
+): Promise<Sink> {
+  const child = spawn(program, tls === undefined ? args : [...args, '--tls', tls.serverFile], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let said = '';
   const closed = once(child, 'close');
   const listening = new Promise<number>((resolve, reject) => {
@@ -54,10 +74,12 @@ export async function startSink(args: readonly string[] = [], program = 'build/b
       if (port !== undefined) resolve(Number(port));
     });
   });
-  const endpoint = `http://127.0.0.1:${await listening}`;
+  const port = await listening;
+  const endpoint = tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
   return {
     endpoint,
-    stats: () => fetchStats(endpoint),
+    port,
+    stats: () => fetchStats(endpoint, tls?.caFile),
     stop: async () => {
       child.kill('SIGTERM');
       const [status] = await closed;

@@ -24,12 +24,13 @@ static int exchange(struct session *session, uint16_t type, const void *message,
   return status;
 }
 
-static int take_slot(struct session *session, struct image *image, uint32_t *slot, struct failure *failure) {
+static int take_slot(struct session *session, struct image *image, uint32_t length, uint32_t *slot,
+                     struct failure *failure) {
   if (image->failed.status != STS_EOK) {
     *failure = image->failed;
     return failure->status;
   }
-  return image_wait_slot(session, image, clock_now() + session->config->data_timeout_ms, slot, failure);
+  return image_wait_slot(session, image, length, clock_now() + session->config->data_timeout_ms, slot, failure);
 }
 
 static int check_index(struct call *call, uint32_t index) {
@@ -47,7 +48,7 @@ static int write_meta(struct call *call, uint32_t index, const void *buffer, uin
   uint32_t slot;
   struct request *request;
   pthread_mutex_lock(&session->lock);
-  int status = take_slot(session, image, &slot, &call->failure);
+  int status = take_slot(session, image, length, &slot, &call->failure);
   if (status == STS_EOK) {
     pthread_mutex_unlock(&session->lock);
     if (length > 0) memcpy(slots_address(&session->slots, slot), buffer, length);
@@ -81,7 +82,7 @@ static int read_meta(struct call *call, uint32_t index, void *buffer, uint32_t *
   uint32_t slot;
   struct request *request;
   pthread_mutex_lock(&session->lock);
-  int status = take_slot(session, image, &slot, &call->failure);
+  int status = take_slot(session, image, WIRE_MAX_META, &slot, &call->failure);
   if (status == STS_EOK) {
     struct wire_meta_read message = {image->handle, index, slot};
     status = exchange(session, WIRE_TYPE_META_READ, &message, slot, &request, &call->failure);

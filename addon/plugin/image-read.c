@@ -101,9 +101,8 @@ static void read_ahead(struct session *session, struct image *image, uint64_t fr
     const struct slot *slot = slot_at(image, from);
     if (slot == NULL) {
       if (session->slots.free_count <= session->slots.layout.slot_count / 4) return;
-      uint32_t number = slots_take(&session->slots);
-      slot = start_read(session, image, from, slot_span(session, image, from), WIRE_HINT_SEQUENTIAL, number,
-                        &ignored);
+      uint32_t span = slot_span(session, image, from), number = slots_take(&session->slots, span);
+      slot = start_read(session, image, from, span, WIRE_HINT_SEQUENTIAL, number, &ignored);
       if (slot == NULL) return;
     }
     from = slot->start + slot->length;
@@ -121,10 +120,10 @@ static int slot_for(struct session *session, struct image *image, uint64_t offse
     uint32_t number, span = slot_span(session, image, offset);
     uint64_t deadline = clock_now() + session->config->data_timeout_ms;
     drop_oldest(session, image, keep - 1);
-    status = image_wait_slot(session, image, deadline, &number, failure);
-    if (status != STS_EOK) return status;
     bool sequential = image->streak >= STREAK;
     if (!sequential && length < span) span = (uint32_t)length;
+    status = image_wait_slot(session, image, span, deadline, &number, failure);
+    if (status != STS_EOK) return status;
     slot = start_read(session, image, offset, span, sequential ? WIRE_HINT_SEQUENTIAL : WIRE_HINT_SCATTERED,
                       number, failure);
     if (slot == NULL) return failure->status;

@@ -142,7 +142,7 @@ static int slot_for(struct session *session, struct image *image, uint64_t chunk
       *failure = image->failed;
       status = failure->status;
     }
-    if (status == STS_EOK) status = image_wait_slot(session, image, deadline, &number, failure);
+    if (status == STS_EOK) status = image_wait_slot(session, image, image->chunk_bytes, deadline, &number, failure);
     if (status != STS_EOK) return status;
     slot = start_want(session, image, chunk, number, failure);
     if (slot == NULL) return failure->status;
@@ -159,7 +159,7 @@ static void ask_ahead(struct session *session, struct image *image, const struct
   if (session->state != SESSION_UP || image->slot_count + 1 >= image->window) return;
   if (session->slots.free_count <= session->slots.layout.slot_count / 4) return;
   if (slot_of_chunk(image, next) != NULL || was_handed_over(image, next)) return;
-  start_want(session, image, next, slots_take(&session->slots), &ignored);
+  start_want(session, image, next, slots_take(&session->slots, image->chunk_bytes), &ignored);
 }
 
 static int write_piece(struct session *session, struct image *image, const uint8_t *from, uint32_t length,

@@ -124,9 +124,9 @@ static bool reclaim(struct session *session) {
   return true;
 }
 
-uint32_t image_take_slot(struct session *session) {
+uint32_t image_take_slot(struct session *session, uint32_t bytes) {
   if (session->slots.free_count == 0) reclaim(session);
-  return slots_take(&session->slots);
+  return slots_take(&session->slots, bytes);
 }
 
 struct slot_wait {
@@ -139,10 +139,10 @@ static bool slot_ready(void *argument) {
   return wait->image->failed.status != STS_EOK || wait->session->slots.free_count > 0;
 }
 
-int image_wait_slot(struct session *session, struct image *image, uint64_t deadline, uint32_t *number,
-                    struct failure *failure) {
+int image_wait_slot(struct session *session, struct image *image, uint32_t bytes, uint64_t deadline,
+                    uint32_t *number, struct failure *failure) {
   for (;;) {
-    *number = image_take_slot(session);
+    *number = image_take_slot(session, bytes);
     if (*number != SLOT_NONE) return STS_EOK;
     struct slot_wait wait = {session, image};
     int status = session_wait(session, slot_ready, &wait, deadline, failure);

@@ -83,11 +83,11 @@ void image_slot_drop(struct image *image, struct slot *slot);
 void image_slot_return(struct session *session, struct image *image, struct slot *slot, bool tell);
 /* End a request that a slot waits for, done or not; the slot goes with it. */
 void image_slot_abandon(struct session *session, struct image *image, struct slot *slot);
-/* A free slot, taking one that another image keeps for later reads if need be. SLOT_NONE: none. */
-uint32_t image_take_slot(struct session *session);
+/* A free slot for so many bytes, taking one that another image keeps for later reads if need be. SLOT_NONE: none. */
+uint32_t image_take_slot(struct session *session, uint32_t bytes);
 /* A free slot, waiting for one. */
-int image_wait_slot(struct session *session, struct image *image, uint64_t deadline, uint32_t *number,
-                    struct failure *failure);
+int image_wait_slot(struct session *session, struct image *image, uint32_t bytes, uint64_t deadline,
+                    uint32_t *number, struct failure *failure);
 
 /* image-write.c: before IMAGE_CLOSE: hand the short last chunk over, find gaps; may turn `mode` into ABANDON.
  */

@@ -99,8 +99,21 @@ void slots_destroy(struct slots *slots) {
   *slots = (struct slots){.fd = -1};
 }
 
-uint32_t slots_take(struct slots *slots) {
-  return slots->free_count == 0 ? SLOT_NONE : slots->free[--slots->free_count];
+/* Whether a slot of this warmth suits `bytes` better than the other does. */
+static bool suits_better(uint32_t warm, uint32_t other, uint32_t bytes) {
+  if (other >= bytes) return warm >= bytes && warm < other;
+  return warm > other;
+}
+
+uint32_t slots_take(struct slots *slots, uint32_t bytes) {
+  if (slots->free_count == 0) return SLOT_NONE;
+  uint32_t best = slots->free_count - 1;
+  for (uint32_t i = best; i-- > 0;)
+    if (suits_better(slots->warm[slots->free[i]], slots->warm[slots->free[best]], bytes)) best = i;
+  uint32_t slot = slots->free[best];
+  slots->free_count--;
+  memmove(slots->free + best, slots->free + best + 1, (slots->free_count - best) * sizeof(*slots->free));
+  return slot;
 }
 
 void slots_give(struct slots *slots, uint32_t slot) {

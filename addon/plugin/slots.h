@@ -12,7 +12,7 @@ struct slots {
   int fd;        /* the sealed memfd; -1: none yet */
   uint8_t *base; /* NULL: not mapped yet */
   struct arena_layout layout;
-  uint32_t *free; /* stack of free slots: the last freed is the next used, its pages are warm */
+  uint32_t *free; /* the free slots; the last one was freed last */
   uint32_t free_count;
   uint32_t *warm;    /* per slot: bytes from its start that have been touched */
   uint8_t *journals; /* per region: in use */
@@ -25,7 +25,11 @@ int slots_make(struct slots *slots, uint32_t slot_bytes, uint32_t slot_count, co
 int slots_map(struct slots *slots, struct failure *failure);
 void slots_destroy(struct slots *slots);
 
-uint32_t slots_take(struct slots *slots);
+/*
+ * A free slot for `bytes` bytes, SLOT_NONE when there is none: of those warm enough the least warm, else the warmest.
+ * Images with chunks of many lengths so keep each to slots of their own, and few pages are touched in all.
+ */
+uint32_t slots_take(struct slots *slots, uint32_t bytes);
 void slots_give(struct slots *slots, uint32_t slot);
 static inline uint8_t *slots_address(const struct slots *slots, uint32_t slot) {
   return slots->base + arena_slot_offset(&slots->layout, slot);

@@ -9,18 +9,32 @@
 #define BUFFER_BYTES (512 * 1024)
 #define MAX_HEAD_BYTES (32 * 1024)
 
-static ssize_t receive(int fd, void *into, size_t length, int flags) {
+static ssize_t receive(struct connection *connection, void *into, size_t length, int flags) {
+  if (connection->tls) {
+    size_t read = 0;
+    return SSL_read_ex(connection->tls, into, length, &read) ? (ssize_t)read : -1;
+  }
   ssize_t got;
-  do got = recv(fd, into, length, flags);
+  do got = recv(connection->fd, into, length, flags);
   while (got < 0 && errno == EINTR);
   return got;
+}
+
+static ssize_t transmit(struct connection *connection, const void *data, size_t length) {
+  if (connection->tls) {
+    size_t written = 0;
+    return SSL_write_ex(connection->tls, data, length, &written) ? (ssize_t)written : -1;
+  }
+  ssize_t sent;
+  do sent = send(connection->fd, data, length, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent;
 }
 
 bool connection_send(struct connection *connection, const void *data, size_t length) {
   const uint8_t *at = data;
   while (length > 0) {
-    ssize_t sent = send(connection->fd, at, length, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
+    ssize_t sent = transmit(connection, at, length);
     if (sent <= 0) return false;
     at += sent;
     length -= (size_t)sent;
@@ -50,14 +64,14 @@ bool connection_drain(struct connection *connection, uint64_t length, const stru
   use(connection->buffer + connection->start, early, body, 0);
   connection->start += early;
   done += early;
-  bool touch = body->keep || body->stamps || !sink->truncate;
+  bool touch = body->keep || body->stamps || !sink->truncate || connection->tls;
   while (done < length) {
     uint64_t wanted = length - done < BUFFER_BYTES ? length - done : BUFFER_BYTES;
     if (body->throttled) wanted = throttle_take(&sink->throttle, wanted);
     if (wanted == 0) return false;
     /* Granted bytes are read whole, so that the limit is neither missed nor exceeded. */
     for (uint64_t got = 0; got < wanted;) {
-      ssize_t step = receive(connection->fd, connection->buffer, (size_t)(wanted - got), touch ? 0 : MSG_TRUNC);
+      ssize_t step = receive(connection, connection->buffer, (size_t)(wanted - got), touch ? 0 : MSG_TRUNC);
       if (step <= 0) return false;
       if (touch) use(connection->buffer, (size_t)step, body, done);
       got += (uint64_t)step;
@@ -86,7 +100,7 @@ static size_t read_head(struct connection *connection) {
       connection->end -= connection->start;
       connection->start = 0;
     }
-    ssize_t got = receive(connection->fd, connection->buffer + connection->end, BUFFER_BYTES - connection->end, 0);
+    ssize_t got = receive(connection, connection->buffer + connection->end, BUFFER_BYTES - connection->end, 0);
     if (got <= 0) return 0;
     connection->end += (size_t)got;
   }
@@ -114,6 +128,12 @@ static bool serve_one(struct connection *connection) {
 
 void connection_serve(struct sink *sink, int fd) {
   struct connection connection = {.sink = sink, .fd = fd, .buffer = must_alloc(BUFFER_BYTES)};
-  while (serve_one(&connection)) continue;
+  bool open = true;
+  if (sink->tls) {
+    connection.tls = SSL_new(sink->tls);
+    open = connection.tls && SSL_set_fd(connection.tls, fd) && SSL_accept(connection.tls) == 1;
+  }
+  while (open && serve_one(&connection)) continue;
+  SSL_free(connection.tls);
   free(connection.buffer);
 }

@@ -2,6 +2,7 @@
 #ifndef SINK_CONNECTION_H
 #define SINK_CONNECTION_H
 
+#include <openssl/ssl.h>
 #include <stdatomic.h>
 
 #include "objects.h"
@@ -15,6 +16,8 @@ struct sink {
   struct throttle throttle;
   uint8_t ring[RING_BYTES];
   bool verify;
+  bool kms;      /* say that ETags are no MD5 */
+  SSL_CTX *tls;  /* NULL: plain HTTP */
   bool truncate; /* let the kernel drop payload without copying it (MSG_TRUNC) */
   atomic_uint_fast64_t requests;
   atomic_uint_fast64_t bytes_in;
@@ -31,6 +34,7 @@ struct body {
 struct connection {
   struct sink *sink;
   int fd;
+  SSL *tls; /* NULL: plain HTTP */
   uint8_t *buffer;
   size_t start; /* bytes received but not yet used: [start, end) */
   size_t end;

@@ -28,7 +28,9 @@ static const char usage[] =
     "  --rate N         take at most N bytes of payload per second, over all connections\n"
     "  --slow-bytes N   the rate holds for the first N bytes only\n"
     "  --verify         payload is 256 KiB blocks that begin with their number; check them per object\n"
-    "  --truncate       let the kernel drop payload instead of copying it (MSG_TRUNC)\n";
+    "  --truncate       let the kernel drop payload instead of copying it (MSG_TRUNC)\n"
+    "  --kms            say that objects are encrypted, so that no client takes an ETag for an MD5\n"
+    "  --tls FILE       HTTPS with the certificate and the key in this file (PEM)\n";
 
 struct client {
   pthread_t thread;
@@ -115,11 +117,23 @@ static double number_of(const char *text, double most) {
   exit(2);
 }
 
+/* Contexts live as long as the program. */
+static SSL_CTX *tls_of(const char *file) {
+  SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
+  if (tls && SSL_CTX_use_certificate_chain_file(tls, file) == 1 && SSL_CTX_use_PrivateKey_file(tls, file, SSL_FILETYPE_PEM) == 1) {
+    signal(SIGPIPE, SIG_IGN);
+    return tls;
+  }
+  fprintf(stderr, "sink: no certificate and key in %s\n", file);
+  exit(2);
+}
+
 int main(int argc, char **argv) {
   static const struct option options[] = {
       {"port", required_argument, NULL, 'p'},  {"rate", required_argument, NULL, 'r'},
       {"slow-bytes", required_argument, NULL, 's'}, {"verify", no_argument, NULL, 'v'},
-      {"truncate", no_argument, NULL, 't'},    {"help", no_argument, NULL, 'h'},
+      {"truncate", no_argument, NULL, 't'},    {"tls", required_argument, NULL, 'c'},
+      {"kms", no_argument, NULL, 'k'},         {"help", no_argument, NULL, 'h'},
       {NULL, 0, NULL, 0},
   };
   struct sink *sink = must_alloc(sizeof *sink);
@@ -130,6 +144,8 @@ int main(int argc, char **argv) {
     else if (option == 's') slow_bytes = number_of(optarg, 1e15);
     else if (option == 'v') sink->verify = true;
     else if (option == 't') sink->truncate = true;
+    else if (option == 'k') sink->kms = true;
+    else if (option == 'c') sink->tls = tls_of(optarg);
     else {
       fputs(usage, option == 'h' ? stdout : stderr);
       free(sink);
@@ -160,6 +176,7 @@ int main(int argc, char **argv) {
   if (signals >= 0) close(signals);
   throttle_free(&sink->throttle);
   objects_free(&sink->objects);
+  SSL_CTX_free(sink->tls);
   free(sink);
   return good ? 0 : 1;
 }

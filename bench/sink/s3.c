@@ -44,8 +44,9 @@ static bool answer_empty(struct call *call, const char *status) {
 }
 
 static bool answer_etag(struct call *call, const char *etag) {
-  char header[64];
-  snprintf(header, sizeof header, "ETag: \"%s\"\r\n", etag);
+  char header[128];
+  snprintf(header, sizeof header, "ETag: \"%s\"\r\n%s", etag,
+           call->connection->sink->kms ? "x-amz-server-side-encryption: aws:kms\r\n" : "");
   return connection_answer(call->connection, "200 OK", header, NULL, 0);
 }
 
@@ -73,9 +74,29 @@ static bool put_part(struct call *call) {
   return answer_etag(call, etag);
 }
 
+/*
+ * The payload of an aws-chunked body, moved to its front: chunks of `hex;signature CRLF data CRLF`, the last one empty.
+ * False when it is not `payload` bytes long.
+ */
+static bool decode_chunks(uint8_t *bytes, uint64_t length, uint64_t payload) {
+  uint64_t from = 0, to = 0;
+  while (to < payload) {
+    uint8_t *end = memmem(bytes + from, length - from, "\r\n", 2);
+    if (!end) return false;
+    *end = '\0';
+    uint64_t chunk = strtoull((char *)bytes + from, NULL, 16);
+    from = (uint64_t)(end - bytes) + 2;
+    if (chunk == 0 || chunk > payload - to || chunk + 2 > length - from) return false;
+    memmove(bytes + to, bytes + from, chunk);
+    to += chunk;
+    from += chunk + 2;
+  }
+  return true;
+}
+
 static bool put_object(struct call *call) {
   const struct request *request = call->request;
-  bool small = request->payload_length <= KEEP_BYTES && !request->encoded;
+  bool small = request->payload_length <= KEEP_BYTES && request->content_length <= 2 * KEEP_BYTES;
   bool verify = call->connection->sink->verify && !small && !request->encoded;
   struct stamps stamps = {0};
   uint8_t *bytes = small ? must_alloc(request->content_length) : NULL;
@@ -84,6 +105,10 @@ static bool put_object(struct call *call) {
     free(bytes);
     stamps_free(&stamps);
     return false;
+  }
+  if (small && request->encoded && !decode_chunks(bytes, request->content_length, request->payload_length)) {
+    free(bytes);
+    return answer_error(call, "400 Bad Request", "IncompleteBody");
   }
   char etag[ETAG_CHARS];
   objects_etag(call->objects, etag);

@@ -26,6 +26,7 @@ const SAYS: Readonly<Record<Usage, string>> = {
  */
 export class ImageUsage {
   readonly #uses = new Map<string, Map<Usage, number>>();
+  #writing = 0;
 
   /** Begin a use. Throws `busy` when another one excludes it. The result ends it; a second call does nothing. */
   begin(place: string, usage: Usage): () => void {
@@ -33,10 +34,12 @@ export class ImageUsage {
     const obstacle = EXCLUDES[usage].find((other) => counts.has(other));
     if (obstacle !== undefined) throw inUse(`the image is ${SAYS[obstacle]}`);
     this.#uses.set(place, counts.set(usage, (counts.get(usage) ?? 0) + 1));
+    if (usage === 'write') this.#writing += 1;
     let live = true;
     return () => {
       if (!live) return;
       live = false;
+      if (usage === 'write') this.#writing -= 1;
       const left = (counts.get(usage) ?? 1) - 1;
       if (left > 0) counts.set(usage, left);
       else counts.delete(usage);
@@ -46,6 +49,11 @@ export class ImageUsage {
 
   has(place: string, usage: Usage): boolean {
     return this.#uses.get(place)?.has(usage) ?? false;
+  }
+
+  /** Images being written, those that are just being opened included. */
+  get writing(): number {
+    return this.#writing;
   }
 
   /** Images in use. */

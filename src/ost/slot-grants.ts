@@ -13,8 +13,8 @@ export interface SlotHold {
 const SMALL_BYTES = 2 * 1024 * 1024;
 
 export interface ShareOptions {
-  /** Slots that the handle may always hold, whatever the budget says. */
-  readonly slots: number;
+  /** Slots that the handle may always hold, whatever the budget says; asked each time. */
+  readonly slots: () => number;
   /** Further slots for small ranges. Default 0. */
   readonly smallSlots?: number;
 }
@@ -30,7 +30,7 @@ interface Waiter {
 /** What one handle holds. */
 export class SlotShare {
   readonly options: ShareOptions;
-  /** Slots held now. */
+  /** Bytes of the slots held now. */
   held = 0;
   /** Slots held outside of the budget. */
   free = 0;
@@ -44,7 +44,7 @@ export class SlotShare {
 /**
  * Decides who may have a slot: the engine's backpressure. A few slots per handle are granted always (writers that wait for each
  * other would stand still otherwise); what is beyond comes out of the byte budget, and goes to the handle that holds the
- * fewest slots, first come first served among equals.
+ * fewest bytes, first come first served among equals.
  */
 export class SlotGrants {
   readonly #budget: ByteBudget;
@@ -73,7 +73,7 @@ export class SlotGrants {
   ): Promise<SlotHold> {
     if (signal.aborted) throw abortError(signal);
     const free = this.#freeOf(share, bytes);
-    if (free !== undefined) return this.#hold(share, undefined, free);
+    if (free !== undefined) return this.#hold(share, bytes, undefined, free);
     return new Promise<SlotHold>((resolve, reject) => {
       const waiter: Waiter = {
         share,
@@ -82,7 +82,7 @@ export class SlotGrants {
         grant: (ticket) => {
           signal.removeEventListener('abort', onAbort);
           this.#remove(waiter);
-          resolve(this.#hold(share, ticket, ticket === undefined ? 'free' : undefined));
+          resolve(this.#hold(share, bytes, ticket, ticket === undefined ? 'free' : undefined));
         },
       };
       const onAbort = (): void => {
@@ -97,8 +97,8 @@ export class SlotGrants {
   }
 
   /** A slot that the handle holds already, from before a reconnect. */
-  force(share: SlotShare): SlotHold {
-    return this.#hold(share, undefined, 'free');
+  force(share: SlotShare, bytes: number): SlotHold {
+    return this.#hold(share, bytes, undefined, 'free');
   }
 
   /** Something changed for the handle: look again whether what it waits for is its to have at once. */
@@ -111,19 +111,24 @@ export class SlotGrants {
   #freeOf(share: SlotShare, bytes: number): 'free' | 'smallFree' | undefined {
     const { slots, smallSlots = 0 } = share.options;
     if (bytes <= SMALL_BYTES && share.smallFree < smallSlots) return 'smallFree';
-    return share.free < slots ? 'free' : undefined;
+    return share.free < slots() ? 'free' : undefined;
   }
 
-  #hold(share: SlotShare, ticket: Ticket | undefined, counter: 'free' | 'smallFree' | undefined): SlotHold {
+  #hold(
+    share: SlotShare,
+    bytes: number,
+    ticket: Ticket | undefined,
+    counter: 'free' | 'smallFree' | undefined,
+  ): SlotHold {
     let live = true;
-    share.held += 1;
+    share.held += bytes;
     if (counter !== undefined) share[counter] += 1;
     return {
       shrink: (bytes) => ticket?.shrink(bytes),
       release: () => {
         if (!live) return;
         live = false;
-        share.held -= 1;
+        share.held -= bytes;
         if (counter !== undefined) share[counter] -= 1;
         ticket?.release();
         this.kick(share);

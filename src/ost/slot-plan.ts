@@ -32,7 +32,7 @@ export interface SlotPlan {
 export function planSlots(input: SlotPlanInput): SlotPlan {
   const { slotBytes, minPartBytes, reserve, openWriters } = input;
   const least = Math.min(slotBytes, Math.max(1, Math.ceil(minPartBytes / MIB)) * MIB);
-  const share = Math.floor(reserve / (2 * (openWriters + 1)) / MIB) * MIB;
+  const share = Math.floor(reserve / (4 * (openWriters + 1)) / MIB) * MIB;
   const wanted = Math.min(input.chunkBytes, slotBytes);
   const chunkBytes = Math.max(Math.min(wanted, share), Math.min(wanted, least));
   const partBytes = Math.max(minPartBytes, chunkBytes < input.chunkBytes ? chunkBytes : input.partBytes);
@@ -40,7 +40,20 @@ export function planSlots(input: SlotPlanInput): SlotPlan {
   return { chunkBytes, partBytes, window };
 }
 
-/** Slots that a handle is always granted: enough for one part on its way to storage and one chunk that the host fills. */
+/** Enough slots for one part on its way to storage and one chunk that the host fills. */
 export function slotsToSend(partBytes: number, chunkBytes: number): number {
   return 1 + Math.ceil(partBytes / chunkBytes);
+}
+
+/**
+ * Slots that a handle is always granted: {@link slotsToSend} while its fair share of the reserve holds them, else one part's. An
+ * image that began alone has long chunks: beside many others it sends and fills in turns, unless the budget has room.
+ */
+export function slotsAlways(
+  { partBytes, chunkBytes }: Pick<SlotPlan, 'partBytes' | 'chunkBytes'>,
+  reserve: number,
+  openWriters: number,
+): number {
+  const slots = slotsToSend(partBytes, chunkBytes);
+  return slots * chunkBytes <= reserve / Math.max(1, openWriters) ? slots : slots - 1;
 }

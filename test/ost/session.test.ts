@@ -22,6 +22,20 @@ t.test('a backup and a restore through slots', async (t) => {
   t.notMatch(bench.log.join(''), /hush/, 'secrets stay out of the log');
 });
 
+t.test('images that open at the same moment share the memory for slots', async (t) => {
+  const reserve = 64 * MIB;
+  const bench = await memoryBench(t, { chunkMib: 16, budget: 256 * MIB, reserve });
+  const host = await bench.host({ slotBytes: 16 * MIB, slotCount: 64 });
+  const numbers = Array.from({ length: 8 }, (_, at) => BigInt(at + 1));
+  const chunks = await Promise.all(
+    numbers.map(async (number) => (await host.create(number, imageId(`image ${number}`))).chunk_bytes),
+  );
+  const sum = chunks.reduce((total, chunk) => total + 2 * chunk, 0);
+  t.ok(sum <= 1.5 * reserve, `two chunks of each have ${sum / MIB} MiB: ${chunks.map((chunk) => chunk / MIB)}`);
+  for (const number of numbers) await host.ask('IMAGE_CLOSE', { handle: number, mode: 3, size: 0n });
+  t.equal(bench.engine?.services.usage.writing, 0);
+});
+
 t.test('a handle’s calls that need no waiting keep their order behind its opening', async (t) => {
   const bench = await memoryBench(t);
   const host = await bench.host();

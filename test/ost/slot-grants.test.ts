@@ -2,7 +2,7 @@ import { setImmediate as tick } from 'node:timers/promises';
 import fc from 'fast-check';
 import t from 'tap';
 import { SlotGrants, type SlotHold, SlotShare } from '../../src/ost/slot-grants.ts';
-import { planSlots, slotsToSend } from '../../src/ost/slot-plan.ts';
+import { planSlots, slotsAlways, slotsToSend } from '../../src/ost/slot-plan.ts';
 import { ByteBudget } from '../../src/pipeline/byte-budget.ts';
 import { refusal } from '../support/refusal.ts';
 
@@ -12,7 +12,7 @@ const never = new AbortController().signal;
 t.test('some slots are always granted, the others come out of the budget', async (t) => {
   const budget = new ByteBudget(3 * MIB);
   const grants = new SlotGrants(budget);
-  const shares = [1, 2, 3].map(() => new SlotShare({ slots: 2 }));
+  const shares = [1, 2, 3].map(() => new SlotShare({ slots: () => 2 }));
   const holds: SlotHold[] = [];
   for (const share of shares) for (const _ of [1, 2]) holds.push(await grants.acquire(share, MIB, never));
   t.equal(budget.used, 0);
@@ -40,7 +40,7 @@ t.test('some slots are always granted, the others come out of the budget', async
 t.test('the slot without which nothing goes on is granted at once', async (t) => {
   const budget = new ByteBudget(MIB);
   const grants = new SlotGrants(budget);
-  const share = new SlotShare({ slots: 2 });
+  const share = new SlotShare({ slots: () => 2 });
   for (const _ of [1, 2, 3]) await grants.acquire(share, MIB, never);
   let urgent = false;
   const hold = grants.acquire(share, MIB, never, () => urgent);
@@ -55,7 +55,7 @@ t.test('the slot without which nothing goes on is granted at once', async (t) =>
 
 t.test('small ranges have slots of their own', async (t) => {
   const grants = new SlotGrants(new ByteBudget(MIB));
-  const share = new SlotShare({ slots: 1, smallSlots: 2 });
+  const share = new SlotShare({ slots: () => 1, smallSlots: 2 });
   await grants.acquire(share, 8 * MIB, never);
   await grants.acquire(share, MIB, never);
   await grants.acquire(share, MIB, never);
@@ -74,7 +74,7 @@ t.test('random scripts: no slot is lost, the budget is kept, nobody waits for ev
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 8 }), async (script, total) => {
       const budget = new ByteBudget(total * MIB);
       const grants = new SlotGrants(budget);
-      const shares = [0, 1, 2, 3].map(() => new SlotShare({ slots: 2 }));
+      const shares = [0, 1, 2, 3].map(() => new SlotShare({ slots: () => 2 }));
       const held: SlotHold[] = [];
       const asked = script.map(async ({ share, bytes, abort }) => {
         const stop = new AbortController();
@@ -112,10 +112,45 @@ t.test('many images at once get shorter chunks, never shorter than the store tak
     slotsPerImage: 8,
   };
   t.strictSame(planSlots(input), { chunkBytes: 64 * MIB, partBytes: 64 * MIB, window: 8 });
-  t.equal(planSlots({ ...input, openWriters: 7 }).chunkBytes, 16 * MIB);
+  t.equal(planSlots({ ...input, openWriters: 7 }).chunkBytes, 8 * MIB);
   t.strictSame(planSlots({ ...input, openWriters: 1000 }), { chunkBytes: 5 * MIB, partBytes: 5 * MIB, window: 8 });
   const small = planSlots({ ...input, slotBytes: MIB, slotCount: 16 });
   t.strictSame(small, { chunkBytes: MIB, partBytes: 5 * MIB, window: 8 });
   t.equal(slotsToSend(small.partBytes, small.chunkBytes), 6);
   t.equal(planSlots({ ...input, slotBytes: MIB, slotCount: 4 }).window, 4);
+
+  const long = { chunkBytes: 64 * MIB, partBytes: 64 * MIB };
+  t.equal(slotsAlways(long, 256 * MIB, 1), 2);
+  t.equal(slotsAlways(long, 256 * MIB, 3), 1, 'beside others it must do with one');
+  t.equal(slotsAlways({ chunkBytes: 16 * MIB, partBytes: 64 * MIB }, 256 * MIB, 9), 4, 'a part must fit');
+  let sum = 0;
+  for (let openWriters = 0; openWriters < 64; openWriters += 1) {
+    const plan = planSlots({ ...input, reserve: 1024 * MIB, openWriters });
+    sum += slotsAlways(plan, 1024 * MIB, 64) * plan.chunkBytes;
+  }
+  t.ok(sum <= 1.25 * 1024 * MIB, `${sum / MIB} MiB are always granted to 64 images that began one after the other`);
+});
+
+t.test('among images with chunks of many lengths, whoever holds the fewest bytes comes first', async (t) => {
+  const grants = new SlotGrants(new ByteBudget(8 * MIB));
+  const [long, short, other] = [0, 0, 0].map(() => new SlotShare({ slots: () => 0 })) as [
+    SlotShare,
+    SlotShare,
+    SlotShare,
+  ];
+  const holds = [await grants.acquire(long, 4 * MIB, never), await grants.acquire(other, MIB, never)];
+  for (const _ of [1, 2, 3]) holds.push(await grants.acquire(short, MIB, never));
+  const order: string[] = [];
+  const wait = async (name: string, share: SlotShare) => {
+    holds.push(await grants.acquire(share, MIB, never));
+    order.push(name);
+  };
+  const waiting = [wait('long', long), wait('short', short)];
+  holds[1]?.release();
+  await waiting[1];
+  t.strictSame(order, ['short']);
+  for (const hold of holds) hold.release();
+  await waiting[0];
+  for (const hold of holds) hold.release();
+  t.strictSame([long.held, short.held, other.held], [0, 0, 0]);
 });

@@ -11,7 +11,7 @@ import { routedStore, routeOf, sameLsu } from '../../vendor-stages/vendor-router
 import type { StageChain } from '../../vendor-stages/vendor-stages.ts';
 import type { ImageContext } from '../backend.ts';
 import type { Session } from '../session.ts';
-import { planSlots, slotsToSend } from '../slot-plan.ts';
+import { planSlots, slotsAlways, slotsToSend } from '../slot-plan.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
 import type { WireImageOpened } from '../wire/groups.ts';
 import { clientOf } from '../wire-identity.ts';
@@ -73,14 +73,16 @@ export async function openWriter(
       return undefined;
     }
     await checkFits(handle, arena.layout.slotBytes);
-    const always = Math.min(slotsToSend(tuning.partBytes, handle.chunkBytes), arena.layout.slotCount);
+    const { slotCount } = arena.layout;
+    const slots = { partBytes: tuning.partBytes, chunkBytes: handle.chunkBytes };
+    const least = Math.min(Math.max(window, slotsToSend(slots.partBytes, slots.chunkBytes)), slotCount);
     const image = new WriteImage({
       host,
       number,
       place,
       handle,
-      always,
-      window: Math.max(window, always),
+      always: () => Math.min(slotsAlways(slots, services.slotReserve, services.usage.writing), slotCount),
+      window: least,
       meters,
       onEnd: (result, { error, stored }) => {
         const { counters } = image;
@@ -94,7 +96,7 @@ export async function openWriter(
     });
     services.writers.set(place.place, image);
     services.counters.imagesOpened += 1;
-    return { image, answer: answerOf(handle, Math.max(window, always)) };
+    return { image, answer: answerOf(handle, least) };
   } catch (error) {
     endUse();
     throw error;
@@ -118,7 +120,8 @@ function plansOf(session: Session, { server, lsu, identity }: ImagePlace, store:
     slotBytes: arena.layout.slotBytes,
     slotCount: arena.layout.slotCount,
     minPartBytes: store.limits.minPartBytes,
-    openWriters: services.writers.size,
+    // Those that open at the same moment count, or each would plan as if it were alone.
+    openWriters: services.usage.writing - 1,
     reserve: services.slotReserve,
     slotsPerImage: engine.slots_per_image,
   });

@@ -18,7 +18,7 @@ import { type ImageCounters, newCounters, reportLine } from './report.ts';
 import { Running } from './running.ts';
 
 /** Slots that a reader may always hold: one that the host reads and one on its way, and the few ranges that a scattered reader keeps. */
-const ALWAYS = { slots: 2, smallSlots: 4 };
+const ALWAYS = { slots: () => 2, smallSlots: 4 };
 /** Verification works on leaves: a range grows to their borders. */
 const LEAF_BYTES = 1024 * 1024;
 
@@ -81,7 +81,7 @@ export class ReadImage implements OpenImage {
   adopt(slots: readonly WireAttachSlot[]): void {
     for (const entry of slots) {
       if (entry.state !== ATTACH_SLOT.READ) throw wireFault('a slot of a read handle is read');
-      this.#take(entry.slot, 'read').hold = this.#host.grants.force(this.#share);
+      this.#take(entry.slot, 'read').hold = this.#host.grants.force(this.#share, entry.length);
     }
   }
 

@@ -33,8 +33,8 @@ export interface WriteImageOptions {
   readonly number: bigint;
   readonly place: ImagePlace;
   readonly handle: WriteHandle;
-  /** Slots that are granted whatever the budget says. */
-  readonly always: number;
+  /** Slots that are granted whatever the budget says; asked each time. */
+  readonly always: () => number;
   /** Most slots at the same time. */
   readonly window: number;
   /** The clocks of its chain. */
@@ -109,7 +109,7 @@ export class WriteImage implements OpenImage {
       if (!full && entry.state !== ATTACH_SLOT.FILLING) throw wireFault('a slot of a write handle is filling or full');
       const chunk = this.#chunkOf(entry.chunk);
       const use = this.#take(entry.slot, chunk, 'filling');
-      use.hold = this.#host.grants.force(this.#share);
+      use.hold = this.#host.grants.force(this.#share, this.#handle.chunkBytes);
       if (full) this.#handOver(use, entry.length, (entry.flags & SLOT_LAST) !== 0);
     }
   }

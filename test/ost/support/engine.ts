@@ -21,6 +21,8 @@ export interface BenchOptions {
   readonly engine?: string;
   readonly backend?: ImageBackend;
   readonly budget?: number;
+  /** Configured length of chunks and parts, MiB. Default 1. */
+  readonly chunkMib?: number;
   readonly reserve?: number;
   readonly compression?: 'none' | 'lz4';
   /** Work on images in lanes instead of the backend's thread. */
@@ -53,11 +55,12 @@ export class Bench<B extends ImageBackend = MemoryBackend> {
   }
 
   async start(): Promise<OstEngine> {
-    const { engine = '', budget = 64 * MIB, reserve = 64 * MIB, compression = 'none', lanes } = this.#options;
+    const { engine = '', budget = 64 * MIB, reserve = 64 * MIB, chunkMib = 1 } = this.#options;
+    const { compression = 'none', lanes } = this.#options;
     const text = `
 [performance]
-chunk_size_mb = 1
-part_size_mb = 1
+chunk_size_mb = ${chunkMib}
+part_size_mb = ${chunkMib}
 compression = ${compression}
 [engine]
 socket = ${this.socket}

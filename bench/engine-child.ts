@@ -1,7 +1,8 @@
 /**
- * The engine as a process of its own, for bench/hand-over.ts: takes a {@link HandOverEngineOptions} as JSON argument, says
- * `ready` over the IPC channel, answers `usage` with its CPU time so far, and ends with the channel.
+ * The engine as a process of its own, for bench/engine-process.ts: takes {@link EngineProcessOptions} as JSON argument, says
+ * `ready` over the IPC channel, answers `usage` with what it used so far, and ends with the channel.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pino } from 'pino';
 import { bridge } from '../src/bridge/bridge.ts';
 import { parseIni } from '../src/config/ini.ts';
@@ -13,16 +14,20 @@ import { imageHandles } from '../src/ost/image-handles.ts';
 import { createResources } from '../src/pipeline/resources.ts';
 import { builtInStages } from '../src/stages/built-in.ts';
 
-export interface HandOverEngineOptions {
+export interface EngineProcessOptions {
   /** Text of the configuration file. */
   readonly config: string;
   /** Give every slot back unread: what is left is the hand-over. Images become empty ones. */
   readonly discard: boolean;
 }
 
-/** User and system time of all threads of the engine, seconds. */
-export interface HandOverUsage {
+export interface EngineUsage {
+  /** User and system time of all threads of the engine, seconds. */
   readonly cpuSeconds: number;
+  /** Highest resident memory so far, bytes. The shared slots count. */
+  readonly peakRss: number;
+  /** 99th percentile of how late its event loop was since the last question, milliseconds. */
+  readonly loopDelayP99: number;
 }
 
 function discarding(handle: WriteHandle): WriteHandle {
@@ -54,7 +59,7 @@ const discardingHandles: ImageBackend = {
   create: async (...args) => discarding(await imageHandles.create(...args)),
 };
 
-const { config, discard } = JSON.parse(process.argv[2] ?? '') as HandOverEngineOptions;
+const { config, discard } = JSON.parse(process.argv[2] ?? '') as EngineProcessOptions;
 const settings = buildSettings(parseIni(config, 'bench'));
 const half = settings.performance.memory_budget_mb / 2;
 const resources = createResources(bridge, half, builtInStages());
@@ -66,9 +71,18 @@ const engine = await OstEngine.start({
   backend: discard ? discardingHandles : imageHandles,
   log: pino({ level: 'warn' }, pino.destination(2)),
 });
+const RESOLUTION_MS = 1;
+const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+delay.enable();
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
-  process.send?.({ cpuSeconds: (user + system) / 1e6 } satisfies HandOverUsage);
+  const usage: EngineUsage = {
+    cpuSeconds: (user + system) / 1e6,
+    peakRss: process.resourceUsage().maxRSS * 1024,
+    loopDelayP99: Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS),
+  };
+  delay.reset();
+  process.send?.(usage);
 });
 process.on('disconnect', () => {
   void engine.stop().then(() => resources.slabs.close());

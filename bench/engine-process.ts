@@ -1,0 +1,90 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EngineProcessOptions, EngineUsage } from './engine-child.ts';
+
+/** What the engine of {@link besideEngine} is to store in. */
+export interface EngineStore {
+  /** `s3:http://…`; absent: a directory of its own. */
+  readonly url?: string;
+  readonly caFile?: string | undefined;
+  readonly wireIntegrity?: 'none' | 'auto';
+  /** Further lines of `[performance]`. */
+  readonly performance?: readonly string[];
+  /** Give every slot back unread. */
+  readonly discard?: boolean;
+}
+
+/** What hosts need to find the engine, and what it was made of. */
+export interface EnginePlace {
+  /** For the environment of hosts: VAST_OST_PLUGIN_CONF. */
+  readonly pluginConf: string;
+  /** Of a directory store. */
+  readonly storeDir: string;
+}
+
+export const LSU = 'bench-lsu';
+
+function configOf(store: EngineStore, folder: string, socket: string, storeDir: string): string {
+  return `[general]
+${store.caFile === undefined ? '' : `s3_ca_file = ${store.caFile}`}
+[performance]
+memory_budget_mb = 4096
+wire_integrity = ${store.wireIntegrity ?? 'none'}
+${(store.performance ?? []).join('\n')}
+[engine]
+socket = ${socket}
+state_dir = ${folder}
+[server local]
+store = ${store.url ?? `file:${storeDir}`}
+s3_credentials_file = ${join(folder, 'credentials')}
+`;
+}
+
+async function runEngine<T>(
+  options: EngineProcessOptions,
+  work: () => Promise<T>,
+): Promise<{ result: T; usage: EngineUsage }> {
+  const engine = fork('bench/engine-child.ts', [JSON.stringify(options)], {
+    execArgv: ['--max-semi-space-size=4'],
+    env: { ...process.env, UV_THREADPOOL_SIZE: '128' },
+  });
+  const ended = once(engine, 'exit');
+  const usage = async (): Promise<EngineUsage> => {
+    engine.send('usage');
+    const [answer] = (await once(engine, 'message')) as [EngineUsage];
+    return answer;
+  };
+  try {
+    await Promise.race([once(engine, 'message'), ended.then(() => Promise.reject(new Error('the engine ended')))]);
+    const before = await usage();
+    const result = await work();
+    const after = await usage();
+    return { result, usage: { ...after, cpuSeconds: after.cpuSeconds - before.cpuSeconds } };
+  } finally {
+    if (engine.connected) engine.disconnect();
+    await ended;
+  }
+}
+
+/** Run `work` beside an engine as bin/vast-ost would start it; resolves to its result and what the engine used meanwhile. */
+export async function besideEngine<T>(
+  store: EngineStore,
+  work: (place: EnginePlace) => Promise<T>,
+): Promise<{ result: T; usage: EngineUsage }> {
+  const folder = await mkdtemp(join(tmpdir(), 'vast-ost-bench.'));
+  try {
+    const socket = join(folder, 'socket');
+    const place = { pluginConf: join(folder, 'plugin.conf'), storeDir: join(folder, 'store') };
+    await mkdir(join(place.storeDir, LSU), { recursive: true });
+    await writeFile(place.pluginConf, `socket = ${socket}\n`);
+    // The sink checks no signatures.
+    await writeFile(join(folder, 'credentials'), 'access_key_id = bench\nsecret_access_key = bench\n', { mode: 0o600 });
+    const config = configOf(store, folder, socket, place.storeDir);
+    return await runEngine({ config, discard: store.discard ?? false }, () => work(place));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
