@@ -6,11 +6,13 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pino } from 'pino';
 import { bridge } from '../src/bridge/bridge.ts';
 import { parseIni } from '../src/config/ini.ts';
+import { lanesOf } from '../src/config/lanes.ts';
 import { buildSettings } from '../src/config/settings.ts';
 import type { WriteHandle } from '../src/image/image-backend.ts';
 import type { ImageBackend } from '../src/ost/backend.ts';
 import { OstEngine } from '../src/ost/engine.ts';
 import { imageHandles } from '../src/ost/image-handles.ts';
+import { Lanes } from '../src/ost/lanes/lanes.ts';
 import { createResources } from '../src/pipeline/resources.ts';
 import { builtInStages } from '../src/stages/built-in.ts';
 
@@ -19,6 +21,8 @@ export interface EngineProcessOptions {
   readonly config: string;
   /** Give every slot back unread: what is left is the hand-over. Images become empty ones. */
   readonly discard: boolean;
+  /** 0: images are worked on in the main thread. Default: what the engine takes on this machine. */
+  readonly lanes?: number;
 }
 
 export interface EngineUsage {
@@ -26,8 +30,10 @@ export interface EngineUsage {
   readonly cpuSeconds: number;
   /** Highest resident memory so far, bytes. The shared slots count. */
   readonly peakRss: number;
-  /** 99th percentile of how late its event loop was since the last question, milliseconds. */
+  /** 99th percentile of how late its main loop was since the last question, milliseconds. */
   readonly loopDelayP99: number;
+  /** That of the lane with the highest, over ten seconds or since it began. */
+  readonly laneDelayP99: number;
 }
 
 function discarding(handle: WriteHandle): WriteHandle {
@@ -59,17 +65,20 @@ const discardingHandles: ImageBackend = {
   create: async (...args) => discarding(await imageHandles.create(...args)),
 };
 
-const { config, discard } = JSON.parse(process.argv[2] ?? '') as EngineProcessOptions;
+const { config, discard, lanes: wanted } = JSON.parse(process.argv[2] ?? '') as EngineProcessOptions;
 const settings = buildSettings(parseIni(config, 'bench'));
 const half = settings.performance.memory_budget_mb / 2;
 const resources = createResources(bridge, half, builtInStages());
+const log = pino({ level: 'warn' }, pino.destination(2));
+const count = discard ? 0 : (wanted ?? lanesOf(settings.engine.lanes));
+const lanes = count === 0 ? undefined : await Lanes.open({ settings, count, budget: resources.budget, log });
 const engine = await OstEngine.start({
   settings,
   bridge,
   resources,
   slotReserve: half,
-  backend: discard ? discardingHandles : imageHandles,
-  log: pino({ level: 'warn' }, pino.destination(2)),
+  backend: lanes ?? (discard ? discardingHandles : imageHandles),
+  log,
 });
 const RESOLUTION_MS = 1;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
@@ -80,11 +89,15 @@ process.on('message', () => {
     cpuSeconds: (user + system) / 1e6,
     peakRss: process.resourceUsage().maxRSS * 1024,
     loopDelayP99: Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS),
+    laneDelayP99: 1000 * Math.max(0, ...(lanes?.lanes ?? []).map(({ delays }) => new Map(delays).get(0.99) ?? 0)),
   };
   delay.reset();
   process.send?.(usage);
 });
 process.on('disconnect', () => {
-  void engine.stop().then(() => resources.slabs.close());
+  void engine
+    .stop()
+    .then(() => lanes?.close())
+    .then(() => resources.slabs.close());
 });
 process.send?.('ready');

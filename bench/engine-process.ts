@@ -15,6 +15,8 @@ export interface EngineStore {
   readonly performance?: readonly string[];
   /** Give every slot back unread. */
   readonly discard?: boolean;
+  /** As in {@link EngineProcessOptions}. */
+  readonly lanes?: number | undefined;
 }
 
 /** What hosts need to find the engine, and what it was made of. */
@@ -83,7 +85,8 @@ export async function besideEngine<T>(
     // The sink checks no signatures.
     await writeFile(join(folder, 'credentials'), 'access_key_id = bench\nsecret_access_key = bench\n', { mode: 0o600 });
     const config = configOf(store, folder, socket, place.storeDir);
-    return await runEngine({ config, discard: store.discard ?? false }, () => work(place));
+    const lanes = store.lanes === undefined ? {} : { lanes: store.lanes };
+    return await runEngine({ config, discard: store.discard ?? false, ...lanes }, () => work(place));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

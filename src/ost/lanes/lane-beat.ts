@@ -12,6 +12,7 @@ export class LaneBeat {
   readonly #fields: Float64Array;
   readonly #delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   #since = performance.now();
+  #first = true;
 
   constructor(shared: SharedArrayBuffer) {
     this.#fields = new Float64Array(shared);
@@ -25,11 +26,15 @@ export class LaneBeat {
     fields[BEAT.active] = performance.eventLoopUtilization().active;
     fields[BEAT.heapBytes] = getHeapStatistics().used_heap_size;
     const now = performance.now();
-    if (now - this.#since < WINDOW_MS || this.#delay.count === 0) return;
+    const whole = now - this.#since >= WINDOW_MS;
+    // Until there has been a whole window, what there is so far.
+    if (!(whole || this.#first) || this.#delay.count === 0) return;
     for (const [at, quantile] of DELAY_QUANTILES.entries()) {
       const ms = this.#delay.percentile(quantile * 100) / 1e6 - RESOLUTION_MS;
       fields[BEAT.delays + at] = Math.max(0, ms) / 1000;
     }
+    if (!whole) return;
+    this.#first = false;
     this.#delay.reset();
     this.#since = now;
   }

@@ -6,7 +6,7 @@ import type { CallAnswers, CallOf, HandleCall, Opened } from './protocol.ts';
 import { RemoteStages } from './remote-stages.ts';
 
 /** How often an image may lose its lane: one that ends every lane that it comes to must not end them all. */
-const MAX_MOVES = 3;
+const MAX_MOVES = 2;
 
 /** A handle in a lane. */
 export interface Seat {

