@@ -80,7 +80,8 @@ const engine = await OstEngine.start({
   backend: lanes ?? (discard ? discardingHandles : imageHandles),
   log,
 });
-const RESOLUTION_MS = 1;
+/** Finer, and the timer would be most of what a thread without payload does. */
+const RESOLUTION_MS = 10;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 delay.enable();
 process.on('message', () => {

@@ -2,8 +2,9 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import { BEAT, DELAY_QUANTILES } from './protocol.ts';
 
-const BEAT_MS = 100;
-const RESOLUTION_MS = 10;
+/** A few times for each look that is taken at it; each costs a lane that is idle a turn. */
+const BEAT_MS = 250;
+const RESOLUTION_MS = 20;
 /** Over how long delays are gathered. */
 const WINDOW_MS = 10_000;
 

@@ -49,6 +49,7 @@ export class LaneHost {
   readonly #running = new Map<number, AbortController>();
   readonly #timer: NodeJS.Timeout;
   #told = 0;
+  #busy = false;
 
   private constructor(start: LaneStart, port: LanePort, outbox: Outbox<FromLane>, parts: Parts) {
     this.#start = start;
@@ -66,7 +67,12 @@ export class LaneHost {
       vipsOf: (server) => this.#lookups.source(server),
       log: parts.log,
     });
-    this.#timer = setInterval(() => this.#tell(), TELL_MS);
+    this.#timer = setInterval(() => {
+      // What is idle has nothing to tell, once it has told that.
+      const busy = this.#images.size > 0 || this.#running.size > 0;
+      if (busy || this.#busy) this.#tell();
+      this.#busy = busy;
+    }, TELL_MS);
     new LaneBeat(start.beat);
   }
 

@@ -7,7 +7,7 @@ import { Bench, type BenchOptions, held } from '../support/engine.ts';
 import { imageId, refuses } from '../support/host.ts';
 import type { Trouble } from './troubled-lane.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(420_000);
 
 const MIB = 1024 * 1024;
 const FILE = new URL('./troubled-lane.ts', import.meta.url);
