@@ -38,8 +38,8 @@ export const engineSchema = {
   max_handles: Count(1, 65_535).default(1024),
   /** Slots that an image being written may hold. */
   slots_per_image: Count(2, 1024).default(8),
-  /** Threads that work on images; `auto`: by the number of processors. */
-  lanes: z.union([z.literal('auto'), Count(1, MOST_LANES)]).default('auto'),
+  /** Threads that work on images; `auto`: by the number of processors, 0: the main thread does. */
+  lanes: z.union([z.literal('auto'), Count(0, MOST_LANES)]).default(0),
   /** How long a stopping engine lets running calls finish, seconds. */
   drain_seconds: Count(0, 3600).default(60),
 } as const;

@@ -6,6 +6,7 @@ import type { Settings } from '../../config/settings.ts';
 import { Console } from '../../console/console.ts';
 import { serveMetrics } from '../../metrics/serve-metrics.ts';
 import { OstEngine } from '../../ost/engine.ts';
+import { imageHandles } from '../../ost/image-handles.ts';
 import { Lanes } from '../../ost/lanes/lanes.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
 import { createResources } from '../../pipeline/resources.ts';
@@ -39,20 +40,16 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
       onOutput: (text) => log.info({ text: text.slice(0, MAX_OUTPUT) }, 'a stage wrote to its standard output'),
       signal,
     });
-    lanes = await Lanes.open({
-      settings,
-      count: lanesOf(settings.engine.lanes),
-      budget: resources.budget,
-      log,
-      observe: metrics.observe,
-    });
+    const count = lanesOf(settings.engine.lanes);
+    const { budget } = resources;
+    if (count > 0) lanes = await Lanes.open({ settings, count, budget, log, observe: metrics.observe });
     const engine = await OstEngine.start({
       settings,
       bridge,
       resources,
       stages,
       slotReserve: half,
-      backend: lanes,
+      backend: lanes ?? imageHandles,
       log,
       observe: metrics.observe,
     });

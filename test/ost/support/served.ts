@@ -18,6 +18,9 @@ const FLAGS = /exec "\$node" (.*) "\$here/
   ?.split(' ') as string[];
 const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
 
+/** For runs of these tests with the images in lanes: VOST_TEST_LANES. */
+const LANES = process.env['VOST_TEST_LANES'];
+
 /** An LSU of the simulator that takes records, but no bytes of images. */
 export const FULL_LSU = 'lsu-full';
 const IMAGE_DATA = /\/(fragment|held|tail)-/;
@@ -90,6 +93,7 @@ ${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
 [engine]
 socket = ${served.socket}
 state_dir = ${join(served.folder, 'state')}
+${LANES === undefined ? '' : `lanes = ${LANES}`}
 ${options.engine ?? ''}
 [metrics]
 ${options.metrics ?? 'listen = off'}
