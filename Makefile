@@ -97,6 +97,7 @@ lint: build/.node_modules
 	tsc -p . --noEmit
 	tsc -p test --noEmit
 	tsc -p src/console/page
+	tsc -p examples/stages
 
 demo: build
 	./test/demo/run

@@ -1,3 +1,4 @@
+import type { Compression } from '../src/config/compression.ts';
 import type { DataKind } from './source.ts';
 
 /** The chain's own parts into a store that forgets everything at once. */
@@ -14,8 +15,12 @@ export interface ImageWork {
   /** How bodies are protected on plain HTTP. */
   readonly wireIntegrity?: 'sha256' | 'none';
   readonly directIo?: boolean;
-  readonly lz4?: boolean;
+  readonly compression?: Compression;
   readonly shuffled?: boolean;
+  /** A stage of bench/stages that the image passes through. */
+  readonly stage?: 'noop' | 'observe' | 'fresh' | 'in-place';
+  /** Write an image of so many chunks first, so that threads run and memory has its pages, as in an engine. */
+  readonly warm?: number;
 }
 
 /** `Upload` of @aws-sdk/lib-storage, fed with a stream. */

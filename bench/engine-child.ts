@@ -1,6 +1,6 @@
 /**
  * The engine as a process of its own, for bench/engine-process.ts: takes {@link EngineProcessOptions} as JSON argument, says
- * `ready` over the IPC channel, answers `usage` with what it used so far, and ends with the channel.
+ * {@link EngineReady} over the IPC channel, answers `usage` with what it used so far, and ends with the channel.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pino } from 'pino';
@@ -8,7 +8,10 @@ import { bridge } from '../src/bridge/bridge.ts';
 import { parseIni } from '../src/config/ini.ts';
 import { lanesOf } from '../src/config/lanes.ts';
 import { buildSettings } from '../src/config/settings.ts';
+import { Console } from '../src/console/console.ts';
 import type { WriteHandle } from '../src/image/image-backend.ts';
+import { AccessFiles } from '../src/metrics/access.ts';
+import { serveMetrics } from '../src/metrics/serve-metrics.ts';
 import type { ImageBackend } from '../src/ost/backend.ts';
 import { OstEngine } from '../src/ost/engine.ts';
 import { imageHandles } from '../src/ost/image-handles.ts';
@@ -23,6 +26,14 @@ export interface EngineProcessOptions {
   readonly discard: boolean;
   /** 0: images are worked on in the main thread. Default: what the engine takes on this machine. */
   readonly lanes?: number;
+  /** Serve metrics and console, or do not; absent: do not, and measure how late the event loop is. */
+  readonly metrics?: boolean;
+}
+
+/** The engine can be connected to. */
+export interface EngineReady {
+  /** Of metrics and console; 0 when they are off. */
+  readonly port: number;
 }
 
 export interface EngineUsage {
@@ -65,13 +76,20 @@ const discardingHandles: ImageBackend = {
   create: async (...args) => discarding(await imageHandles.create(...args)),
 };
 
-const { config, discard, lanes: wanted } = JSON.parse(process.argv[2] ?? '') as EngineProcessOptions;
+const { config, discard, lanes: wanted, metrics: served } = JSON.parse(process.argv[2] ?? '') as EngineProcessOptions;
 const settings = buildSettings(parseIni(config, 'bench'));
 const half = settings.performance.memory_budget_mb / 2;
 const resources = createResources(bridge, half, builtInStages());
 const log = pino({ level: 'warn' }, pino.destination(2));
+const lines: string[] = [];
+const told = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
+const access = await AccessFiles.open(settings.metrics);
+const metrics = served ? serveMetrics(settings, access, told) : undefined;
+const console = served ? await Console.prepare(settings, access, told) : undefined;
 const count = discard ? 0 : (wanted ?? lanesOf(settings.engine.lanes));
-const lanes = count === 0 ? undefined : await Lanes.open({ settings, count, budget: resources.budget, log });
+const { budget } = resources;
+const observe = metrics?.observe;
+const lanes = count === 0 ? undefined : await Lanes.open({ settings, count, budget, log, observe });
 const engine = await OstEngine.start({
   settings,
   bridge,
@@ -79,11 +97,13 @@ const engine = await OstEngine.start({
   slotReserve: half,
   backend: lanes ?? (discard ? discardingHandles : imageHandles),
   log,
+  observe,
 });
+if (console !== undefined) await metrics?.open(engine, console.open(engine));
 /** Finer, and the timer would be most of what a thread without payload does. */
 const RESOLUTION_MS = 10;
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-delay.enable();
+if (served === undefined) delay.enable();
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
   const usage: EngineUsage = {
@@ -96,9 +116,12 @@ process.on('message', () => {
   process.send?.(usage);
 });
 process.on('disconnect', () => {
+  void console?.close();
+  void metrics?.close();
   void engine
     .stop()
     .then(() => lanes?.close())
     .then(() => resources.slabs.close());
 });
-process.send?.('ready');
+const port = Number(/"port":(\d+),/.exec(lines.join(''))?.[1] ?? 0);
+process.send?.({ port } satisfies EngineReady);

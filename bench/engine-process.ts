@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EngineProcessOptions, EngineUsage } from './engine-child.ts';
+import type { EngineProcessOptions, EngineReady, EngineUsage } from './engine-child.ts';
+import { ENGINE_FLAGS } from './run-job.ts';
 
 /** What the engine of {@link besideEngine} is to store in. */
 export interface EngineStore {
@@ -17,6 +18,8 @@ export interface EngineStore {
   readonly discard?: boolean;
   /** As in {@link EngineProcessOptions}. */
   readonly lanes?: number | undefined;
+  /** Have metrics and console, or have none and measure nothing else that takes time by itself. Default: none. */
+  readonly metrics?: boolean;
 }
 
 /** What hosts need to find the engine, and what it was made of. */
@@ -25,6 +28,14 @@ export interface EnginePlace {
   readonly pluginConf: string;
   /** Of a directory store. */
   readonly storeDir: string;
+}
+
+/** The engine at work. */
+export interface EngineAtWork {
+  /** What it used up to now. */
+  usage(): Promise<EngineUsage>;
+  /** Of metrics and console; 0 when there are none. */
+  readonly port: number;
 }
 
 export const LSU = 'bench-lsu';
@@ -36,6 +47,8 @@ ${store.caFile === undefined ? '' : `s3_ca_file = ${store.caFile}`}
 memory_budget_mb = 4096
 wire_integrity = ${store.wireIntegrity ?? 'none'}
 ${(store.performance ?? []).join('\n')}
+[metrics]
+listen = 127.0.0.1:0
 [engine]
 socket = ${socket}
 state_dir = ${folder}
@@ -47,10 +60,10 @@ s3_credentials_file = ${join(folder, 'credentials')}
 
 async function runEngine<T>(
   options: EngineProcessOptions,
-  work: () => Promise<T>,
+  work: (engine: EngineAtWork) => Promise<T>,
 ): Promise<{ result: T; usage: EngineUsage }> {
   const engine = fork('bench/engine-child.ts', [JSON.stringify(options)], {
-    execArgv: ['--max-semi-space-size=4'],
+    execArgv: [...ENGINE_FLAGS],
     env: { ...process.env, UV_THREADPOOL_SIZE: '128' },
   });
   const ended = once(engine, 'exit');
@@ -60,9 +73,10 @@ async function runEngine<T>(
     return answer;
   };
   try {
-    await Promise.race([once(engine, 'message'), ended.then(() => Promise.reject(new Error('the engine ended')))]);
+    const failed = ended.then(() => Promise.reject(new Error('the engine ended')));
+    const [{ port }] = (await Promise.race([once(engine, 'message'), failed])) as [EngineReady];
     const before = await usage();
-    const result = await work();
+    const result = await work({ usage, port });
     const after = await usage();
     return { result, usage: { ...after, cpuSeconds: after.cpuSeconds - before.cpuSeconds } };
   } finally {
@@ -74,7 +88,7 @@ async function runEngine<T>(
 /** Run `work` beside an engine as bin/vast-ost would start it; resolves to its result and what the engine used meanwhile. */
 export async function besideEngine<T>(
   store: EngineStore,
-  work: (place: EnginePlace) => Promise<T>,
+  work: (place: EnginePlace, engine: EngineAtWork) => Promise<T>,
 ): Promise<{ result: T; usage: EngineUsage }> {
   const folder = await mkdtemp(join(tmpdir(), 'vast-ost-bench.'));
   try {
@@ -85,8 +99,9 @@ export async function besideEngine<T>(
     // The sink checks no signatures.
     await writeFile(join(folder, 'credentials'), 'access_key_id = bench\nsecret_access_key = bench\n', { mode: 0o600 });
     const config = configOf(store, folder, socket, place.storeDir);
-    const lanes = store.lanes === undefined ? {} : { lanes: store.lanes };
-    return await runEngine({ config, discard: store.discard ?? false, ...lanes }, () => work(place));
+    const { discard = false, lanes, metrics } = store;
+    const options = { ...(lanes === undefined ? {} : { lanes }), ...(metrics === undefined ? {} : { metrics }) };
+    return await runEngine({ config, discard, ...options }, (engine) => work(place, engine));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

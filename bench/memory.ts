@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Compression } from '../src/config/compression.ts';
 import type { ImageWork, Outcome } from './case.ts';
 import { DEFAULTS, spawnJob } from './run-job.ts';
 import { startSink } from './sink.ts';
@@ -15,16 +16,16 @@ interface Scenario {
   readonly bytes: number;
   readonly memoryBudget: number;
   readonly data: DataKind;
-  readonly lz4: boolean;
+  readonly compression: Compression;
 }
 
 function scenarios(quick: boolean): Scenario[] {
   const scale = quick ? 10 : 1;
-  const plain = { bytes: (20 * GIB) / scale, data: 'random', lz4: false } as const;
+  const plain = { bytes: (20 * GIB) / scale, data: 'random', compression: 'none' } as const;
   return [
     { title: 'no compression', memoryBudget: 512 * MIB, ...plain },
     { title: 'no compression', memoryBudget: 256 * MIB, ...plain },
-    { title: 'LZ4, text', memoryBudget: 512 * MIB, bytes: (4 * GIB) / scale, data: 'text', lz4: true },
+    { title: 'LZ4, text', memoryBudget: 512 * MIB, bytes: (4 * GIB) / scale, data: 'text', compression: 'lz4' },
   ];
 }
 
@@ -43,12 +44,12 @@ interface Result {
 
 /** A source as fast as memory, a sink that is slow at first: everything that can fill up does. */
 async function measure(scenario: Scenario, quick: boolean): Promise<Result> {
-  const { bytes, memoryBudget, data, lz4 } = scenario;
+  const { bytes, memoryBudget, data, compression } = scenario;
   const slow = (quick ? 32 : 128) * MIB;
   const sink = await startSink(['--rate', String(8 * MIB), '--slow-bytes', String(slow)]);
   const samples: number[] = [];
   try {
-    const work: ImageWork = { kind: 'image', store: 's3', lz4 };
+    const work: ImageWork = { kind: 'image', store: 's3', compression };
     const child = spawnJob({ ...DEFAULTS, memoryBudget, data, bytes, work, directory: '', endpoint: sink.endpoint });
     const timer = setInterval(async () => {
       const resident = await residentOf(child.pid);

@@ -15,19 +15,35 @@ export interface BenchOptions {
   readonly verify: boolean;
   readonly table: boolean;
   readonly handOver: boolean;
+  readonly stages: boolean;
+  readonly compression: boolean;
   readonly transfer: boolean;
+  readonly reading: boolean;
+  readonly looking: boolean;
   readonly profile: string | undefined;
   /** Write docs/benchmarks.md. */
   readonly write: boolean;
 }
 
+const SECTIONS: readonly string[] = [
+  'table',
+  'verify',
+  'memory',
+  'hand-over',
+  'transfer',
+  'reading',
+  'looking',
+  'stages',
+  'compression',
+];
+
 export const USAGE = `Usage: bench/run [options]
-Measures the write chain against a discarding sink, and the hand-over by the plugin; minutes, less with --quick.
+Measures the write chain against a discarding sink, the hand-over by the plugin, and what metrics cost; minutes, less with --quick.
   --quick          one run of small sizes
   --runs N         runs of each case (default 3)
   --size MIB       bytes of a fast case (default 4096); slow cases get a share of it
-  --filter TEXT    only cases whose name holds TEXT
-  --only WHAT      table, verify, memory, hand-over or transfer instead of all
+  --filter TEXT    only cases whose name holds TEXT; of stages, TARGET/STAGE; of compression, SINK, DATA
+  --only WHAT      one of ${SECTIONS.join(', ')}
   --profile DIR    leave a V8 CPU profile of each case there; the figures suffer
   --no-write       do not write docs/benchmarks.md (a filtered, quick, partial or profiled run never does)
 `;
@@ -47,8 +63,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     },
   });
   const { quick, filter, only, profile } = values;
-  if (only !== undefined && !['table', 'verify', 'memory', 'hand-over', 'transfer'].includes(only))
-    throw new Error(`--only ${only}`);
+  if (only !== undefined && !SECTIONS.includes(only)) throw new Error(`--only ${only}`);
   const runs = values.runs === undefined ? (quick ? 1 : 3) : count('--runs', values.runs);
   const bytes = values.size === undefined ? (quick ? GIB : 4 * GIB) : count('--size', values.size) * MIB;
   const wants = (what: string): boolean => only === undefined || only === what;
@@ -63,7 +78,11 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     verify: wants('verify'),
     memory: wants('memory'),
     handOver: wants('hand-over') && filter === '',
+    stages: wants('stages') && (filter === '' || only === 'stages'),
+    compression: wants('compression') && (filter === '' || only === 'compression'),
     transfer: wants('transfer'),
+    reading: wants('reading') && filter === '',
+    looking: wants('looking') && filter === '',
     write: whole && !values['no-write'],
   };
 }

@@ -12,7 +12,7 @@ export const DEFAULTS = {
 } as const;
 
 /** The engine runs as bin/vast-ost starts it, others as Node does. */
-const ENGINE_FLAGS = ['--max-semi-space-size=4'] as const;
+export const ENGINE_FLAGS = ['--max-semi-space-size=4'] as const;
 
 /** A job at work. */
 export interface RunningJob {

@@ -97,7 +97,7 @@ interface Common {
 }
 
 /** Certificates of an authority that lives as long as the run. */
-async function certificates(folder: string): Promise<SinkTls> {
+export async function certificates(folder: string): Promise<SinkTls> {
   const authority = await Authority.open(folder);
   const { cert, key } = await authority.issueServer(['localhost', '127.0.0.1']);
   const serverFile = join(folder, 'server.pem');

@@ -85,6 +85,10 @@ export function dashboardJson({ id, title, description, rows }: DashboardOptions
     links: [
       {
         type: 'dashboards',
+        icon: 'external link',
+        tooltip: '',
+        url: '',
+        targetBlank: false,
         tags: ['vast-ost'],
         title: 'vast-ost',
         asDropdown: false,

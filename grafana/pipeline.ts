@@ -132,6 +132,40 @@ export const pipeline: DashboardOptions = {
       ],
     },
     {
+      title: 'Directories',
+      panels: [
+        lines({
+          title: 'System calls',
+          description: 'At the limit for long: the directory is slow, or its mount hangs.',
+          queries: [
+            query(`max by (storage) (${series('vast_ost_directory_calls_limit')}) or vector(0)`, 'limit {{storage}}'),
+            query(
+              `max by (storage) (${series('vast_ost_directory_calls_in_flight')}) or vector(0)`,
+              'in flight {{storage}}',
+            ),
+            query(
+              `max by (storage) (${series('vast_ost_directory_calls_waiting')}) or vector(0)`,
+              'waiting {{storage}}',
+            ),
+          ],
+          unit: 'short',
+          width: 12,
+        }),
+        lines({
+          title: 'Oldest system call',
+          description: 'Minutes mean that the mount hangs: its images wait, the others go on.',
+          queries: [
+            query(
+              `max by (storage) (${series('vast_ost_directory_calls_oldest_seconds')}) or vector(0)`,
+              '{{storage}}',
+            ),
+          ],
+          unit: 's',
+          width: 12,
+        }),
+      ],
+    },
+    {
       title: 'Memory',
       panels: [
         lines({

@@ -36,6 +36,64 @@ export const reliability: DashboardOptions = {
       ],
     },
     {
+      title: 'Verification on a schedule (scrub_interval)',
+      panels: [
+        numbers({
+          title: 'Damaged images that it found, 7 days',
+          description: 'The log and the console name them. `vast-ost repair` heals an image from another copy.',
+          queries: [query(`sum(increase(${series('vast_ost_scrub_images_total', { result: 'damaged' })}[7d]))`)],
+          unit: 'short',
+          limits: [0.5, 1],
+          width: 6,
+        }),
+        lines({
+          title: 'All images verified, ago',
+          description:
+            'Since a whole round ended, or the first one began. What is twice as old as scrub_interval is overdue: scrub_rate is too low, or something keeps it from going on.',
+          queries: [
+            query(
+              `time() - (${series('vast_ost_scrub_last_complete_timestamp_seconds')} or ${series('vast_ost_scrub_round_began_timestamp_seconds')})`,
+              '{{server}}/{{lsu}}',
+            ),
+            query(`2 * ${series('vast_ost_scrub_interval_seconds')}`, '{{server}}: overdue'),
+          ],
+          unit: 's',
+          width: 9,
+        }),
+        lines({
+          title: 'Stored bytes verified',
+          description: 'All LSUs of a server together stay below its scrub_rate. None between two rounds.',
+          queries: [query(rates('vast_ost_scrub_bytes_total', 'server, lsu'), '{{server}}/{{lsu}}')],
+          unit: 'Bps',
+          width: 9,
+        }),
+      ],
+    },
+    {
+      title: "What vendors' stages tell",
+      panels: [
+        lines({
+          title: 'Reports of stages',
+          description: 'In an hour. Warnings are in the log, in the events and in the console: docs/stages.md.',
+          queries: [
+            query(
+              `(sum by (stage, severity) (increase(${series('vast_ost_stage_reports_total')}[1h]))) or vector(0)`,
+              '{{stage}} {{severity}}',
+            ),
+          ],
+          unit: 'short',
+        }),
+        lines({
+          title: 'Numbers of stages',
+          description: 'As they were told last, of whatever image.',
+          queries: [
+            query(`(max by (stage, name) (${series('vast_ost_stage_reported')})) or vector(0)`, '{{stage}} {{name}}'),
+          ],
+          unit: 'short',
+        }),
+      ],
+    },
+    {
       title: 'Requests to storage',
       panels: [
         lines({

@@ -8,10 +8,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 struct arena {
     void *data;
     size_t bytes;
+    int fd;
     atomic_uint holds;
 };
 
@@ -31,9 +33,13 @@ struct arena *arena_map(int fd, size_t bytes, int *error) {
         *error = ENOMEM;
         return NULL;
     }
-    arena->data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    arena->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    arena->data = MAP_FAILED;
+    if (arena->fd >= 0)
+        arena->data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, arena->fd, 0);
     if (arena->data == MAP_FAILED) {
         *error = errno;
+        if (arena->fd >= 0) close(arena->fd);
         free(arena);
         return NULL;
     }
@@ -52,6 +58,10 @@ size_t arena_bytes(const struct arena *arena) {
     return arena->bytes;
 }
 
+int arena_fd(const struct arena *arena) {
+    return arena->fd;
+}
+
 void arena_hold(struct arena *arena) {
     atomic_fetch_add_explicit(&arena->holds, 1, memory_order_relaxed);
 }
@@ -59,6 +69,7 @@ void arena_hold(struct arena *arena) {
 void arena_release(struct arena *arena) {
     if (atomic_fetch_sub_explicit(&arena->holds, 1, memory_order_acq_rel) > 1) return;
     munmap(arena->data, arena->bytes);
+    close(arena->fd);
     free(arena);
 }
 

@@ -14,6 +14,8 @@ struct arena;
 struct arena *arena_map(int fd, size_t bytes, int *error);
 void *arena_data(const struct arena *arena);
 size_t arena_bytes(const struct arena *arena);
+/* The memfd; ours, open as long as the mapping. */
+int arena_fd(const struct arena *arena);
 void arena_hold(struct arena *arena);
 void arena_release(struct arena *arena);
 

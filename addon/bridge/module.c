@@ -13,6 +13,7 @@
 
 #include "environment.h"
 #include "select.h"
+#include "window.h"
 
 #define DEFAULT_MAX_THREADS 4
 /* Allocations from this size on go back to the system when they are freed. */
@@ -114,6 +115,7 @@ static void configure_malloc(void) {
 
 static void configure(void) {
     configure_malloc();
+    window_open_pagemap();
     const char *name = getenv("VAST_OST_SHA256");
     const char *fault = select_init(ALGORITHM_SHA256, name);
     if (fault != NULL)
@@ -154,6 +156,14 @@ NAPI_MODULE_INIT() {
         {"allocSlab", NULL, alloc_slab, NULL, NULL, NULL, visible, NULL},
         {"freeSlab", NULL, free_slab, NULL, NULL, NULL, visible, NULL},
         {"trimSlab", NULL, trim_slab, NULL, NULL, NULL, visible, NULL},
+        {"addressOf", NULL, address_of, NULL, NULL, NULL, visible, NULL},
+        {"createWindow", NULL, create_window, NULL, NULL, NULL, visible, NULL},
+        {"windowMemory", NULL, window_memory, NULL, NULL, NULL, visible, NULL},
+        {"showSlab", NULL, show_slab, NULL, NULL, NULL, visible, NULL},
+        {"windowChanged", NULL, window_was_changed, NULL, NULL, NULL, visible, NULL},
+        {"clearWindow", NULL, clear_window, NULL, NULL, NULL, visible, NULL},
+        {"fillSlab", NULL, fill_slab, NULL, NULL, NULL, visible, NULL},
+        {"copySlab", NULL, copy_slab, NULL, NULL, NULL, visible, NULL},
         {"leafDigests", NULL, leaf_digests, NULL, NULL, NULL, visible, NULL},
         {"sha256", NULL, sha256, NULL, NULL, NULL, visible, NULL},
         {"md5", NULL, md5, NULL, NULL, NULL, visible, NULL},
@@ -165,8 +175,10 @@ NAPI_MODULE_INIT() {
         {"receiveWithDescriptor", NULL, receive_with_descriptor, NULL, NULL, NULL, visible, NULL},
         {"peerOf", NULL, peer_of, NULL, NULL, NULL, visible, NULL},
         {"sendDatagram", NULL, send_datagram, NULL, NULL, NULL, visible, NULL},
+        {"tcpProgress", NULL, tcp_progress, NULL, NULL, NULL, visible, NULL},
         {"tryLock", NULL, try_lock, NULL, NULL, NULL, visible, NULL},
         {"forbidDumps", NULL, forbid_dumps, NULL, NULL, NULL, visible, NULL},
+        {"leave", NULL, leave, NULL, NULL, NULL, visible, NULL},
         {"implementation", NULL, NULL, get_implementation, NULL, NULL, visible, NULL},
     };
     if (!environment_open(env)) return NULL;

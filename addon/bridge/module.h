@@ -8,10 +8,18 @@
 
 
 
-/* The functions' and the error texts' names are the same. */
+/* The functions' and the error texts' names are the same, but for windowChanged. */
 napi_value alloc_slab(napi_env env, napi_callback_info info);
 napi_value free_slab(napi_env env, napi_callback_info info);
 napi_value trim_slab(napi_env env, napi_callback_info info);
+napi_value address_of(napi_env env, napi_callback_info info);
+napi_value create_window(napi_env env, napi_callback_info info);
+napi_value window_memory(napi_env env, napi_callback_info info);
+napi_value show_slab(napi_env env, napi_callback_info info);
+napi_value window_was_changed(napi_env env, napi_callback_info info);
+napi_value clear_window(napi_env env, napi_callback_info info);
+napi_value fill_slab(napi_env env, napi_callback_info info);
+napi_value copy_slab(napi_env env, napi_callback_info info);
 napi_value leaf_digests(napi_env env, napi_callback_info info);
 napi_value sha256(napi_env env, napi_callback_info info);
 napi_value md5(napi_env env, napi_callback_info info);
@@ -23,8 +31,10 @@ napi_value seals_of(napi_env env, napi_callback_info info);
 napi_value receive_with_descriptor(napi_env env, napi_callback_info info);
 napi_value peer_of(napi_env env, napi_callback_info info);
 napi_value send_datagram(napi_env env, napi_callback_info info);
+napi_value tcp_progress(napi_env env, napi_callback_info info);
 napi_value try_lock(napi_env env, napi_callback_info info);
 napi_value forbid_dumps(napi_env env, napi_callback_info info);
+napi_value leave(napi_env env, napi_callback_info info);
 
 /* The first argument, or undefined. */
 napi_value first_argument(napi_env env, napi_callback_info info);

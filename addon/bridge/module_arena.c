@@ -84,7 +84,7 @@ napi_value arena_view(napi_env env, napi_callback_info info) {
     void *data = (char *)arena_data(mapped->arena) + offset;
     arena_hold(mapped->arena);
     /* A view is a slab like any other, so digests hold what they read and freeSlab ends it. */
-    struct slab *slab = slab_adopt(data, (size_t)bytes, release_arena, mapped->arena);
+    struct slab *slab = slab_adopt(data, (size_t)bytes, arena_fd(mapped->arena), (off_t)offset, release_arena, mapped->arena);
     if (slab == NULL) {
         arena_release(mapped->arena);
         return throw_errno(env, "arenaView", ENOMEM);

@@ -1,7 +1,8 @@
-/* forbidDumps: what of this process other processes may see. */
+/* forbidDumps: what of this process other processes may see; leave: its end. */
 #include <errno.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "module.h"
 
@@ -14,4 +15,12 @@ napi_value forbid_dumps(napi_env env, napi_callback_info info) {
     bool off = limit.rlim_cur == 0;
     if (off && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return throw_errno(env, "forbidDumps", errno);
     return napi_get_boolean(env, off, &result) == napi_ok ? result : throw_status(env);
+}
+
+napi_value leave(napi_env env, napi_callback_info info) {
+    napi_value argument = first_argument(env, info);
+    uint64_t code;
+    if (!whole_of(env, argument, UINT8_MAX, &code)) return throw_type(env, "leave: an exit code is a whole number from 0 to 255");
+    /* exit(3) would wait for the threads of libuv. */
+    _exit((int)code);
 }

@@ -1,4 +1,4 @@
-/* allocSlab, freeSlab and trimSlab: slabs as external ArrayBuffers. */
+/* allocSlab, freeSlab, trimSlab and addressOf: slabs as external ArrayBuffers. */
 #include <errno.h>
 #include <string.h>
 
@@ -58,13 +58,30 @@ napi_value free_slab(napi_env env, napi_callback_info info) {
 }
 
 napi_value trim_slab(napi_env env, napi_callback_info info) {
+    napi_value arguments[2];
     bool detached;
-    struct slab *slab = slab_of(env, first_argument(env, info), &detached);
+    uint64_t from = 0;
+    if (!arguments_of(env, info, 2, arguments)) return NULL;
+    struct slab *slab = slab_of(env, arguments[0], &detached);
     if (slab == NULL)
         return throw_type(env, detached ? "trimSlab: the slab was freed"
                                         : "trimSlab: the argument must be a slab of allocSlab");
-    int error = slab_trim(slab);
+    napi_valuetype given = napi_undefined;
+    napi_typeof(env, arguments[1], &given);
+    bool good = given == napi_undefined || whole_of(env, arguments[1], slab_bytes(slab), &from);
+    int error = good && from % SLAB_ALIGNMENT == 0 && from < slab_bytes(slab) ? slab_trim(slab, (size_t)from) : EINVAL;
     slab_release(slab);
     if (error == ENOMEM) return throw_code(env, "ENOMEM", "trimSlab: no memory");
-    return error == 0 ? NULL : throw_code(env, "EINVAL", "trimSlab: the system refused");
+    return error == 0 ? NULL : throw_type(env, "trimSlab: the beginning must be a multiple of 4096 inside the slab");
+}
+
+napi_value address_of(napi_env env, napi_callback_info info) {
+    bool detached;
+    napi_value address;
+    struct slab *slab = slab_of(env, first_argument(env, info), &detached);
+    if (slab == NULL) return NULL;
+    /* Addresses of user space fit a double's mantissa. */
+    double number = (double)(uintptr_t)slab_data(slab);
+    slab_release(slab);
+    return napi_create_double(env, number, &address) == napi_ok ? address : throw_status(env);
 }

@@ -19,7 +19,8 @@ static const char text[] =
     "  events       those after number --after; ends when none has come for --interval\n"
     "  poll         what NetBackup asks every minute, with times\n"
     "  conformance  every promised behaviour, one line each\n"
-    "  bench        write through the plugin (--raw: the two-process memory hand-over to compare with)\n"
+    "  bench        write through the plugin (--raw: the two-process memory hand-over to compare with; --read: read back,\n"
+    "               then --count times at random; --images: --count small images of --generate bytes per stream)\n"
     "\n"
     "options\n"
     "  --library FILE    plugin; default: libstspiVastData.so beside this program\n"
@@ -40,7 +41,7 @@ static const char text[] =
     "  --seed N          of the made-up data, default 1\n"
     "  --pattern NAME    order of writes: forward, swap (pairs), jump (ahead and back)\n"
     "  --incomplete      backup: close the images incomplete\n"
-    "  --count N, --interval MS    poll; default: once, 1000\n"
+    "  --count N, --interval MS    poll; default: once, 1000. bench: so many reads or images\n"
     "  --after N         events: default 0, all that are kept\n"
     "  --failing-lsu NAME  conformance: an LSU that is out of space, for the late error\n"
     "  --only TEXT       conformance: only checks whose name holds TEXT\n"
@@ -97,6 +98,8 @@ enum {
   OPT_PENDING,
   OPT_ASYNC,
   OPT_RAW,
+  OPT_READ,
+  OPT_IMAGES,
   OPT_COUNT,
   OPT_INTERVAL,
   OPT_AFTER,
@@ -132,6 +135,8 @@ static const struct option long_options[] = {
     {"pending", 0, NULL, OPT_PENDING},
     {"async", 0, NULL, OPT_ASYNC},
     {"raw", 0, NULL, OPT_RAW},
+    {"read", 0, NULL, OPT_READ},
+    {"images", 0, NULL, OPT_IMAGES},
     {"count", 1, NULL, OPT_COUNT},
     {"interval", 1, NULL, OPT_INTERVAL},
     {"after", 1, NULL, OPT_AFTER},
@@ -176,6 +181,8 @@ static void take(struct options *o, int option) {
   case OPT_PENDING: o->pending = true; break;
   case OPT_ASYNC: o->async = true; break;
   case OPT_RAW: o->raw = true; break;
+  case OPT_READ: o->read = true; break;
+  case OPT_IMAGES: o->images = true; break;
   case OPT_COUNT: o->count = (uint32_t)size_argument("count"); break;
   case OPT_INTERVAL: o->interval_ms = (uint32_t)size_argument("interval"); break;
   case OPT_AFTER: o->after = size_argument("after"); break;

@@ -2,7 +2,7 @@
  * bench: memory speed of writing through the plugin, and (--raw) of the plainest hand-over between two
  * processes through shared memory: one copy into 64 MiB slots, one semaphore each way.
  */
-#include "host.h"
+#include "bench.h"
 #include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -26,7 +26,7 @@ static uint8_t *make_source(void) {
   return source;
 }
 
-static void print_result(const char *name, uint64_t bytes, double seconds, double cpu) {
+void bench_print(const char *name, uint64_t bytes, double seconds, double cpu) {
   double gib = (double)bytes / (1 << 30);
   printf("%s: %.2f GiB in %.3f s, %.2f GiB/s, %.3f CPU-s/GiB\n", name, gib, seconds, gib / seconds, cpu / gib);
 }
@@ -117,7 +117,7 @@ static int raw(const struct options *options, const uint8_t *source) {
   for (uint32_t i = 0; i < options->streams; i++) {
     if (!pair_end(&pairs[i])) code = EXIT_FAILED;
   }
-  print_result("raw hand-over", slots * SLOT * options->streams, seconds, cpu_seconds() - cpu);
+  bench_print("raw hand-over", slots * SLOT * options->streams, seconds, cpu_seconds() - cpu);
   free(pairs);
   return code;
 }
@@ -207,7 +207,7 @@ static int through_plugin(const struct options *options, const uint8_t *source) 
     pthread_join(writers[i].thread, NULL);
     if (writers[i].code != EXIT_OK) code = writers[i].code;
   }
-  if (code == EXIT_OK) print_result("plugin", options->generate * options->streams, seconds, cpu);
+  if (code == EXIT_OK) bench_print("plugin", options->generate * options->streams, seconds, cpu);
   free(writers);
   close_session(server);
   return code;
@@ -215,6 +215,10 @@ static int through_plugin(const struct options *options, const uint8_t *source) 
 
 int command_bench(const struct options *options) {
   struct options with = *options;
+  if (with.read || with.images) {
+    if (with.raw || with.lsu == NULL) usage(EXIT_USAGE);
+    return with.read ? bench_read(&with) : bench_images(&with);
+  }
   if (with.generate == 0) with.generate = (uint64_t)2 << 30;
   if (with.buffer > SOURCE / 2 || (!with.raw && with.lsu == NULL)) usage(EXIT_USAGE);
   uint8_t *source = make_source();

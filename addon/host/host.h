@@ -27,7 +27,7 @@ struct options {
   uint32_t count, interval_ms;
   uint64_t after; /* events: number of the last one that is known */
   const char *pattern; /* order of writes: forward, swap, jump */
-  bool pending, async, incomplete, raw;
+  bool pending, async, incomplete, raw, read, images;
   const char *failing_lsu; /* conformance: an LSU whose storage takes no image data */
   const char *only; /* conformance: only checks whose name holds this */
   uint32_t info;    /* which parts of info */

@@ -84,6 +84,7 @@ static int open_server(struct call *call, const sts_session_t *host, const char 
   if (status == STS_EOK) status = check_cred(call, cred, &message);
   message.name = wire_text(server->name);
   message.interface = wire_text(network);
+  message.job = wire_text(server->job);
   if (status == STS_EOK) status = call_session(call, &session);
   if (status == STS_EOK) status = exchange_open(call, session, &message);
   if (status == STS_EOK) {

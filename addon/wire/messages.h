@@ -91,7 +91,8 @@
   F(str, interface, WIRE_MAX_NAME)                                                                             \
   F(u32, cred_type, 0)                                                                                         \
   F(str, user, WIRE_MAX_SECRET)                                                                                \
-  F(str, secret, WIRE_MAX_SECRET)
+  F(str, secret, WIRE_MAX_SECRET)                                                                              \
+  F(str, job, WIRE_MAX_SHORT)
 #define WIRE_FIELDS_server(F) F(u64, server, 0)
 #define WIRE_FIELDS_server_prop(F)                                                                             \
   F(u64, server, 0)                                                                                            \

@@ -1,6 +1,7 @@
 #include "objects.h"
 
 #include <inttypes.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,13 @@ static void free_object(struct object *object) {
   free(object);
 }
 
+static void free_part(struct part *part) {
+  stamps_free(&part->stamps);
+  free(part->bytes);
+}
+
 static void free_upload(struct upload *upload) {
-  for (size_t at = 0; at < upload->count; at++) stamps_free(&upload->parts[at].stamps);
+  for (size_t at = 0; at < upload->count; at++) free_part(&upload->parts[at]);
   free(upload->parts);
   free(upload->name);
   free(upload);
@@ -39,6 +45,26 @@ void objects_etag(struct objects *objects, char *etag) {
   pthread_mutex_lock(&objects->lock);
   snprintf(etag, ETAG_CHARS, "%016" PRIx64, ++objects->serial);
   pthread_mutex_unlock(&objects->lock);
+}
+
+void objects_md5(const uint8_t *bytes, size_t length, char *etag) {
+  unsigned char md5[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_Digest(bytes, length, md5, &size, EVP_md5(), NULL);
+  for (unsigned int at = 0; at < size && at < 16; at++) snprintf(etag + 2 * at, 3, "%02x", md5[at]);
+}
+
+/* What S3 calls an object of one part; left as it is when the part's ETag is no MD5. */
+static void joined_etag(const char *part, char *etag) {
+  uint8_t md5[16];
+  if (strlen(part) != 2 * sizeof md5) return;
+  for (size_t at = 0; at < sizeof md5; at++) {
+    unsigned int byte;
+    if (sscanf(part + 2 * at, "%2x", &byte) != 1) return;
+    md5[at] = (uint8_t)byte;
+  }
+  objects_md5(md5, sizeof md5, etag);
+  snprintf(etag + 2 * sizeof md5, ETAG_CHARS - 2 * sizeof md5, "-1");
 }
 
 /* Where a name is, or would be. */
@@ -157,7 +183,7 @@ static struct part *part_of(struct upload *upload, int number) {
   size_t at = 0;
   while (at < upload->count && upload->parts[at].number < number) at++;
   if (at < upload->count && upload->parts[at].number == number) {
-    stamps_free(&upload->parts[at].stamps);
+    free_part(&upload->parts[at]);
     return &upload->parts[at];
   }
   if (upload->count == upload->room) {
@@ -170,18 +196,20 @@ static struct part *part_of(struct upload *upload, int number) {
 }
 
 bool uploads_put(struct objects *objects, const char *name, const char *id, int number, uint64_t size,
-                 const char *etag, struct stamps *stamps) {
+                 const char *etag, uint8_t *bytes, struct stamps *stamps) {
   pthread_mutex_lock(&objects->lock);
   size_t place;
   struct upload *upload = find_upload(objects, name, id, &place);
   if (upload) {
     struct part *part = part_of(upload, number);
-    *part = (struct part){.number = number, .size = size, .stamps = *stamps};
+    *part = (struct part){.number = number, .size = size, .bytes = bytes, .stamps = *stamps};
+    bytes = NULL;
     snprintf(part->etag, sizeof part->etag, "%s", etag);
     *stamps = (struct stamps){0};
   }
   pthread_mutex_unlock(&objects->lock);
   stamps_free(stamps);
+  free(bytes);
   return upload != NULL;
 }
 
@@ -190,8 +218,16 @@ bool uploads_complete(struct objects *objects, const char *name, const char *id,
   pthread_mutex_lock(&objects->lock);
   size_t place;
   struct upload *upload = find_upload(objects, name, id, &place);
+  struct part *only = upload && upload->count == 1 && upload->parts[0].bytes ? &upload->parts[0] : NULL;
+  if (only && objects->kept_bytes + only->size > MAX_KEPT_BYTES) upload = NULL;
   if (upload) {
     struct object *object = insert(objects, name);
+    if (only) {
+      joined_etag(only->etag, etag);
+      object->bytes = only->bytes;
+      only->bytes = NULL;
+      objects->kept_bytes += only->size;
+    }
     snprintf(object->etag, sizeof object->etag, "%s", etag);
     const struct stamps **bodies = must_alloc(upload->count * sizeof *bodies);
     for (size_t at = 0; at < upload->count; at++) {

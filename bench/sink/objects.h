@@ -9,9 +9,11 @@
 #include "stamps.h"
 #include "text.h"
 
-/* Objects up to this size keep their bytes. */
+/* Objects up to this size keep their bytes, those of an upload when it has one part. */
 #define KEEP_BYTES (1024 * 1024)
-#define ETAG_CHARS 17
+/* Parts up to this size are called by their MD5. */
+#define SMALL_BYTES (64 * 1024)
+#define ETAG_CHARS 40
 #define UPLOAD_ID_CHARS 17
 
 /* Names are `bucket/key` throughout. */
@@ -29,6 +31,7 @@ struct part {
   int number;
   uint64_t size;
   char etag[ETAG_CHARS];
+  uint8_t *bytes; /* NULL when not kept */
   struct stamps stamps;
 };
 
@@ -58,6 +61,8 @@ void objects_free(struct objects *objects);
 
 /* A new unique ETag. It has not the form of an MD5, so no client takes it for one. */
 void objects_etag(struct objects *objects, char *etag);
+/* The MD5 of a few bytes, as S3 calls a part: to answer so for all of them would be the sink's main work. */
+void objects_md5(const uint8_t *bytes, size_t length, char *etag);
 /* Replace an object; takes over `bytes` (KEEP_BYTES at most) and empties `stamps`. False: too many bytes are kept. */
 bool objects_put(struct objects *objects, const char *name, uint64_t size, const char *etag, uint8_t *bytes,
                  struct stamps *stamps, bool judge);
@@ -66,9 +71,10 @@ void objects_remove(struct objects *objects, const char *name);
 bool objects_find(struct objects *objects, const char *name, struct object *found);
 
 void uploads_begin(struct objects *objects, const char *name, char *id);
-/* Each is false when there is no such upload of that name. */
+/* Takes over `bytes` (KEEP_BYTES at most) and empties `stamps`. False when there is no such upload of that name, as below. */
 bool uploads_put(struct objects *objects, const char *name, const char *id, int number, uint64_t size,
-                 const char *etag, struct stamps *stamps);
+                 const char *etag, uint8_t *bytes, struct stamps *stamps);
+/* False also when too many bytes are kept. */
 bool uploads_complete(struct objects *objects, const char *name, const char *id, bool judge, char *etag);
 bool uploads_abort(struct objects *objects, const char *name, const char *id);
 

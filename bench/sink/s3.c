@@ -62,14 +62,17 @@ static bool put_part(struct call *call) {
   }
   struct stamps stamps = {0};
   bool verify = call->connection->sink->verify && !request->encoded;
-  const struct body body = {.stamps = verify ? &stamps : NULL, .throttled = true};
+  uint8_t *bytes = request->content_length <= KEEP_BYTES && !request->encoded ? must_alloc(request->content_length) : NULL;
+  const struct body body = {.keep = bytes, .stamps = verify ? &stamps : NULL, .throttled = true};
   if (!connection_drain(call->connection, request->content_length, &body)) {
     stamps_free(&stamps);
+    free(bytes);
     return false;
   }
   char etag[ETAG_CHARS];
-  objects_etag(call->objects, etag);
-  if (!uploads_put(call->objects, request->path, call->upload, number, request->payload_length, etag, &stamps))
+  if (bytes && request->content_length <= SMALL_BYTES) objects_md5(bytes, request->content_length, etag);
+  else objects_etag(call->objects, etag);
+  if (!uploads_put(call->objects, request->path, call->upload, number, request->payload_length, etag, bytes, &stamps))
     return no_such_upload(call);
   return answer_etag(call, etag);
 }

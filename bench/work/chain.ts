@@ -24,10 +24,10 @@ const noChecksum: StageInstance = {
 /** The write chain's own cost: its parts as ImageWriter joins them, ending in a store that does nothing. */
 export async function prepareChain(job: Job, work: ChainWork, source: GeneratedSource): Promise<Prepared> {
   const stages = builtInStages();
-  const { budget, slabs, buffers } = createResources(bridge, job.memoryBudget, stages);
+  const { budget, slabs } = createResources(bridge, job.memoryBudget, stages);
   const scope = new LeaseScope();
   const image = { lsu: 'lsu', name: 'bench', date: '0', policy: '', schedule: '', client: '' };
-  const env = { budget, scope, bridge, buffers, image, before: (length: number) => length };
+  const env = { budget, scope, bridge, slabs, image, before: (length: number) => length };
   let storedBytes = 0;
   const checksum = work.checksum ? stages.configure('checksum', {}).forward(env) : noChecksum;
   const plan = planParts({

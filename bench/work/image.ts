@@ -1,9 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import { bridge } from '../../src/bridge/bridge.ts';
+import { compressionStages } from '../../src/config/compression.ts';
+import { parseIni } from '../../src/config/ini.ts';
+import { buildSettings } from '../../src/config/settings.ts';
 import { ImageWriter } from '../../src/image/image-writer.ts';
 import { createResources } from '../../src/pipeline/resources.ts';
+import type { StageRegistry } from '../../src/pipeline/stage-registry.ts';
 import { builtInStages } from '../../src/stages/built-in.ts';
 import { openStorage } from '../../src/vast/open-storage.ts';
 import type { ObjectStore, Storage } from '../../src/vast/store.ts';
+import { VendorStages } from '../../src/vendor-stages/vendor-stages.ts';
 import type { ImageWork, Job } from '../case.ts';
 import type { GeneratedSource } from '../source.ts';
 import type { Prepared } from './prepared.ts';
@@ -26,29 +32,51 @@ async function openLsu(storage: Storage, work: ImageWork): Promise<ObjectStore> 
   return storage.open(LSU);
 }
 
+/** What the configuration would load; none without a stage. */
+async function loadStages({ stage }: ImageWork, registry: StageRegistry): Promise<VendorStages> {
+  const path = fileURLToPath(new URL(`../stages/${stage}.js`, import.meta.url));
+  const config = stage === undefined ? '' : `[general]\nstages = ${path}\n`;
+  return VendorStages.load(buildSettings(parseIni(config, 'bench.conf')), registry, {
+    mainThread: false,
+    onReport: () => undefined,
+    onOutput: (text) => process.stderr.write(text),
+  });
+}
+
 /** What `vast-ost backup` does, with a generated source. */
 export async function prepareImage(job: Job, work: ImageWork, source: GeneratedSource): Promise<Prepared> {
   const storage = open(job, work);
   const store = await openLsu(storage, work);
-  const resources = createResources(bridge, job.memoryBudget, builtInStages());
-  const writer = await ImageWriter.create(store, resources, {
-    identity: { basename: `bench-${process.pid}`, date: '1700000000', full_name: '', qualifiers: [] },
-    metadata: { policy: 'bench', schedule: '', client: '' },
-    stages: work.lz4 ? [resources.stages.configure('lz4', {})] : [],
-    chunkBytes: job.chunkBytes,
-    partBytes: job.partBytes,
-    parallelParts: job.parallelParts,
-    window: job.chunkBytes,
-    flatDigest: false,
-  });
+  const registry = builtInStages();
+  const resources = createResources(bridge, job.memoryBudget, registry);
+  const vendors = await loadStages(work, registry);
+  const { transforms, observers } = vendors.chainOf({ server: '', lsu: '', policy: '' });
+  const create = (basename: string): Promise<ImageWriter> =>
+    ImageWriter.create(store, resources, {
+      identity: { basename, date: '1700000000', full_name: '', qualifiers: [] },
+      metadata: { policy: 'bench', schedule: '', client: '' },
+      stages: [...compressionStages(work.compression ?? 'none', resources.stages), ...transforms],
+      observers,
+      chunkBytes: job.chunkBytes,
+      partBytes: job.partBytes,
+      parallelParts: job.parallelParts,
+      window: job.chunkBytes,
+      flatDigest: false,
+    });
+  const write = async (writer: ImageWriter, bytes: number): Promise<string> => {
+    const writes = work.shuffled ? source.shuffled(bytes) : source.sequential(bytes);
+    for (const { offset, data } of writes) await writer.write(offset, data);
+    return (await writer.commit()).checksum;
+  };
+  if (work.warm) await write(await create(`warm-${process.pid}`), work.warm * job.chunkBytes);
+  const writer = await create(`bench-${process.pid}`);
   return {
     run: async () => {
-      const writes = work.shuffled ? source.shuffled(job.bytes) : source.sequential(job.bytes);
-      for (const { offset, data } of writes) await writer.write(offset, data);
-      const { checksum } = await writer.commit();
+      const checksum = await write(writer, job.bytes);
       return { storedBytes: writer.progress.stored, checksum, hasher: bridge.implementation.sha256 };
     },
     close: async () => {
+      await vendors.close();
       resources.slabs.close();
       await storage.close();
     },

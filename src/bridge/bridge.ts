@@ -24,6 +24,19 @@ export interface Peer {
   readonly gid: number;
 }
 
+/** How far the bytes that were written to a TCP socket have come. */
+export interface TcpProgress {
+  /** Bytes that the other side's kernel has acknowledged since the connection was made, and one for its beginning. */
+  readonly acknowledged: number;
+  /** Bytes that this side's kernel still has, sent or not. */
+  readonly queued: number;
+  /**
+   * Milliseconds in which bytes were there and the other side had no room for them, because nobody reads them there
+   * (`tcpi_rwnd_limited` of Linux' TCP_INFO); always 0 before Linux 4.10.
+   */
+  readonly closedMs: number;
+}
+
 /**
  * Wrong arguments throw a TypeError at once, never through the promise. Works in worker threads too;
  * all of a process share the native threads. A pending digest keeps the process alive, an idle addon
@@ -41,8 +54,8 @@ export interface Bridge {
    * that a digest still reads stays mapped until that has ended.
    */
   freeSlab(slab: ArrayBuffer): void;
-  /** Give the physical pages of a slab back to the system (MADV_DONTNEED); contents become zero. */
-  trimSlab(slab: ArrayBuffer): void;
+  /** Give the physical pages of a slab from `from` on (a multiple of 4096, default 0) back to the system; contents become zero. */
+  trimSlab(slab: ArrayBuffer, from?: number): void;
   /**
    * SHA-256 of every 1 MiB leaf of the bytes (the last leaf may be short; no bytes give no leaf), on a
    * native thread. Resolves to the leaf digests, 32 bytes each, in order. The caller keeps the
@@ -65,6 +78,39 @@ export interface Bridge {
    * most threads (default: one per processor, at most 4).
    */
   readonly implementation: { readonly sha256: string; readonly threads: number };
+}
+
+/** A place in the address space made by {@link WindowBridge.createWindow}; opaque. */
+export interface AddonWindow {
+  readonly [addonWindow]: true;
+}
+declare const addonWindow: unique symbol;
+
+/**
+ * Slabs for other threads of the process than the one that has their ArrayBuffer. A slab is named by its address; whoever names one must know
+ * that it is not freed meanwhile. An address that is none, and a range that is not inside the slab, throw a TypeError.
+ */
+export interface WindowBridge {
+  /** Where a slab or a view of an arena begins; undefined for other memory. */
+  addressOf(memory: ArrayBufferLike): number | undefined;
+  /** An empty window of `bytes`, a multiple of 4096. Its addresses are taken until this thread's environment ends. */
+  createWindow(bytes: number): AddonWindow;
+  /** The window as an ArrayBuffer: zeros, but for what is shown. Ask once. It may be moved to another one (`transfer`). */
+  windowMemory(window: AddonWindow): ArrayBuffer;
+  /**
+   * Show the pages of a part of a slab from the window's beginning on, so that its first byte is there at `offset % 4096`.
+   *
+   * @param itself false: pages are copied when they are written to, and the slab never changes. True: what is written is in the slab.
+   */
+  showSlab(window: AddonWindow, address: number, offset: number, bytes: number, itself: boolean): void;
+  /** Whether what the window shows was written to; true as well when that cannot be told. Only for copies. */
+  windowChanged(window: AddonWindow): boolean;
+  /** Take the slab's pages away. Whoever still has the memory in view finds zeros there, or what is shown later; never a fault. */
+  clearWindow(window: AddonWindow): void;
+  /** Copy bytes into a slab. */
+  fillSlab(address: number, offset: number, bytes: Uint8Array): void;
+  /** Copy from slab to slab; the ranges may overlap. */
+  copySlab(from: number, fromOffset: number, to: number, toOffset: number, bytes: number): void;
 }
 
 /** What the engine needs of its hosts' processes: their memory, and what Node's sockets and files cannot do. */
@@ -96,20 +142,27 @@ export interface HostBridge {
   peerOf(socket: number): Peer;
   /** Send one datagram (at most 1023 bytes) to a Unix socket without waiting; `@name` is an abstract address. Throws errno codes. */
   sendDatagram(address: string, message: string): void;
+  /** How a TCP socket's bytes are doing; the number is its descriptor. Throws errno codes, for other sockets too. */
+  tcpProgress(socket: number): TcpProgress;
   /**
    * Where core dumps are off (RLIMIT_CORE is 0), see to it that there is none at all, also not through a pipe in core_pattern, and that no
    * other process without privileges can read this one's memory: PR_SET_DUMPABLE of prctl(2). Returns whether they are off. `/proc/PID` of
    * the process belongs to root from then on.
    */
   forbidDumps(): boolean;
+  /**
+   * End the process at once with this code (0 to 255), as _exit(2) does: process.exit waits for the threads of libuv, and so for a system call on
+   * an NFS mount that hangs. Nothing is flushed.
+   */
+  leave(code: number): never;
   /** flock(2), exclusive, without waiting: whether this process has the lock now. It ends when the descriptor is closed. */
   tryLock(descriptor: number): boolean;
 }
 
-function load(): Bridge & HostBridge {
+function load(): Bridge & WindowBridge & HostBridge {
   const file = '../../build/bridge.node';
   try {
-    return createRequire(import.meta.url)(file) as Bridge & HostBridge;
+    return createRequire(import.meta.url)(file) as Bridge & WindowBridge & HostBridge;
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'MODULE_NOT_FOUND') {
@@ -131,4 +184,4 @@ function load(): Bridge & HostBridge {
  * The loaded addon. Loading throws an {@link EngineError}: VOST_BRIDGE_MISSING (not built),
  * VOST_BRIDGE_CONFIG (a bad environment variable), VOST_BRIDGE_LOAD (anything else).
  */
-export const bridge: Bridge & HostBridge = load();
+export const bridge: Bridge & WindowBridge & HostBridge = load();

@@ -13,6 +13,8 @@ export class ChaosStorage implements Storage {
   readonly snapshots?: NonNullable<Storage['snapshots']>;
   readonly openSnapshot?: NonNullable<Storage['openSnapshot']>;
   readonly vips?: NonNullable<Storage['vips']>;
+  readonly space?: NonNullable<Storage['space']>;
+  readonly calls?: NonNullable<Storage['calls']>;
   readonly #inner: Storage;
   readonly #plan: StorePlan;
   readonly #retry: RetrierOptions;
@@ -29,8 +31,10 @@ export class ChaosStorage implements Storage {
     this.#retry = retry;
     this.#steps = steps;
     this.#faults = new StoreFaults(plan, retry, steps);
-    const { verify, vips, snapshots, openSnapshot } = inner;
+    const { verify, vips, space, calls, snapshots, openSnapshot } = inner;
     if (verify) this.verify = verify.bind(inner);
+    if (space) this.space = space.bind(inner);
+    if (calls) this.calls = calls.bind(inner);
     if (vips) this.vips = vips.bind(inner);
     if (snapshots) this.snapshots = snapshots.bind(inner);
     if (openSnapshot) {

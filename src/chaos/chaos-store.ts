@@ -45,6 +45,10 @@ export class ChaosStore implements ObjectStore {
     }
   }
 
+  now(options: RequestOptions = {}): Promise<number> {
+    return this.#inner.now(options);
+  }
+
   put(key: string, body: Body, options: RequestOptions = {}): Promise<ObjectInfo> {
     return this.#faults.run({ operation: 'put', key }, options, ({ corrupt }) =>
       this.#inner.put(key, corrupt === undefined ? body : flippedCopy(body, corrupt), options),

@@ -113,8 +113,8 @@ export class StoreFaults {
   }
 
   async run<T>(site: Site, { signal }: RequestOptions, attempt: (damage: Damage) => Promise<T>): Promise<T> {
-    const { operation, bytes = 0 } = site;
-    const answer = await this.#retrier.run({ operation, bytes, signal }, async () => {
+    const { operation, key, bytes = 0 } = site;
+    const answer = await this.#retrier.run({ operation, bytes, key, signal }, async () => {
       const faults = this.#plan.draw(nameOf(site), (rule) => matches(rule, site));
       for (const { effect, hit } of faults) {
         if (effect.kind === 'delay') {
@@ -179,7 +179,7 @@ function nameOf({ operation, key, part }: Site): string {
 
 /** Operation, and what kind of object: `part:fragment`, `put:image.meta`. */
 function kindOf({ operation, key }: Site): string {
-  const name = /([a-z.]+)[-0-9]*$/.exec(key)?.[1];
+  const name = /([a-z.]+?)[-0-9]*(?:\.[0-9]{6}-[0-9a-f]{12})?$/.exec(key)?.[1];
   return name === undefined ? operation : `${operation}:${name}`;
 }
 

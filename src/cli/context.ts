@@ -10,6 +10,7 @@ import { EngineError } from '../errors.ts';
 import { createResources, type Resources } from '../pipeline/resources.ts';
 import type { ImageInfo, StageReport } from '../stage-api/index.ts';
 import { builtInStages } from '../stages/built-in.ts';
+import { startTracing } from '../tracing/start-tracing.ts';
 import { openStorage } from '../vast/open-storage.ts';
 import type { RetrierOptions } from '../vast/retry.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
@@ -34,8 +35,8 @@ export interface Context {
   readonly settings: Settings;
   readonly storage: Storage;
   readonly resources: Resources;
-  /** The vendors' stages of an LSU's images. */
-  readonly stagesOf: (lsu: string) => StageChain;
+  /** The vendors' stages of a policy's images in an LSU. */
+  readonly stagesOf: (lsu: string, policy: string) => StageChain;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly json: boolean;
@@ -91,6 +92,10 @@ export async function withContext(
   }
   const { log_level: level, log_file: file } = logging;
   const log = file === undefined ? pino({ level: 'silent' }) : openLog(level, logDestination(file, 0o600));
+  const tracing = await startTracing((problem) => {
+    log.warn({ problem }, 'traces');
+    process.stderr.write(`vast-ost: traces: ${problem}\n`);
+  });
   let retries = 0;
   const flow = flowOf(performance, (decision) => log.debug(decision, 'requests in flight'));
   const { read_ahead: ahead } = performance;
@@ -115,7 +120,7 @@ export async function withContext(
     flow,
   });
   const storage = withChaos(opened, general.chaos, retry, (fault) => log.warn({ fault }, 'a planned fault happened'));
-  const registry = builtInStages();
+  const registry = builtInStages((decision) => log.debug(decision, 'share of the chunks that are compressed'));
   const resources = createResources(bridge, performance.memory_budget_mb, registry);
   let vendors: VendorStages | undefined;
   try {
@@ -127,8 +132,10 @@ export async function withContext(
     });
     const places = vendors;
     // What was asked for here wins over what stands anywhere in the file.
-    const server = options.stage === undefined ? serverOf(settings) : '';
-    const stagesOf = (lsu: string): StageChain => places.chainOf(server, lsu);
+    const asked = options.stage !== undefined;
+    const server = serverOf(settings);
+    const stagesOf = (lsu: string, policy: string): StageChain =>
+      places.chainOf(asked ? { server: '', lsu: '', policy: '' } : { server, lsu, policy });
     await run({
       settings,
       storage,
@@ -147,6 +154,7 @@ export async function withContext(
     await vendors?.close();
     resources.slabs.close();
     await storage.close();
+    await tracing.stop();
   }
 }
 

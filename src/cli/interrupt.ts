@@ -1,3 +1,4 @@
+import { bridge } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
 
 /** Exit code after a second signal, when clean-up was cut short. */
@@ -10,7 +11,7 @@ const EXIT_NOW = 130;
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   const onSignal = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(EXIT_NOW);
+    if (controller.signal.aborted) bridge.leave(EXIT_NOW);
     process.stderr.write(`\n${name}: stopping and cleaning up; once more to stop at once\n`);
     controller.abort(new EngineError('VOST_INTERRUPTED', 'aborted', `stopped by ${name}`));
   };

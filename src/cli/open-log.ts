@@ -1,3 +1,4 @@
+import { trace } from '@opentelemetry/api';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { EngineError } from '../errors.ts';
 
@@ -38,5 +39,11 @@ export function logDestination(dest: string | number, mode: number): LogDestinat
 /** JSON lines. What is under the name of a secret, at the top of a line or up to three levels below, is left out. */
 export function openLog(level: string, destination: DestinationStream): Logger {
   const paths = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`]);
-  return pino({ level, name: 'vast-ost', redact: { paths, censor: '[secret]' } }, destination);
+  return pino({ level, name: 'vast-ost', mixin: traceOf, redact: { paths, censor: '[secret]' } }, destination);
+}
+
+/** Leads from a line to the trace that it was written in. */
+function traceOf(): object {
+  const span = trace.getActiveSpan();
+  return span?.isRecording() === true ? { trace_id: span.spanContext().traceId } : {};
 }

@@ -77,7 +77,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--schedule <name>', 'schedule, recorded with the image')
     .option('--client <name>', 'client, recorded with the image')
     .option('--sha256', 'also compute the plain SHA-256 of the image')
-    .option('--compression <name>', 'none or lz4 (default: none)')
+    .option('--compression <name>', 'none, lz4 or auto (default: none)')
     .option('--chunk-size-mb <n>', 'length of a chunk (default: 64)')
     .option('--part-size-mb <n>', 'size of the first parts (default: 64)')
     .option('--parallel-streams <n>', 'parts in flight, or auto (default: auto)')
@@ -183,7 +183,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--socket <path>', 'Unix socket to listen on (default: /run/vast-ost/ost.sock)')
     .option('--state-dir <dir>', 'where the event logs are (default: /var/lib/vast-ost)')
     .option('--chunk-size-mb <n>', 'length of a chunk (default: 64)')
-    .option('--compression <name>', 'none or lz4 (default: none)')
+    .option('--compression <name>', 'none, lz4 or auto (default: none)')
     .action(async (options: object) => serve(await loadSettings({ ...program.opts(), ...options }), signal));
 
   program

@@ -42,6 +42,12 @@ export const engineSchema = {
   lanes: z.union([z.literal('auto'), Count(0, MOST_LANES)]).default(0),
   /** How long a stopping engine lets running calls finish, seconds. */
   drain_seconds: Count(0, 3600).default(60),
+  /** After so long without a sign of life of its writer another media server may take an image over, milliseconds. */
+  writer_lease: z
+    .string()
+    .transform((text) => parseDuration(text))
+    .pipe(z.number('give a time such as 15m').min(1000, 'give 1s at least').max(86_400_000, 'give 24h at most'))
+    .default(900_000),
 } as const;
 
 /** `https://HOST[:PORT]`, nothing more: a password has no place here. */

@@ -45,6 +45,13 @@ export function mountedLsus(settings: Sections, server: string): Map<string, Mou
   return mounted;
 }
 
+/** Directories that the configuration names as storage: stores of servers, and mounts of LSUs. */
+export function directoryCount(settings: Sections): number {
+  const stores = [...settings.servers.values()].filter((server) => serverData(server) === 'nfs');
+  const mounts = [...settings.servers.keys()].map((server) => mountedLsus(settings, server).size);
+  return mounts.reduce((sum, count) => sum + count, stores.length);
+}
+
 /** What is wrong with the section of an LSU; undefined when nothing is. */
 export function dataProblem(settings: Sections, server: string, lsu: string): string | undefined {
   const own = settings.lsus.get(`${server}/${lsu}`);

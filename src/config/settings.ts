@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EngineError } from '../errors.ts';
+import { COMPRESSIONS } from './compression.ts';
 import { consoleSchema } from './console-schema.ts';
 import { engineSchema, serverSchema } from './engine-schema.ts';
 import { Count } from './fields.ts';
@@ -8,6 +9,7 @@ import { dataProblem, lsusOf } from './lsu-data.ts';
 import { lsuSchema } from './lsu-schema.ts';
 import { checkMetrics, metricsSchema } from './metrics-schema.ts';
 import { stageFields } from './stage-fields.ts';
+import { stageLists } from './stage-lists.ts';
 import { MOST_STREAMS } from './streams.ts';
 import { vipFields } from './vip-fields.ts';
 import { wormOf, wormProblem } from './worm-settings.ts';
@@ -49,7 +51,7 @@ export const settingsSchema = {
     read_ahead: z.union([z.literal('auto'), Count(1, MOST_STREAMS)]).default('auto'),
     /** How far ahead of the first missing byte a write may reach. The default is smaller when memory is. */
     reorder_window_mb: Megabytes(0, 65536).default(128 * MIB),
-    compression: z.enum(['none', 'lz4']).default('none'),
+    compression: z.enum(COMPRESSIONS).default('none'),
     use_direct_io: Flag.default(true),
     /** How often one request is tried again. */
     retry_count: Count(0, 1000).default(10),
@@ -77,11 +79,15 @@ type Section<Keys> = { readonly [K in keyof Keys]: z.output<Keys[K] & z.ZodType>
 export type EngineSettings = Section<typeof engineSchema>;
 export type ServerSettings = Section<typeof serverSchema>;
 export type LsuSettings = Section<typeof lsuSchema>;
+/** What is said of the images of a backup policy, whatever LSU they go to. */
+export type PolicySettings = Section<typeof stageFields>;
 export type Settings = { readonly [S in keyof Schema]: Section<Schema[S]> } & {
   /** The `[server NAME]` sections, by name. */
   readonly servers: ReadonlyMap<string, ServerSettings>;
   /** The `[lsu SERVER/NAME]` sections, by `SERVER/NAME`. */
   readonly lsus: ReadonlyMap<string, LsuSettings>;
+  /** The `[policy NAME]` sections, by name. */
+  readonly policies: ReadonlyMap<string, PolicySettings>;
   /** The `[stage SPEC]` sections: options of vendors' stages, by the name of the package or its path. */
   readonly stages: ReadonlyMap<string, Readonly<Record<string, string>>>;
 };
@@ -91,6 +97,10 @@ const SERVER_SECTION = /^server\s+(.*)$/;
 /** `lsu SERVER/NAME` */
 const LSU_SECTION = /^lsu\s+(.*)$/;
 const LSU_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}\/[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+/** `policy NAME` */
+const POLICY_SECTION = /^policy\s+(.*)$/;
+/** As NetBackup allows them. */
+const POLICY_NAME = /^[A-Za-z0-9+._-]{1,255}$/;
 /** `stage SPEC` */
 const STAGE_SECTION = /^stage\s+(\S+)$/;
 /** NetBackup takes host names here. */
@@ -125,11 +135,14 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
   }
   const servers = new Map<string, ServerSettings>();
   const lsus = new Map<string, LsuSettings>();
+  const policies = new Map<string, PolicySettings>();
   for (const [section, given] of sections) {
     const server = SERVER_SECTION.exec(section)?.[1]?.trim();
     const lsu = LSU_SECTION.exec(section)?.[1]?.trim();
     if (server !== undefined) servers.set(server, readSection(section, serverSchema, given) as ServerSettings);
+    const policy = POLICY_SECTION.exec(section)?.[1]?.trim();
     if (lsu !== undefined) lsus.set(lsu, readSection(section, lsuSchema, given) as LsuSettings);
+    if (policy !== undefined) policies.set(policy, readSection(section, stageFields, given) as PolicySettings);
   }
   for (const [name, server] of servers) checkServer(name, server);
   for (const lsu of lsus.keys()) {
@@ -144,7 +157,7 @@ export function buildSettings(entries: readonly IniEntry[]): Settings {
     }
   }
   const window = sections.get('performance')?.get('reorder_window_mb');
-  return checkTogether({ ...settings, servers, lsus, stages } as unknown as Settings, window);
+  return checkTogether({ ...settings, servers, lsus, policies, stages } as unknown as Settings, window);
 }
 
 /** The schema of the section that an entry stands in. */
@@ -155,10 +168,17 @@ function keysOf({ section, origin }: IniEntry): Record<string, z.ZodType> {
     if (LSU_NAME.test(lsu)) return lsuSchema;
     throw configError(`${origin}: ${JSON.stringify(lsu)} names no LSU`, { advice: 'write [lsu SERVER/NAME]' });
   }
+  const policy = POLICY_SECTION.exec(section)?.[1]?.trim();
+  if (policy !== undefined) {
+    if (POLICY_NAME.test(policy)) return stageFields;
+    throw configError(`${origin}: ${JSON.stringify(policy)} cannot be a policy's name`, {
+      advice: 'use letters, digits, dots, underscores, hyphens and plus signs, as in [policy Server01-Backup]',
+    });
+  }
   const name = SERVER_SECTION.exec(section)?.[1]?.trim();
   if (name === undefined) {
     throw configError(`${origin}: there is no section [${section}]`, {
-      advice: `sections: ${Object.keys(sectionSchemas).join(', ')}, server NAME, lsu SERVER/NAME, stage NAME`,
+      advice: `sections: ${Object.keys(sectionSchemas).join(', ')}, server NAME, lsu SERVER/NAME, policy NAME, stage NAME`,
     });
   }
   if (!SERVER_NAME.test(name)) {
@@ -227,8 +247,7 @@ function checkTogether(settings: Settings, givenWindow: IniEntry | undefined): S
   // less, a write far ahead would wait for ever for memory that only the missing bytes can free.
   const largest = Math.max(0, Math.floor((memory_budget_mb * 0.75) / chunk_size_mb) - 1) * chunk_size_mb;
   const reorder_window_mb = Math.min(settings.performance.reorder_window_mb, largest);
-  const lists = [settings.general, ...settings.servers.values(), ...settings.lsus.values()];
-  const transforms = compression !== 'none' || lists.some(({ stages = [] }) => stages.length > 0);
+  const transforms = compression !== 'none' || stageLists(settings).some((stages) => stages.length > 0);
   // Compression and vendors' stages need room for what they make of a chunk, twice, beside the chunk.
   const perChunk = transforms ? 3 : 1;
   const needed = chunk_size_mb * (perChunk + 1) + Math.min(reorder_window_mb, chunk_size_mb);

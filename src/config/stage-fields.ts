@@ -44,5 +44,8 @@ const Stages = z
       .max(MAX_STAGES, `give at most ${MAX_STAGES} stages`),
   );
 
-/** Vendors' stages: a key of `[general]`, `[server NAME]` and `[lsu SERVER/NAME]`, the most special one winning. Documented in docs/stages.md. */
+/**
+ * Vendors' stages: a key of `[general]`, `[server NAME]`, `[lsu SERVER/NAME]` and `[policy NAME]`, the last of these that has it winning.
+ * Documented in docs/stages.md.
+ */
 export const stageFields = { stages: Stages.optional() } as const;

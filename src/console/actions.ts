@@ -5,7 +5,7 @@ import { findImage } from '../image/catalog.ts';
 import { ImageReader } from '../image/image-reader.ts';
 import { verifyImage } from '../image/verify-image.ts';
 import { inUse, limitReached, notFound } from '../ost/errors.ts';
-import { Limiter } from '../ost/limiter.ts';
+import { Limiters } from '../ost/limiter.ts';
 import type { Services } from '../ost/services.ts';
 import { SERVER_PREFIX } from '../ost/storage-server.ts';
 import { problemOf } from './http.ts';
@@ -39,7 +39,8 @@ export class Actions {
   readonly #log: Logger;
   readonly #entries = new Map<string, Entry>();
   readonly #running = new Set<Promise<void>>();
-  readonly #turns = new Limiter(MAX_RUNNING);
+  /** By storage: one that hangs does not keep others waiting. */
+  readonly #turns = new Limiters(MAX_RUNNING);
 
   constructor(services: Services, log: Logger) {
     this.#services = services;
@@ -104,7 +105,8 @@ export class Actions {
   async #run(id: string, entry: Entry): Promise<void> {
     const { stop, wanted } = entry;
     try {
-      await this.#turns.run(() => this.#work(entry, stop.signal), stop.signal);
+      const { name } = this.#services.servers.get(`${SERVER_PREFIX}${wanted.server}`).storageOf(wanted.lsu);
+      await this.#turns.of(name).run(() => this.#work(entry, stop.signal), stop.signal);
       entry.state = 'ok';
     } catch (error) {
       entry.error = error;
@@ -122,9 +124,10 @@ export class Actions {
 
   async #work(entry: Entry, signal: AbortSignal): Promise<void> {
     const { wanted } = entry;
-    const { servers, usage, resources } = this.#services;
+    const { servers, usage, memory } = this.#services;
     entry.state = 'running';
     const server = servers.get(`${SERVER_PREFIX}${wanted.server}`);
+    const { resources } = memory.of(server.storageOf(wanted.lsu));
     const store = await server.open(wanted.lsu);
     const { imageId } = await findImage(store, wanted.image, signal);
     entry.imageId = imageId;

@@ -14,7 +14,8 @@ export const API = '/api/v1';
 export interface ApiOptions {
   readonly context: ApiContext;
   readonly live: LiveClients;
-  readonly tokens: Tokens;
+  /** Those that are known now. */
+  readonly tokens: () => Tokens;
   /** Who may read without a token. */
   readonly openToRead: boolean;
   readonly log: Logger;
@@ -77,7 +78,7 @@ function allow(request: IncomingMessage, { scope }: Pick<Route, 'scope'>, option
   if (site !== undefined && site !== 'same-origin' && site !== 'none')
     throw new EngineError('VOST_API_ORIGIN', 'access', 'the page that asks is not ours');
   const { authorization } = request.headers;
-  const holder = options.tokens.holderOf(authorization);
+  const holder = options.tokens().holderOf(authorization);
   if (holder === undefined) {
     if (scope === 'read' && authorization === undefined && options.openToRead) return undefined;
     throw new EngineError('VOST_API_TOKEN', 'credentials', 'a token that is in token_file is needed', {

@@ -10,6 +10,7 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   '/dom.js': ['dom.js', 'text/javascript; charset=utf-8'],
   '/format.js': ['format.js', 'text/javascript; charset=utf-8'],
   '/live-views.js': ['live-views.js', 'text/javascript; charset=utf-8'],
+  '/running-images.js': ['running-images.js', 'text/javascript; charset=utf-8'],
   '/table-views.js': ['table-views.js', 'text/javascript; charset=utf-8'],
 };
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
-import { readAccess } from '../metrics/access.ts';
+import type { AccessFiles } from '../metrics/access.ts';
 import type { OstEngine } from '../ost/engine.ts';
 import { Actions } from './actions.ts';
 import { API, type ApiOptions, answerApi } from './api-server.ts';
@@ -15,37 +15,56 @@ import { Sampler } from './sampler.ts';
 import { Tokens } from './tokens.ts';
 
 interface ConsoleOptions {
+  readonly tokenFile: string | undefined;
   readonly tokens: Tokens;
   /** `/metrics` is open to whoever reaches it, which only this machine does. */
   readonly openToRead: boolean;
-  readonly hostIsFine: (host: string | undefined) => boolean;
+  readonly access: AccessFiles;
   readonly log: Logger;
 }
 
 /** The page and the API of one engine, beside `/metrics` on the same server. */
 export class Console {
   readonly #options: ConsoleOptions;
+  #tokens: Tokens;
+  #hostIsFine: (host: string | undefined) => boolean;
   readonly #assets: ReadonlyMap<string, Asset> = readAssets();
   #live: LiveClients | undefined;
   #actions: Actions | undefined;
 
   private constructor(options: ConsoleOptions) {
     this.#options = options;
+    this.#tokens = options.tokens;
+    this.#hostIsFine = hostCheck(options.access.now.tls?.cert);
+    options.access.onReload(({ tls }) => {
+      this.#hostIsFine = hostCheck(tls?.cert);
+    });
   }
 
   /**
-   * Read what `[console]` and `[metrics]` name.
-   * @throws EngineError VOST_CREDENTIALS (`credentials`), and as {@link readAccess}
+   * Read what `[console]` names.
+   * @param access of `[metrics]`, at the same address.
+   * @throws EngineError VOST_CREDENTIALS (`credentials`)
    */
-  static async prepare({ console, metrics }: Settings, log: Logger): Promise<Console> {
-    const { tls, allows } = await readAccess(metrics);
-    const tokens = console.token_file === undefined ? Tokens.none : await Tokens.read(console.token_file);
-    return new Console({ tokens, openToRead: allows === undefined, hostIsFine: hostCheck(tls?.cert), log });
+  static async prepare({ console }: Settings, access: AccessFiles, log: Logger): Promise<Console> {
+    const { token_file: tokenFile } = console;
+    const tokens = tokenFile === undefined ? Tokens.none : await Tokens.read(tokenFile);
+    return new Console({ tokenFile, tokens, openToRead: access.now.allows === undefined, access, log });
+  }
+
+  /** Read the tokens again; whoever looks has to show a good one when they have changed. Throws as {@link prepare} does; then they stay. */
+  async reload(): Promise<void> {
+    const { tokenFile } = this.#options;
+    if (tokenFile === undefined) return;
+    const tokens = await Tokens.read(tokenFile);
+    if (tokens.sameAs(this.#tokens)) return;
+    this.#tokens = tokens;
+    this.#live?.close();
   }
 
   /** What answers the requests about an engine. */
   open(engine: OstEngine): RequestListener {
-    const { tokens, openToRead, log } = this.#options;
+    const { openToRead, log } = this.#options;
     const sampler = new Sampler({
       take: (at) => takeSample(engine, at),
       read: (before, now) => readState(engine, before, now),
@@ -54,6 +73,7 @@ export class Console {
     const actions = new Actions(engine.services, log);
     this.#live = live;
     this.#actions = actions;
+    const tokens = (): Tokens => this.#tokens;
     const api: ApiOptions = { context: { engine, sampler, actions }, live, tokens, openToRead, log };
     return (request, response) => this.#answer(request, response, api);
   }
@@ -68,7 +88,7 @@ export class Console {
     setSecurityHeaders(response);
     const path = request.url?.split('?', 1)[0] ?? '/';
     const asset = this.#assets.get(path);
-    if (!this.#options.hostIsFine(request.headers.host))
+    if (!this.#hostIsFine(request.headers.host))
       refuse(response, 421, 'ask by address, as localhost, or by a name of the certificate');
     else if (path.startsWith(`${API}/`)) void answerApi(request, response, api);
     else if (asset === undefined) refuse(response, 404, `there are /, /metrics and ${API}/openapi.json`);

@@ -28,6 +28,7 @@ async function readLsu(server: StorageServer, lsu: string): Promise<Lsus['lsus']
     const value = capacity?.[field] ?? UNKNOWN;
     return value === UNKNOWN ? null : Number(value);
   };
+  const scrubbed = server.scrubs?.lsus.get(lsu)?.ended;
   return {
     server: server.id,
     lsu,
@@ -36,6 +37,7 @@ async function readLsu(server: StorageServer, lsu: string): Promise<Lsus['lsus']
     used: bytes('used'),
     physical_size: bytes('physicalTotal'),
     physical_used: bytes('physicalUsed'),
+    scrubbed: scrubbed === undefined ? null : timeOf(scrubbed),
   };
 }
 

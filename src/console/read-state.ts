@@ -82,7 +82,7 @@ function readQueues(engine: OstEngine): State['queues'] {
     parts_in_flight: parts,
     parts_waiting: waiting,
     slots,
-    slots_waiting: services.grants.waiting,
+    slots_waiting: services.memory.waiting,
     stages_waiting: services.resources.budget.waiting,
   };
 }

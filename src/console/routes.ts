@@ -111,7 +111,7 @@ export const ROUTES: readonly Route[] = [
   route({
     method: 'GET',
     path: '/lsus',
-    summary: 'LSUs with their capacity',
+    summary: 'LSUs with their capacity, and when all of their images were last verified',
     answer: LsusSchema,
     run: ({ engine }) => readLsus(engine.services.servers.all()),
   }),

@@ -123,6 +123,7 @@ export const LsusSchema = z.object({
       used: Bytes.nullable(),
       physical_size: Bytes.nullable(),
       physical_used: Bytes.nullable(),
+      scrubbed: Time.nullable().describe('when a whole round of the scrub last ended'),
     }),
   ),
   unreachable: z.array(z.string()).describe('servers whose LSUs could not be listed now'),

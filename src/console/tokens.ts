@@ -41,6 +41,12 @@ export class Tokens {
     return (await entriesOf(path))[0]?.token;
   }
 
+  /** Whether the same holders have the same tokens, for the same. */
+  sameAs(other: Tokens): boolean {
+    const text = ({ name, scope, digest }: Known): string => `${name} ${scope} ${digest.toString('hex')}`;
+    return this.#known.map(text).join() === other.#known.map(text).join();
+  }
+
   /** Whose token an Authorization header has; undefined for none or an unknown one. */
   holderOf(authorization: string | undefined): Holder | undefined {
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];

@@ -3,7 +3,7 @@ import type { ObjectStore } from '../vast/store.ts';
 import { idPrefixOf, isImageId } from './identity.ts';
 import { lockedUntil } from './image-lock.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
-import { imagePrefix, MANIFEST, PENDING } from './names.ts';
+import { imagePrefix, MANIFEST } from './names.ts';
 import { decodePending, MAX_PENDING_BYTES, type Pending } from './pending.ts';
 import { readRecord } from './read-record.ts';
 import { type ImageFolder, scanFolders } from './scan.ts';
@@ -36,7 +36,7 @@ export async function* listImages(
   try {
     for await (const folder of scanFolders(store, idPrefix, signal)) {
       if (!folder.complete && !folder.pending) continue;
-      ahead.push(readEntry(store, folder, signal));
+      ahead.push(beginEntry(store, folder, signal));
       if (ahead.length < CONCURRENCY) continue;
       const entry = await ahead.shift();
       if (entry) yield entry;
@@ -50,15 +50,26 @@ export async function* listImages(
   }
 }
 
+/** Begin to read the entry of a folder, which may be waited for later: it may fail before anybody does. */
+export function beginEntry(
+  store: ObjectStore,
+  folder: ImageFolder,
+  signal?: AbortSignal,
+): Promise<CatalogEntry | undefined> {
+  const entry = readEntry(store, folder, signal);
+  entry.catch(() => undefined);
+  return entry;
+}
+
 /** The entry of a folder; undefined when it went away meanwhile. */
-export async function readEntry(
+async function readEntry(
   store: ObjectStore,
   folder: ImageFolder,
   signal?: AbortSignal,
 ): Promise<CatalogEntry | undefined> {
   const { imageId } = folder;
   const storedBytes = [...folder.objects.values()].reduce((sum, { size }) => sum + size, 0);
-  const key = `${imagePrefix(imageId)}${folder.complete ? MANIFEST : PENDING}`;
+  const key = `${imagePrefix(imageId)}${folder.complete ? MANIFEST : folder.record}`;
   try {
     if (folder.complete) {
       const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);

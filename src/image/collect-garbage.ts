@@ -2,21 +2,28 @@ import { EngineError } from '../errors.ts';
 import type { HiddenVersion, ObjectInfo, ObjectStore } from '../vast/store.ts';
 import { deleteImage } from './delete-image.ts';
 import { lacksLock, lockedUntil } from './image-lock.ts';
+import { WRITERS_PREFIX } from './living-writers.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
-import { IMAGES_PREFIX, imagePrefix, MANIFEST, PENDING, parseKey } from './names.ts';
+import { IMAGES_PREFIX, imagePrefix, MANIFEST, parseKey } from './names.ts';
 import { neededObjects } from './needed-objects.ts';
-import { decodePending, MAX_PENDING_BYTES } from './pending.ts';
 import { readRecord } from './read-record.ts';
 import { type ImageFolder, scanFolders } from './scan.ts';
+import { UnfinishedImages } from './unfinished-images.ts';
+
+const LEASE_MS = 900_000;
+/** What an engine that has ended for good said about its writers goes after this time, milliseconds: longer than any lease. */
+const SILENT_MS = 2 * 86_400_000;
 
 export interface GarbageOptions {
   /** Only what is older than this is garbage: a younger orphan may be a backup that is just beginning or ending. Milliseconds. */
   readonly olderThanMs: number;
   /** Also drop pending images whose newest object is older than this. Absent: pending images are only reported. Milliseconds. */
   readonly pendingOlderThanMs?: number | undefined;
+  /** Without an engine's word an image that it had open is its writer's for so long after its record was written. Default: 15 minutes. Milliseconds. */
+  readonly leaseMs?: number;
   /** Report only. */
   readonly dryRun: boolean;
-  /** Milliseconds since the epoch. Default: now. */
+  /** Milliseconds since the epoch by the store's clock. Default: now. */
   readonly now?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -46,17 +53,16 @@ export interface Garbage {
 /**
  * Find, and unless `dryRun` remove, what no image needs: uploads that no pending record names, objects of folders that
  * have neither manifest nor pending record, objects beside a manifest that the manifest does not name, versions behind keys, and temporary files.
- * Complete images are never touched (those without their lock are named), nor are keys that are not of our grammar.
+ * Complete images are never touched (those without their lock are named), nor are keys that are not of our grammar, nor anything of an unfinished
+ * image whose writer lives as far as anybody knows, however long that one stood still. Ages are by the store's clock.
  */
 export async function* collectGarbage(store: ObjectStore, options: GarbageOptions): AsyncGenerator<Garbage> {
   const { signal, dryRun } = options;
-  const now = options.now ?? Date.now();
-  /** Uploads that pending records name, per image. */
-  const named = new Map<string, Set<string>>();
+  const now = options.now ?? (await store.now({ signal }));
+  const unfinished = new UnfinishedImages(store, options.leaseMs ?? LEASE_MS, signal);
 
   for await (const folder of scanFolders(store, '', signal)) {
     if (folder.pending) {
-      named.set(folder.imageId, await uploadsOf(store, folder, signal));
       yield* stalePending(folder);
     } else {
       const manifest = folder.complete ? await manifestOf(store, folder, signal) : undefined;
@@ -64,6 +70,8 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
       for (const { kind, info } of surplus(folder, manifest)) {
         const ageMs = now - info.modified;
         if (ageMs < options.olderThanMs) continue;
+        // The listing may be old by now, and a backup may have begun since.
+        if (kind === 'orphan-object' && (await unfinished.isClaimed(folder.imageId))) break;
         if (!dryRun) await store.delete([info.key], { signal });
         yield { kind, key: info.key, bytes: info.size, ageMs, removed: !dryRun };
       }
@@ -71,10 +79,11 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
   }
   yield* hiddenVersions();
   yield* temporaryFiles();
+  yield* silentEngines();
   for await (const { key, id, initiated } of store.listUploads(IMAGES_PREFIX, { signal })) {
     const imageId = parseKey(key)?.imageId;
     const ageMs = now - initiated;
-    if (imageId === undefined || ageMs < options.olderThanMs || named.get(imageId)?.has(id)) continue;
+    if (imageId === undefined || ageMs < options.olderThanMs || (await unfinished.needs(imageId, id))) continue;
     const upload = store.resumeUpload(key, id);
     const bytes = (await upload.listParts({ signal }).catch(() => [])).reduce((sum, { size }) => sum + size, 0);
     if (!dryRun) await upload.abort({ signal });
@@ -84,9 +93,10 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
   async function* stalePending(folder: ImageFolder): AsyncGenerator<Garbage> {
     const infos = [...folder.objects.values()];
     const ageMs = now - Math.max(...infos.map(({ modified }) => modified));
-    if (ageMs < options.olderThanMs) return;
+    if (ageMs < options.olderThanMs || (await unfinished.isAlive(folder.imageId))) return;
     const removed = !dryRun && options.pendingOlderThanMs !== undefined && ageMs >= options.pendingOlderThanMs;
-    const gone = removed && (await deleteUnlessLocked(store, folder.imageId, signal));
+    const gone =
+      removed && (await unfinished.isAsListed(folder)) && (await deleteUnlessLocked(store, folder.imageId, signal));
     const bytes = infos.reduce((sum, { size }) => sum + size, 0);
     yield { kind: 'pending-image', key: imagePrefix(folder.imageId), bytes, ageMs, removed: gone };
   }
@@ -101,8 +111,19 @@ export async function* collectGarbage(store: ObjectStore, options: GarbageOption
     for await (const { name, size, modified } of store.leftovers?.list({ signal }) ?? []) {
       const ageMs = now - modified;
       if (ageMs < options.olderThanMs) continue;
+      const imageId = imageIdOfFile(name);
+      if (imageId !== undefined && (await unfinished.isAlive(imageId))) continue;
       if (!dryRun) await store.leftovers?.remove(name, { signal });
       yield { kind: 'temporary-file', key: name, bytes: size, ageMs, removed: !dryRun };
+    }
+  }
+
+  async function* silentEngines(): AsyncGenerator<Garbage> {
+    for await (const { key, size, modified } of store.list({ prefix: WRITERS_PREFIX, signal })) {
+      const ageMs = now - modified;
+      if (ageMs < Math.max(options.olderThanMs, SILENT_MS)) continue;
+      if (!dryRun) await store.delete([key], { signal });
+      yield { kind: 'leftover', key, bytes: size, ageMs, removed: !dryRun };
     }
   }
 
@@ -176,23 +197,8 @@ async function manifestOf(
   }
 }
 
-async function uploadsOf(
-  store: ObjectStore,
-  folder: ImageFolder,
-  signal: AbortSignal | undefined,
-): Promise<Set<string>> {
-  const key = `${imagePrefix(folder.imageId)}${PENDING}`;
-  try {
-    const { uploads } = await readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal);
-    return new Set(uploads.map(({ id }) => id));
-  } catch {
-    // A record that cannot be read protects every upload of its image.
-    return new EveryUpload();
-  }
-}
-
-class EveryUpload extends Set<string> {
-  override has(): boolean {
-    return true;
-  }
+/** The image in whose folder a temporary file lies. */
+function imageIdOfFile(name: string): string | undefined {
+  const end = name.lastIndexOf('/');
+  return parseKey(`${name.slice(0, end + 1)}${MANIFEST}`)?.imageId;
 }

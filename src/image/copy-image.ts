@@ -8,7 +8,8 @@ import { checkIdentity, type ImageIdentity, imageIdOf } from './identity.ts';
 import { applyLock, type LockPolicy, planLock } from './image-lock.ts';
 import { ImageReader } from './image-reader.ts';
 import { encodeManifest, type Manifest } from './manifest.ts';
-import { INDEX, imagePrefix, MANIFEST, PENDING } from './names.ts';
+import { imagePrefix } from './names.ts';
+import { indexName } from './needed-objects.ts';
 import { creationDate } from './publish.ts';
 
 export interface CopyOptions {
@@ -46,15 +47,21 @@ export async function copyImage(
   const about = { identity, netbackup_metadata, chain, chunk_size, leaf_size };
   const kept = creator === undefined ? undefined : { creator, open: true, size: 0, journal: 0, metas: [] };
   if (options.lock) await planLock(to.store, options.lock, signal);
-  const claim = await Claim.take(to.store, target, about, kept, signal);
-  const objects = [...manifest.fragments, { name: INDEX, size: manifest.index.size }, ...(manifest.metas ?? [])];
+  const claim = await (kept
+    ? Claim.begin(to.store, target, about, kept, signal)
+    : Claim.take(to.store, target, about, signal));
+  const objects = [
+    ...manifest.fragments,
+    { name: indexName(manifest), size: manifest.index.size },
+    ...(manifest.metas ?? []),
+  ];
   const total = objects.reduce((sum, { size }) => sum + size, 0);
   const scope = new LeaseScope();
   let copied = 0;
   let publishing = false;
   try {
     // So that what lies there meanwhile is known to belong to somebody.
-    await claim.update(() => ({}), signal);
+    if (!claim.written) await claim.update(() => ({}), signal);
     onProgress?.(0, total);
     for (const [nth, { name, size }] of objects.entries()) {
       const onUpload = (id: string): Promise<void> => claim.addUpload(nth + 1, id);
@@ -83,14 +90,14 @@ export async function copyImage(
     };
     const bytes = encodeManifest(result);
     publishing = true;
-    await to.store.put(`${target}${MANIFEST}`, [bytes]);
+    await claim.publish(bytes);
     if (lock) await applyLock(to.store, imageIdOf(identity), result, lock, signal);
     // Harmless beside a manifest: gc knows it.
-    await to.store.delete([`${target}${PENDING}`]).catch(() => undefined);
+    await claim.forget().catch(() => undefined);
     return result;
   } catch (error) {
     // After the manifest was sent the copy may be visible, and another writer's objects are not ours.
-    if (!publishing && !claim.lost) await drop(to.store, target, objects).catch(() => undefined);
+    if (!publishing && !claim.lost) await drop(to.store, target, objects, claim).catch(() => undefined);
     throw error;
   } finally {
     scope.releaseAll();
@@ -98,7 +105,12 @@ export async function copyImage(
 }
 
 /** The pending record goes last: it names what might still be there. */
-async function drop(store: ObjectStore, prefix: string, objects: readonly { readonly name: string }[]): Promise<void> {
+async function drop(
+  store: ObjectStore,
+  prefix: string,
+  objects: readonly { readonly name: string }[],
+  claim: Claim,
+): Promise<void> {
   await store.delete(objects.map(({ name }) => `${prefix}${name}`));
-  await store.delete([`${prefix}${PENDING}`]);
+  await claim.drop();
 }

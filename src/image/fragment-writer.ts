@@ -1,7 +1,8 @@
 import { EngineError } from '../errors.ts';
 import type { Part } from '../stages/packer.ts';
 import type { ObjectStore, PartInfo, Upload } from '../vast/store.ts';
-import { fragmentName } from './names.ts';
+import { type Claim, isUploadGone } from './claim.ts';
+import { ObjectNames } from './object-names.ts';
 
 /** A finished fragment as the manifest names it. */
 export interface FragmentSummary {
@@ -26,23 +27,35 @@ interface Fragment {
 export class FragmentWriter {
   readonly #store: ObjectStore;
   readonly #prefix: string;
-  readonly #onUpload: (fragment: number, id: string) => Promise<void>;
+  readonly #names: ObjectNames;
+  readonly #claim: Pick<Claim, 'addUpload' | 'confirm'>;
   readonly #fragments = new Map<number, Fragment>();
   readonly #restored = new Set<string>();
 
   /**
    * @param prefix of the image's keys.
-   * @param onUpload makes the upload known (in the pending record) before its first part is sent.
+   * @param claim learns of each upload before its first part is sent, and knows why one is gone.
    */
-  constructor(store: ObjectStore, prefix: string, onUpload: (fragment: number, id: string) => Promise<void>) {
+  constructor(
+    store: ObjectStore,
+    prefix: string,
+    claim: Pick<Claim, 'addUpload' | 'confirm'>,
+    names = new ObjectNames(),
+  ) {
+    this.#names = names;
     this.#store = store;
     this.#prefix = prefix;
-    this.#onUpload = onUpload;
+    this.#claim = claim;
   }
 
   /** Take over a fragment that is finished. */
   restoreClosed(number: number, size: number, kept: boolean): void {
     this.#fragments.set(number, { upload: undefined, parts: new Map(), expected: 0, size, closed: true, kept });
+  }
+
+  /** Whether completing them would change what is in storage. */
+  get open(): boolean {
+    return [...this.#fragments.values()].some(({ closed }) => !closed);
   }
 
   /** Uploads that were taken over, by id. */
@@ -79,7 +92,13 @@ export class FragmentWriter {
     } else {
       fragment.upload ??= this.#begin(part.fragment, signal);
       const upload = await fragment.upload;
-      fragment.parts.set(number, await upload.putPart({ number, offset, size, body: pieces }, { signal }));
+      try {
+        fragment.parts.set(number, await upload.putPart({ number, offset, size, body: pieces }, { signal }));
+      } catch (error) {
+        // Dropped by whoever took the image over: that is what is to be told.
+        if (isUploadGone(error)) await this.#claim.confirm(signal);
+        throw error;
+      }
     }
     fragment.size += size;
   }
@@ -106,7 +125,7 @@ export class FragmentWriter {
           if (info.size !== size) throw this.#wrongSize(number, info.size, size);
           fragment.closed = true;
         }
-        return { name: fragmentName(number), size };
+        return { name: this.#names.fragment(number), size };
       }),
     );
   }
@@ -133,7 +152,7 @@ export class FragmentWriter {
   async #begin(fragment: number, signal: AbortSignal): Promise<Upload> {
     const upload = await this.#store.createUpload(this.#key(fragment), { signal });
     try {
-      await this.#onUpload(fragment, upload.id);
+      await this.#claim.addUpload(fragment, upload.id);
     } catch (error) {
       await upload.abort().catch(() => undefined);
       throw error;
@@ -142,12 +161,12 @@ export class FragmentWriter {
   }
 
   #key(fragment: number): string {
-    return `${this.#prefix}${fragmentName(fragment)}`;
+    return `${this.#prefix}${this.#names.fragment(fragment)}`;
   }
 
   #lost(fragment: number): EngineError {
     const { parts, expected } = this.#fragments.get(fragment) ?? { parts: new Map(), expected: 0 };
-    const message = `${parts.size} of ${expected} parts of ${fragmentName(fragment)} were acknowledged`;
+    const message = `${parts.size} of ${expected} parts of ${this.#names.fragment(fragment)} were acknowledged`;
     return new EngineError('VOST_LOST_PART', 'internal', message);
   }
 

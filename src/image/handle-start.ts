@@ -10,7 +10,8 @@ import { IndexWriter } from './index-writer.ts';
 import type { StoredPart } from './journal-object.ts';
 import type { HeldRecord, JournalRecord } from './journal-records.ts';
 import type { JournalContents, JournalRegion } from './journal-region.ts';
-import { fragmentName, parseKey } from './names.ts';
+import { parseKey } from './names.ts';
+import { ObjectNames } from './object-names.ts';
 import type { HandleRecord, Pending } from './pending.ts';
 
 /** Where a handle begins: at an image's beginning, at what was kept, or where a process died. */
@@ -18,6 +19,7 @@ export interface HandleStart {
   readonly claim: Claim;
   /** What earlier writers kept, as it stays until the next close that succeeds. */
   readonly kept: HandleRecord;
+  readonly names: ObjectNames;
   readonly fragments: FragmentWriter;
   readonly index: IndexWriter;
   readonly memory: HandleMemory;
@@ -88,10 +90,18 @@ export async function startFromJournal(options: StartOptions): Promise<HandleSta
 
 async function startFrom(options: StartOptions, journal: JournalContents | undefined): Promise<HandleStart> {
   const { store, resources, prefix, claim, kept, signal } = options;
-  const index = new IndexWriter(store, prefix);
+  const names = new ObjectNames(kept.terms);
+  const index = new IndexWriter(store, prefix, names);
   const position = new Position(options);
   const parts: StoredPart[] = [];
-  await index.restore(kept.journal, ({ chunks }) => position.take(chunks), signal);
+  await index.restore(
+    kept.journal,
+    ({ chunks }, number) => {
+      position.take(chunks);
+      for (const { fragment } of chunks) names.keep(fragment, number);
+    },
+    signal,
+  );
   if (index.size !== kept.size - (kept.tail?.size ?? 0)) throw lost(options, 'the kept size');
   const keptFragments = position.sizes.length;
   const take = (chunks: readonly StoredChunk[], stored: readonly StoredPart[]): void => {
@@ -106,9 +116,9 @@ async function startFrom(options: StartOptions, journal: JournalContents | undef
     hash: savedHash(kept, claim.record),
   };
   const region = applyRecords(options, journal?.records ?? [], index, memory, take);
-  const fragments = new FragmentWriter(store, prefix, (fragment, id) => claim.addUpload(fragment, id));
-  const place = await restoreFragments(options, fragments, position.sizes, parts, keptFragments);
-  const held = new HeldChunks(store, prefix, resources, region.lastHeld);
+  const fragments = new FragmentWriter(store, prefix, claim, names);
+  const place = await restoreFragments(options, fragments, names, position.sizes, parts, keptFragments);
+  const held = new HeldChunks(store, prefix, resources, region.lastHeld, names);
   const runs: HeldRun[] = [];
   for (const record of memory.held) runs.push(await held.open(record, signal));
   const known = runs.reduce((sum, { chunks }) => sum + chunks.length, index.chunks);
@@ -123,6 +133,7 @@ async function startFrom(options: StartOptions, journal: JournalContents | undef
   return {
     claim,
     kept,
+    names,
     fragments,
     index,
     memory,
@@ -188,6 +199,7 @@ function applyRecords(
 async function restoreFragments(
   options: StartOptions,
   fragments: FragmentWriter,
+  names: ObjectNames,
   sizes: readonly number[],
   parts: readonly StoredPart[],
   keptFragments: number,
@@ -197,7 +209,7 @@ async function restoreFragments(
   const objects = sizes.length > 0 ? await fragmentObjects(options) : new Map<string, number>();
   for (const [nth, size] of sizes.entries()) {
     const number = nth + 1;
-    const name = fragmentName(number);
+    const name = names.fragment(number);
     const noted = parts.filter(({ fragment }) => fragment === number);
     const upload =
       number <= keptFragments ? undefined : claim.record.uploads.findLast((one) => one.fragment === number);

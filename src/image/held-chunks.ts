@@ -6,7 +6,7 @@ import type { StoredChunk } from '../stages/packer.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { decodePage, encodePage, MAX_PAGE_BYTES } from './index-page.ts';
 import type { HeldRecord } from './journal-records.ts';
-import { heldName } from './names.ts';
+import type { ObjectNames } from './object-names.ts';
 
 /**
  * Room in which held chunks come back, bytes, beside the budget and for all images together. The budget itself will not do: its last bytes may be
@@ -37,16 +37,23 @@ export class HeldChunks {
   readonly #store: ObjectStore;
   readonly #prefix: string;
   readonly #resources: Resources;
+  readonly #names: ObjectNames;
   readonly #scope = new LeaseScope();
   #number: number;
 
   /** @param last number of the last held object that is known of, 0 for none. */
-  constructor(store: ObjectStore, prefix: string, resources: Resources, last: number) {
+  constructor(store: ObjectStore, prefix: string, resources: Resources, last: number, names: ObjectNames) {
+    this.#names = names;
     this.#store = store;
     this.#prefix = prefix;
     this.#resources = resources;
     // One more: what a dead process had on its way may arrive under the next number.
     this.#number = last === 0 ? 0 : last + 1;
+  }
+
+  /** Whether there may be any in storage. */
+  get any(): boolean {
+    return this.#number > 0;
   }
 
   /** Store chunks. The journal must learn of the record before their slots go on. */
@@ -114,6 +121,6 @@ export class HeldChunks {
   }
 
   #key(number: number): string {
-    return `${this.#prefix}${heldName(number)}`;
+    return `${this.#prefix}${this.#names.held(number)}`;
   }
 }

@@ -55,9 +55,9 @@ export interface ReopenOptions extends WriteTuning {
    * Whether a writer that left the image open is known to be gone, so that the image may be taken from it. Default: never.
    *
    * @param creator of the writer that has it open.
-   * @param touched when it last wrote the pending record, milliseconds since the epoch, by the store's clock.
+   * @param touched when its pending record was last written, milliseconds since the epoch, by the store's clock.
    */
-  readonly takeOver?: (creator: string, touched: number) => boolean;
+  readonly takeOver?: (creator: string, touched: number) => boolean | Promise<boolean>;
 }
 
 /** Numbers for a progress line. */

@@ -2,6 +2,7 @@ import { abortError, EngineError } from '../errors.ts';
 import type { Lease } from '../pipeline/lease.ts';
 import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
 import { FlatDigest } from '../stages/flat-digest.ts';
+import { bound } from '../tracing/spans.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import type { HandleJournal } from './handle-journal.ts';
 import type { HandleStart } from './handle-start.ts';
@@ -10,11 +11,12 @@ import type { CloseMode, HandleContext, WriteHandle, WriteProgress, WriteTuning 
 import { KeptTail } from './kept-tail.ts';
 import { imageInfoOf, type Manifest, type MetaRecord } from './manifest.ts';
 import { putMeta, readMeta } from './meta-blobs.ts';
-import { imagePrefix, parseKey } from './names.ts';
+import { imagePrefix, numberOf, parseKey } from './names.ts';
 import { neededObjects } from './needed-objects.ts';
 import type { HandleRecord } from './pending.ts';
 import { completeFragments, publish } from './publish.ts';
 import { SlotChain } from './slot-chain.ts';
+import { TailCodec } from './tail-codec.ts';
 
 /** {@link WriteHandle} on any store. */
 export class ImageHandle implements WriteHandle {
@@ -28,11 +30,14 @@ export class ImageHandle implements WriteHandle {
   readonly #start: HandleStart;
   readonly #journal: HandleJournal;
   readonly #flat: FlatDigest | undefined;
+  readonly #stages: readonly ConfiguredStage[];
   readonly #chain: SlotChain;
   readonly #tail: KeptTail;
   /** Fires with the first failure. */
   readonly #stop = new AbortController();
   readonly #onAbort = (): void => void this.detach();
+  /** Runs what belongs to the image in its trace, whoever asks for it. */
+  readonly #inTrace = bound(<T>(work: () => Promise<T>): Promise<T> => work());
   /** What may touch callers' memory. */
   readonly #running = new Set<Promise<unknown>>();
   #metas: Promise<unknown> = Promise.resolve();
@@ -56,8 +61,10 @@ export class ImageHandle implements WriteHandle {
     this.#store = store;
     this.#prefix = imagePrefix(this.imageId);
     this.#start = start;
+    this.#stages = stages;
     this.#journal = start.journal;
-    this.#tail = new KeptTail(store, this.#prefix, resources, kept.tail);
+    const codec = new TailCodec(stages, resources, imageInfoOf(store.lsu, claim.record));
+    this.#tail = new KeptTail({ store, prefix: this.#prefix, resources, names: start.names }, codec, kept, chunk_size);
     const { hash } = memory;
     const state = hash?.state.byteLength ? hash.state : undefined;
     this.#flat = hash ? new FlatDigest(state) : undefined;
@@ -122,7 +129,15 @@ export class ImageHandle implements WriteHandle {
     return this.#track((signal) => {
       // One after the other: a blob's name depends on the one that it replaces.
       const next = this.#metas.then(async () => {
-        const meta = await putMeta(this.#store, this.#prefix, index, bytes, metas.get(index), signal);
+        const meta = await putMeta(
+          this.#store,
+          this.#prefix,
+          this.#start.names,
+          index,
+          bytes,
+          metas.get(index),
+          signal,
+        );
         await this.#journal.meta(meta, signal);
       });
       this.#metas = next.catch(() => undefined);
@@ -138,7 +153,7 @@ export class ImageHandle implements WriteHandle {
   async close(mode: CloseMode, size: number): Promise<Manifest | undefined> {
     if (this.#closing) throw ended();
     this.#chain.quiet();
-    this.#closing = this.#close(mode, size).finally(() => this.#end());
+    this.#closing = this.#inTrace(() => this.#close(mode, size)).finally(() => this.#end());
     return this.#closing;
   }
 
@@ -193,7 +208,7 @@ export class ImageHandle implements WriteHandle {
       this.#chain.put(next, tail, true, lease);
       next += 1;
     }
-    if (!complete && final) await this.#tail.put(final.bytes, this.#stop.signal);
+    if (!complete && final) await this.#tail.put(next, final.bytes, this.#stop.signal);
     else if (!untouched) this.#tail.drop();
     await this.#chain.end(complete);
   }
@@ -206,6 +221,7 @@ export class ImageHandle implements WriteHandle {
       claim,
       fragments,
       index,
+      stages: this.#stages,
       size,
       sha256: this.#flat?.digest,
       more: { ...(memory.metas.size > 0 ? { metas: sorted(memory.metas) } : {}), creator: this.#context.creator },
@@ -216,15 +232,23 @@ export class ImageHandle implements WriteHandle {
       },
     });
     this.#journal.clear();
-    const needed = neededObjects(manifest);
     // A failure here is harmless: gc knows these beside a manifest.
-    await this.#dropObjects((name) => !needed.has(name)).catch(() => undefined);
+    await this.#dropTraces(manifest).catch(() => undefined);
     return manifest;
+  }
+
+  /** Remove what only an unfinished image has. Of one that was short and simple this is known without a look. */
+  async #dropTraces(manifest: Manifest): Promise<void> {
+    const { claim, held, index } = this.#start;
+    const replaced = manifest.metas?.some((meta) => numberOf(meta.name) !== meta.index);
+    if (claim.certain && !held.any && !replaced && index.journalNames.length === 0) return claim.forget();
+    const needed = neededObjects(manifest);
+    await this.#drop(await this.#objects((name) => !needed.has(name)));
   }
 
   /** Keep what there is for another writer. Fragments are completed, so that nothing that may still be on its way can change them. */
   async #suspend(size: number): Promise<undefined> {
-    const { claim, fragments, index, memory } = this.#start;
+    const { claim, kept, fragments, index, memory } = this.#start;
     const { signal } = this.#stop;
     await completeFragments({ prefix: this.#prefix, claim, fragments, index, size: index.size, signal });
     const journal = await this.#journal.checkpoint(signal);
@@ -235,16 +259,19 @@ export class ImageHandle implements WriteHandle {
       open: false,
       size,
       journal,
+      ...(kept.terms ? { terms: kept.terms } : {}),
       ...(tail ? { tail } : {}),
       ...(hash ? { sha256_state: Buffer.from(hash.state).toString('base64') } : {}),
       metas: sorted(memory.metas),
     };
-    this.#named = true;
-    await claim.update(() => ({ uploads: [], handle }), signal);
-    this.#journal.clear();
     const needed = new Set([tail?.name, ...handle.metas.map(({ name }) => name)]);
     const passing = (name: string): boolean => /^(tail|held|meta)-/.test(name) && !needed.has(name);
-    await this.#dropObjects(passing).catch(() => undefined);
+    // Named before anybody else may go on: what the next writer makes is not ours to drop.
+    const passed = await this.#objects(passing);
+    this.#named = true;
+    await claim.update(() => ({ uploads: [], handle }), signal, true);
+    this.#journal.clear();
+    await this.#drop(passed).catch(() => undefined);
     return undefined;
   }
 
@@ -263,12 +290,17 @@ export class ImageHandle implements WriteHandle {
     if (first !== undefined) throw first;
   }
 
-  async #dropObjects(unwanted: (name: string) => boolean): Promise<void> {
+  /** Keys of the image's objects that are not wanted. */
+  async #objects(unwanted: (name: string) => boolean): Promise<string[]> {
     const keys: string[] = [];
     for await (const { key } of this.#store.list({ prefix: this.#prefix, signal: this.#stop.signal })) {
       const name = parseKey(key)?.name;
       if (name !== undefined && unwanted(name)) keys.push(key);
     }
+    return keys;
+  }
+
+  async #drop(keys: readonly string[]): Promise<void> {
     if (keys.length > 0) await this.#store.delete(keys, { signal: this.#stop.signal });
   }
 
@@ -279,7 +311,7 @@ export class ImageHandle implements WriteHandle {
 
   async #track<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     this.#check();
-    const running = work(this.#stop.signal);
+    const running = this.#inTrace(() => work(this.#stop.signal));
     this.#running.add(running);
     try {
       return await running;

@@ -4,7 +4,7 @@ import type { ObjectStore } from '../vast/store.ts';
 import { decodeFooter, type Footer, INDEX_HEADER, MAX_FOOTER_BYTES, type PageRef } from './index-file.ts';
 import { decodePage } from './index-page.ts';
 import type { Manifest } from './manifest.ts';
-import { INDEX } from './names.ts';
+import { indexName } from './needed-objects.ts';
 import { SharedLoad } from './shared-load.ts';
 
 /** Decoded pages kept at hand; a page covers some 16 GiB of a default image. */
@@ -26,7 +26,7 @@ export class ImageIndex {
   /** @param bound the most stored bytes that the image's chain makes of a chunk of that length. */
   constructor(store: ObjectStore, prefix: string, manifest: Manifest, bound: (length: number) => number) {
     this.#store = store;
-    this.#key = `${prefix}${INDEX}`;
+    this.#key = `${prefix}${indexName(manifest)}`;
     this.#manifest = manifest;
     this.#bound = bound;
   }

@@ -13,6 +13,7 @@ import { boundOf, type ConfiguredStage } from '../pipeline/stage-registry.ts';
 import { createFetcher } from '../stages/fetcher.ts';
 import type { StoredChunk } from '../stages/packer.ts';
 import { createSlicer } from '../stages/slicer.ts';
+import { here, inSpan } from '../tracing/spans.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { ImageIndex } from './image-index.ts';
 import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest, type MetaRecord } from './manifest.ts';
@@ -73,14 +74,16 @@ export class ImageReader {
   ): Promise<ImageReader> {
     const key = `${imagePrefix(imageId)}${MANIFEST}`;
     const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
-    return ImageReader.of(store, resources, imageId, manifest);
+    const reader = ImageReader.of(store, resources, imageId, manifest);
+    if (manifest.size === 0) await reader.#checkEmpty(signal);
+    return reader;
   }
 
   /** A reader of an image whose manifest is known. Throws `unsupported`, `integrity`. */
   static of(store: ObjectStore, resources: Resources, imageId: string, manifest: Manifest): ImageReader {
     const key = `${imagePrefix(imageId)}${MANIFEST}`;
     for (const [at, { name }] of manifest.fragments.entries()) {
-      if (name !== fragmentName(at + 1)) {
+      if (name.split('.')[0] !== fragmentName(at + 1)) {
         throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names fragment ${at + 1} ${name}`);
       }
     }
@@ -88,6 +91,16 @@ export class ImageReader {
     if (manifest.chain[0]?.name !== 'checksum')
       throw new EngineError('VOST_BAD_RECORD', 'integrity', `${store.lsu}/${key} names no checksum as its first stage`);
     return new ImageReader(store, resources, imageId, manifest);
+  }
+
+  /** No chunk will tell whether there ought to be some. */
+  async #checkEmpty(signal: AbortSignal | undefined): Promise<void> {
+    const image = imageInfoOf(this.#store.lsu, this.manifest);
+    try {
+      for (const stage of this.#stages) await stage.check?.(image, this.manifest.size, signal);
+    } catch (error) {
+      throw this.named(error);
+    }
   }
 
   /** Some stage changes the image's bytes: chunks can only be read whole. */
@@ -152,6 +165,7 @@ export class ImageReader {
   ): Promise<void> {
     const { budget, slabs, bridge, meters } = this.#resources;
     const scope = new LeaseScope();
+    const parent = here();
     const { chunk_size } = this.manifest;
     const endReserve = budget.reserveForOutput(
       Math.max(0, ...this.#stages.map((stage) => stage.workingBytes(chunk_size))),
@@ -173,7 +187,8 @@ export class ImageReader {
         concurrency: options.readAhead,
         read: (fragment, storedOffset, into, signal) => {
           const place = { fragment, storedOffset };
-          const fetch: Reread = (by) => this.fetch(place, into, by);
+          const attributes = { 'vast_ost.fragment': fragment, 'vast_ost.stored_bytes': into.byteLength };
+          const fetch: Reread = (by) => inSpan('chunks', { parent, attributes }, () => this.fetch(place, into, by));
           fetched.set(into.buffer, fetch);
           return fetch(signal);
         },
@@ -218,7 +233,8 @@ export class ImageReader {
 
   /** Fill `into` with a chunk's stored bytes. */
   async fetch({ fragment, storedOffset }: Place, into: Uint8Array, signal: AbortSignal): Promise<void> {
-    await this.#store.read(`${this.#prefix}${fragmentName(fragment)}`, storedOffset, into, { signal });
+    const name = this.manifest.fragments[fragment - 1]?.name ?? fragmentName(fragment);
+    await this.#store.read(`${this.#prefix}${name}`, storedOffset, into, { signal });
   }
 
   #rereading(instance: StageInstance, rereadOf: (chunk: Chunk) => Reread | undefined): StageInstance {
@@ -260,8 +276,9 @@ export class ImageReader {
       budget: clock.watch(budget),
       scope,
       bridge,
-      buffers: this.#resources.buffers,
+      slabs: this.#resources.slabs,
       image: imageInfoOf(this.#store.lsu, this.manifest),
+      size: this.manifest.size,
       before: (length) => boundOf(before, length),
     };
   }

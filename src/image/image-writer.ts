@@ -13,7 +13,7 @@ import type { ImageLayout, WriteProgress, WriteTuning } from './image-backend.ts
 import { type LockPolicy, planLock } from './image-lock.ts';
 import { IndexWriter } from './index-writer.ts';
 import { imageInfoOf, type Manifest } from './manifest.ts';
-import { INDEX, imagePrefix, PENDING } from './names.ts';
+import { INDEX, imagePrefix } from './names.ts';
 import { prepareStages } from './prepare-stages.ts';
 import { publish } from './publish.ts';
 import { StoredPrefix } from './stored-prefix.ts';
@@ -44,6 +44,7 @@ export class ImageWriter {
   readonly #acknowledged: StoredPrefix;
   readonly #flat: FlatDigest | undefined;
   readonly #stream: WriteChain<SourceWrite>;
+  readonly #stages: readonly ConfiguredStage[];
   #accepted = 0;
   /** End of the last byte written. */
   #end = 0;
@@ -63,8 +64,9 @@ export class ImageWriter {
     this.#signal = options.signal;
     this.#prefix = imagePrefix(imageId);
     this.#claim = claim;
+    this.#stages = stages;
     this.#lock = options.lock;
-    this.#fragments = new FragmentWriter(store, this.#prefix, (fragment, id) => claim.addUpload(fragment, id));
+    this.#fragments = new FragmentWriter(store, this.#prefix, claim);
     this.#index = new IndexWriter(store, this.#prefix);
     this.#flat = options.flatDigest ? new FlatDigest() : undefined;
     this.#acknowledged = new StoredPrefix(0, (part, signal) => {
@@ -112,7 +114,7 @@ export class ImageWriter {
     } as const;
     // Before anything is written that could not be locked in the end.
     if (options.lock) await planLock(store, options.lock, options.signal);
-    const claim = await Claim.take(store, imagePrefix(imageId), about, undefined, options.signal);
+    const claim = await Claim.take(store, imagePrefix(imageId), about, options.signal);
     return new ImageWriter(store, resources, options, imageId, claim, stages);
   }
 
@@ -145,6 +147,7 @@ export class ImageWriter {
       claim: this.#claim,
       fragments: this.#fragments,
       index: this.#index,
+      stages: this.#stages,
       size: this.#end,
       sha256: this.#flat?.digest,
       more: {},
@@ -180,9 +183,10 @@ export class ImageWriter {
 
   /** Remove what only a pending image has. After a commit a failure here is harmless: gc knows these beside a manifest. */
   async #dropTraces(strict = false): Promise<void> {
-    const names = [...this.#index.journalNames, ...(this.#claim.written ? [PENDING] : [])];
+    const names = this.#index.journalNames;
     try {
       if (names.length > 0) await this.#store.delete(names.map((name) => `${this.#prefix}${name}`));
+      if (this.#claim.written) await this.#claim.forget();
     } catch (error) {
       if (strict) throw error;
     }

@@ -13,7 +13,7 @@ import {
   MAX_JOURNAL_BYTES,
   type StoredPart,
 } from './journal-object.ts';
-import { INDEX, journalName } from './names.ts';
+import { ObjectNames } from './object-names.ts';
 import { readRecord } from './read-record.ts';
 
 /** Pages kept in memory; older ones are stored as journal objects, so that an image of any size needs little memory. */
@@ -30,6 +30,8 @@ export interface IndexSummary {
   readonly size: number;
   readonly footer: number;
   readonly sha256: string;
+  /** Of the object, where it is not `index`. */
+  readonly name?: string;
 }
 
 /**
@@ -39,6 +41,7 @@ export interface IndexSummary {
 export class IndexWriter {
   readonly #store: ObjectStore;
   readonly #prefix: string;
+  readonly #names: ObjectNames;
   readonly #tree = new TreeHash();
   readonly #pages: Page[] = [];
   #chunks: StoredChunk[] = [];
@@ -52,7 +55,8 @@ export class IndexWriter {
   #stored = 0;
 
   /** @param prefix of the image's keys. */
-  constructor(store: ObjectStore, prefix: string) {
+  constructor(store: ObjectStore, prefix: string, names = new ObjectNames()) {
+    this.#names = names;
     this.#store = store;
     this.#prefix = prefix;
   }
@@ -109,11 +113,15 @@ export class IndexWriter {
    * Take in what an earlier writer left in its journal objects. For a writer that has nothing of its own yet.
    *
    * @param count journal objects to have taken in then, from the first one.
-   * @param onObject called with the content of each, in order.
+   * @param onObject called with the content and number of each, in order.
    */
-  async restore(count: number, onObject: (object: JournalObject) => void, signal?: AbortSignal): Promise<void> {
+  async restore(
+    count: number,
+    onObject: (object: JournalObject, number: number) => void,
+    signal?: AbortSignal,
+  ): Promise<void> {
     for (let nth = this.#pages.length; nth < count; nth += 1) {
-      const key = `${this.#prefix}${journalName(nth + 1)}`;
+      const key = `${this.#prefix}${this.#names.journal(nth + 1)}`;
       const object = await readRecord(this.#store, key, MAX_JOURNAL_BYTES, decodeJournalObject, signal);
       const [first] = object.chunks;
       if (first?.index !== this.#next || first.offset !== this.#size) {
@@ -123,35 +131,35 @@ export class IndexWriter {
       this.#pages.push({ ref: this.#refOf(object.page, object.chunks), content: undefined });
       this.#saved = this.#pages.length;
       this.#tried = this.#saved;
-      onObject(object);
+      onObject(object, nth + 1);
     }
   }
 
-  /** Write the index object. */
-  async write(signal?: AbortSignal): Promise<IndexSummary> {
+  /** End the index: what the manifest says of it, and what writes the object. */
+  seal(): { readonly summary: IndexSummary; readonly write: (signal?: AbortSignal) => Promise<void> } {
     if (this.#chunks.length > 0) this.#endPage();
     const footer = encodeFooter({ size: this.#size, pages: this.#pages.map(({ ref }) => ref) });
-    const key = `${this.#prefix}${INDEX}`;
+    const key = `${this.#prefix}${this.#names.index}`;
     const size =
       INDEX_HEADER.byteLength + this.#pages.reduce((sum, { ref }) => sum + ref.length, 0) + footer.byteLength;
-    const inMemory = this.#pages.flatMap(({ content }) => content?.bytes ?? []);
-    const info =
-      inMemory.length === this.#pages.length
-        ? await this.#store.put(key, [INDEX_HEADER, ...inMemory, footer], { signal })
-        : await this.#store.putStream(key, this.#stream(footer, signal), { signal });
-    if (info.size !== size) {
-      throw new EngineError(
-        'VOST_BAD_INDEX',
-        'integrity',
-        `the index was stored with ${info.size} bytes instead of ${size}`,
-      );
-    }
-    return { size, footer: footer.byteLength, sha256: createHash('sha256').update(footer).digest('hex') };
+    const sha256 = createHash('sha256').update(footer).digest('hex');
+    const named = this.#names.term === undefined ? {} : { name: this.#names.index };
+    const write = async (signal?: AbortSignal): Promise<void> => {
+      const inMemory = this.#pages.flatMap(({ content }) => content?.bytes ?? []);
+      const info =
+        inMemory.length === this.#pages.length
+          ? await this.#store.put(key, [INDEX_HEADER, ...inMemory, footer], { signal })
+          : await this.#store.putStream(key, this.#stream(footer, signal), { signal });
+      if (info.size === size) return;
+      const message = `the index was stored with ${info.size} bytes instead of ${size}`;
+      throw new EngineError('VOST_BAD_INDEX', 'integrity', message);
+    };
+    return { summary: { size, footer: footer.byteLength, sha256, ...named }, write };
   }
 
   /** Names of the journal objects that there may be, to be deleted once the image is committed. */
   get journalNames(): string[] {
-    return Array.from({ length: this.#tried }, (_, nth) => journalName(nth + 1));
+    return Array.from({ length: this.#tried }, (_, nth) => this.#names.journal(nth + 1));
   }
 
   #count(chunk: StoredChunk): void {
@@ -188,7 +196,9 @@ export class IndexWriter {
       const page = this.#pages[this.#saved] as Page;
       const { bytes, parts } = page.content as NonNullable<Page['content']>;
       this.#tried = this.#saved + 1;
-      await this.#store.put(`${this.#prefix}${journalName(this.#tried)}`, [bytes, encodeParts(parts)], { signal });
+      await this.#store.put(`${this.#prefix}${this.#names.journal(this.#tried)}`, [bytes, encodeParts(parts)], {
+        signal,
+      });
       page.content = undefined;
       this.#saved = this.#tried;
     }
@@ -203,7 +213,7 @@ export class IndexWriter {
   }
 
   async #readBack(nth: number, ref: PageRef, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    const name = journalName(nth + 1);
+    const name = this.#names.journal(nth + 1);
     const page = Buffer.alloc(ref.length);
     await this.#store.read(`${this.#prefix}${name}`, 0, page, { signal });
     const digest = createHash('sha256').update(page.subarray(0, -DIGEST_BYTES)).digest();

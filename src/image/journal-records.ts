@@ -5,7 +5,7 @@ import { crc32c } from './crc32c.ts';
 import { ENTRY_BYTES, readEntry, writeEntry } from './index-page.ts';
 import { encodeEtag, MAX_ETAG_BYTES, type StoredPart } from './journal-object.ts';
 import { MAX_META_BYTES, MAX_METAS, type MetaRecord } from './manifest.ts';
-import { metaName } from './names.ts';
+import { inTerm, metaName, numberOf, TERM } from './names.ts';
 
 /**
  * Records of a handle's journal region: what storage has acknowledged since the last journal object. Binary,
@@ -14,6 +14,7 @@ import { metaName } from './names.ts';
 const TYPES = { part: 2, chunk: 3, meta: 4, hash: 5, sent: 6, held: 7, failed: 8 } as const;
 const HEADER_BYTES = 12;
 const CHUNK_FIXED_BYTES = 8 + ENTRY_BYTES;
+const IS_TERM = new RegExp(`^(${TERM})?$`);
 /** Longest saved state of the plain digest, bytes. */
 const MAX_STATE_BYTES = 512;
 /** Longest text of a failure, characters: every region has room for its record. */
@@ -117,7 +118,8 @@ function encodePayload(record: JournalRecord): Buffer {
     }
     case 'meta': {
       const { index, name, size, sha256 } = record.meta;
-      return Buffer.concat([u32(index, Number(name.slice(5)), size), Buffer.from(sha256, 'hex')]);
+      const term = name.split('.')[1] ?? '';
+      return Buffer.concat([u32(index, numberOf(name), size), Buffer.from(sha256, 'hex'), Buffer.from(term)]);
     }
     case 'hash':
       return Buffer.concat([u64(record.hash.chunks), record.hash.state]);
@@ -157,14 +159,18 @@ function decodePayload(type: number, payload: Buffer): JournalRecord | undefined
     }
     case TYPES.meta: {
       const [index, number, size] = [payload.readUInt32LE(0), payload.readUInt32LE(4), payload.readUInt32LE(8)];
+      const end = 12 + DIGEST_BYTES;
+      const term = payload.toString('latin1', end);
       if (
+        payload.byteLength < end ||
         index >= MAX_METAS ||
         number > 999_999_999 ||
         size > MAX_META_BYTES ||
-        payload.byteLength !== 12 + DIGEST_BYTES
+        !IS_TERM.test(term)
       )
         return undefined;
-      return { type: 'meta', meta: { index, name: metaName(number), size, sha256: payload.toString('hex', 12) } };
+      const name = inTerm(metaName(number), term === '' ? undefined : term);
+      return { type: 'meta', meta: { index, name, size, sha256: payload.toString('hex', 12, end) } };
     }
     case TYPES.hash: {
       if (payload.byteLength > 8 + MAX_STATE_BYTES) return undefined;

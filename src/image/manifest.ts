@@ -3,6 +3,7 @@ import { LEAF_BYTES } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
 import type { ImageInfo } from '../stage-api/index.ts';
 import { ImageIdentitySchema } from './identity.ts';
+import { TERM } from './names.ts';
 
 /** Largest manifest that a reader accepts, bytes. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
@@ -36,7 +37,7 @@ export const MetaSchema = z.strictObject({
     .int()
     .min(0)
     .max(MAX_METAS - 1),
-  name: z.string().regex(/^meta-[0-9]{1,9}$/),
+  name: z.string().regex(new RegExp(`^meta-[0-9]{1,9}(\\.${TERM})?$`)),
   size: z.int().min(0).max(MAX_META_BYTES),
   sha256: Hex256,
 });
@@ -54,7 +55,9 @@ export const ManifestSchema = z.strictObject({
   creation_date: Time,
   /** Logical bytes. */
   size: Size,
-  fragments: z.array(z.strictObject({ name: z.string().regex(/^fragment-[0-9]{6,9}$/), size: Size })).max(100_000),
+  fragments: z
+    .array(z.strictObject({ name: z.string().regex(new RegExp(`^fragment-[0-9]{6,9}(\\.${TERM})?$`)), size: Size }))
+    .max(100_000),
   /** Tree hash over all leaves. */
   checksum: z.string().regex(/^sha256-tree:[0-9a-f]{64}$/),
   /** Plain SHA-256 of the image, when it was asked for. */
@@ -70,6 +73,11 @@ export const ManifestSchema = z.strictObject({
     footer: z.int().min(0),
     /** SHA-256 of the footer, and through it of every page and leaf. */
     sha256: Hex256,
+    /** Absent when it is `index`. */
+    name: z
+      .string()
+      .regex(new RegExp(`^index\\.${TERM}$`))
+      .optional(),
   }),
   /** Blobs of the host, by ascending index. Absent when there are none. */
   metas: MetasSchema.optional(),

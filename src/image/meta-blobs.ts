@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { EngineError } from '../errors.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { MAX_META_BYTES, MAX_METAS, type MetaRecord } from './manifest.ts';
-import { metaName } from './names.ts';
+import { numberOf } from './names.ts';
+import type { ObjectNames } from './object-names.ts';
 
 /**
  * Store a blob of the host under a name of its own, so that the one it replaces stays good until the image is closed: the number in the name is the
@@ -13,6 +14,7 @@ import { metaName } from './names.ts';
 export async function putMeta(
   store: ObjectStore,
   prefix: string,
+  names: ObjectNames,
   index: number,
   bytes: Uint8Array,
   before: MetaRecord | undefined,
@@ -23,7 +25,7 @@ export async function putMeta(
     const message = `a blob of ${bytes.byteLength} bytes is larger than ${MAX_META_BYTES} bytes`;
     throw new EngineError('VOST_META_SIZE', 'usage', message);
   }
-  const name = metaName(before === undefined ? index : Number(before.name.slice('meta-'.length)) + MAX_METAS);
+  const name = names.meta(before === undefined ? index : numberOf(before.name) + MAX_METAS);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   await store.put(`${prefix}${name}`, [bytes], { signal });
   return { index, name, size: bytes.byteLength, sha256 };

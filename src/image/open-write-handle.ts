@@ -1,7 +1,8 @@
 import { LEAF_BYTES } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
 import type { ConfiguredStage } from '../pipeline/stage-registry.ts';
-import { Claim, imageExists, readPending } from './claim.ts';
+import { Claim } from './claim.ts';
+import { imageComplete, imageExists } from './claim-errors.ts';
 import { HandleJournal } from './handle-journal.ts';
 import { startFromJournal, startFromKept } from './handle-start.ts';
 import { checkIdentity, type ImageIdentity, imageIdOf } from './identity.ts';
@@ -10,8 +11,10 @@ import { ImageHandle } from './image-handle.ts';
 import { ensureLocked, planLock } from './image-lock.ts';
 import { JournalRegion } from './journal-region.ts';
 import { decodeManifest, imageInfoOf, MAX_MANIFEST_BYTES, type Manifest } from './manifest.ts';
-import { imagePrefix, MANIFEST, PENDING } from './names.ts';
+import { imagePrefix, MANIFEST } from './names.ts';
+import { succession } from './object-names.ts';
 import type { HandleRecord, Pending } from './pending.ts';
+import { latestPending, readPending } from './pending-records.ts';
 import { prepareStages } from './prepare-stages.ts';
 import { readRecord } from './read-record.ts';
 
@@ -26,7 +29,7 @@ export async function createWriteHandle(
   const image = imageInfoOf(store.lsu, { identity, netbackup_metadata: options.metadata });
   const stages = await prepareStages(resources, options.stages, image, signal);
   const region = regionOf(context, options.chunkBytes);
-  const kept: HandleRecord = {
+  const empty: HandleRecord = {
     creator: context.creator,
     open: true,
     size: 0,
@@ -42,13 +45,14 @@ export async function createWriteHandle(
     leaf_size: LEAF_BYTES,
   } as const;
   await checkLock(context);
-  const claim = await Claim.take(store, prefix, about, kept, signal);
+  const claim = await Claim.begin(store, prefix, about, empty, signal);
+  const kept = claim.record.handle ?? empty;
   try {
     const start = await startFromKept({ store, resources, prefix, claim, kept, region, signal });
     return new ImageHandle(context, options, start, stages);
   } catch (error) {
     // Nothing was written that anybody could want.
-    await store.delete([`${prefix}${PENDING}`]).catch(() => undefined);
+    await claim.drop();
     throw error;
   }
 }
@@ -64,21 +68,23 @@ export async function reopenWriteHandle(
 ): Promise<WriteHandle> {
   const { store, resources, creator, signal } = context;
   const prefix = imagePrefix(imageIdOf(checkIdentity(identity)));
-  if (await store.head(`${prefix}${MANIFEST}`, { signal })) {
-    const message = `${prefix} is complete; a complete image is never written again`;
-    throw new EngineError('VOST_IMAGE_COMPLETE', 'access', message);
-  }
-  const { record, touched } = await pendingOf(context, prefix);
+  if (await store.head(`${prefix}${MANIFEST}`, { signal })) throw imageComplete(prefix);
+  const record = await readPending(store, prefix, signal);
   const { handle } = record;
-  const free = handle !== undefined && (!handle.open || handle.creator === creator);
-  if (handle === undefined || !(free || options.takeOver?.(handle.creator, touched) === true)) throw busy(prefix);
+  const touched = (await latestPending(store, prefix, signal))?.modified ?? 0;
+  if (handle === undefined) throw busy(prefix);
+  const left = handle.open && handle.creator !== creator;
+  // Without a fence nothing would keep the other one from committing the image when it comes back.
+  if (left && (record.fence === undefined || (await options.takeOver?.(handle.creator, touched)) !== true))
+    throw busy(prefix);
   const stages = stagesOf(context, record);
   const region = regionOf(context, record.chunk_size);
-  const kept: HandleRecord = { ...handle, creator, open: true };
+  const ours: HandleRecord = { ...handle, ...(left ? { terms: succession(handle) } : {}), creator, open: true };
   await checkLock(context);
   // What was kept needs no upload: fragments are completed when an image is closed.
-  const claim = await Claim.takeOver(store, prefix, { ...record, uploads: [] }, kept, signal);
-  await abortUploads(context, prefix, new Set());
+  const claim = await Claim[left ? 'succeed' : 'takeOver'](store, prefix, record, ours, signal);
+  const kept = claim.record.handle ?? ours;
+  await abortUploads(context, claim, prefix, new Set());
   const start = await startFromKept({ store, resources, prefix, claim, kept, region, signal });
   return new ImageHandle(context, options, start, stages);
 }
@@ -98,35 +104,36 @@ export async function attachWriteHandle(
     throw new EngineError('VOST_MODE', 'usage', `a handle for writing cannot be attached to ${mode}`);
   const { store, resources, creator, signal } = context;
   const prefix = imagePrefix(imageIdOf(checkIdentity(identity)));
-  if (await store.head(`${prefix}${MANIFEST}`, { signal })) {
-    const key = `${prefix}${MANIFEST}`;
-    const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
-    if (manifest.creator !== creator) throw imageExists(prefix);
-    await ensureLocked(store, imageIdOf(identity), manifest, signal);
-    return { committed: true };
-  }
-  const { record } = await pendingOf(context, prefix);
+  if (await isCommitted(context, identity)) return { committed: true };
+  const record = await readPending(store, prefix, signal);
   if (record.handle?.creator !== creator) throw busy(prefix);
   const stages = stagesOf(context, record);
   const region = regionOf(context, record.chunk_size);
   const kept: HandleRecord = { ...record.handle, open: true };
-  const claim = await Claim.takeOver(store, prefix, record, kept, signal);
+  const claim = await Claim.attach(store, prefix, record, kept, signal);
+  // What the dead process had on its way may have come before its fence was gone.
+  if (await isCommitted(context, identity)) {
+    await claim.drop();
+    return { committed: true };
+  }
   const start = await startFromJournal({ store, resources, prefix, claim, kept, region, signal });
   // Uploads that nothing was noted of: begun, but not made use of before the end came.
   const needed = start.fragments.uploadIds;
-  await abortUploads(context, prefix, needed);
+  await abortUploads(context, claim, prefix, needed);
   if (record.uploads.some(({ id }) => !needed.has(id)))
     await claim.update(({ uploads }) => ({ uploads: uploads.filter(({ id }) => needed.has(id)) }), signal);
   return { committed: false, handle: new ImageHandle(context, options, start, stages) };
 }
 
-async function pendingOf(
-  { store, signal }: HandleContext,
-  prefix: string,
-): Promise<{ readonly record: Pending; readonly touched: number }> {
-  const record = await readPending(store, prefix, signal);
-  const info = await store.head(`${prefix}${PENDING}`, { signal });
-  return { record, touched: info?.modified ?? 0 };
+/** Whether the image is there, of this creator, and locked if it is to be. Throws `exists` when it is another's. */
+async function isCommitted({ store, creator, signal }: HandleContext, identity: ImageIdentity): Promise<boolean> {
+  const prefix = imagePrefix(imageIdOf(identity));
+  const key = `${prefix}${MANIFEST}`;
+  if ((await store.head(key, { signal })) === undefined) return false;
+  const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
+  if (manifest.creator !== creator) throw imageExists(prefix);
+  await ensureLocked(store, imageIdOf(identity), manifest, signal);
+  return true;
 }
 
 function stagesOf({ resources }: HandleContext, { chain }: Pending): ConfiguredStage[] {
@@ -147,11 +154,12 @@ function regionOf({ journal, creator }: HandleContext, chunkBytes: number): Jour
 
 async function abortUploads(
   { store, signal }: HandleContext,
+  { record: { fence } }: Claim,
   prefix: string,
   needed: ReadonlySet<string>,
 ): Promise<void> {
   for await (const { key, id } of store.listUploads(prefix, { signal }))
-    if (!needed.has(id)) await store.resumeUpload(key, id).abort({ signal });
+    if (id !== fence && !needed.has(id)) await store.resumeUpload(key, id).abort({ signal });
 }
 
 function busy(prefix: string): EngineError {

@@ -12,9 +12,18 @@ import {
   Size,
   StageRecordSchema,
 } from './manifest.ts';
+import { TERM } from './names.ts';
 
 /** Largest pending record that a reader accepts, bytes. */
 export const MAX_PENDING_BYTES = 16 * 1024 * 1024;
+
+/** From when on a term's names count. */
+const TermRecordSchema = z.strictObject({
+  term: z.string().regex(new RegExp(`^${TERM}$`)),
+  /** Journal objects behind so many, and the fragments that their chunks are in, have names of this term, up to the next one. */
+  journal: z.int().min(0).max(1_000_000),
+});
+export type TermRecord = z.output<typeof TermRecordSchema>;
 
 /**
  * What makes an image continuable: written by a handle when it begins, and again when it is closed incomplete. Everything that is
@@ -28,12 +37,16 @@ export const HandleRecordSchema = z.strictObject({
   size: Size,
   /** Journal objects, from the first one, that hold the index of what is kept. */
   journal: z.int().min(0).max(1_000_000),
-  /** The kept bytes of the last, short chunk, as the image has them. */
+  /** Terms in which others took the image from a writer that had left it open, in order. Absent as long as nobody had to. */
+  terms: z.array(TermRecordSchema).min(1).max(100_000).optional(),
+  /** The kept bytes of the last, short chunk; length and digest are those of the image's own bytes. */
   tail: z
     .strictObject({
-      name: z.string().regex(/^tail-[0-9]{6,9}$/),
+      name: z.string().regex(new RegExp(`^tail-[0-9]{6,9}(\\.${TERM})?$`)),
       size: z.int().min(1).max(MAX_CHUNK_BYTES),
       sha256: Hex256,
+      /** Length of the object, which the image's transforms made. Absent when it has none. */
+      stored: z.int().min(1).optional(),
     })
     .optional(),
   /**
@@ -62,6 +75,8 @@ export const PendingSchema = z.strictObject({
   leaf_size: z.literal(LEAF_BYTES),
   /** The multipart uploads begun so far, one per fragment. */
   uploads: z.array(z.strictObject({ fragment: z.int().min(1), id: z.string().min(1).max(4096) })).max(100_000),
+  /** The upload of the manifest that commits the image: whoever takes the image from this writer aborts it first. */
+  fence: z.string().min(1).max(4096).optional(),
   /** Absent when the image cannot be continued. */
   handle: HandleRecordSchema.optional(),
 });

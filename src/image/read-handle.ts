@@ -4,6 +4,7 @@ import { LeaseScope, noLease } from '../pipeline/lease.ts';
 import type { StageMemory } from '../pipeline/stage.ts';
 import { StageClock } from '../pipeline/stage-clock.ts';
 import type { StoredChunk } from '../stages/packer.ts';
+import { bound, inSpan } from '../tracing/spans.ts';
 import { checkIdentity, type ImageIdentity, imageIdOf } from './identity.ts';
 import type { HandleContext, ReadHandle, ReadRange } from './image-backend.ts';
 import { ImageReader, type NamedClock } from './image-reader.ts';
@@ -31,6 +32,8 @@ class ImageReadHandle implements ReadHandle {
   readonly #context: HandleContext;
   readonly #reader: ImageReader;
   readonly #closed = new AbortController();
+  /** Runs what belongs to the image in its trace, whoever asks for it. */
+  readonly #inTrace = bound(<T>(work: () => Promise<T>): Promise<T> => work());
   readonly #running = new Set<Promise<unknown>>();
   /** Any number of reads share them: what they say is of the image. */
   readonly #fetching = new StageClock();
@@ -59,13 +62,16 @@ class ImageReadHandle implements ReadHandle {
       throw new EngineError('VOST_RANGE', 'usage', `bytes from ${offset}, ${length} of them, are no range`);
     if (offset >= size) return { start: offset, length: 0, slotOffset: 0, eof: true };
     const wanted = sequential ? into.byteLength : Math.max(1, length);
-    return this.#track(signal, async (all) => {
-      const end = Math.min(size, offset + Math.max(1, Math.min(wanted, into.byteLength)));
-      const range = this.#reader.wholeChunks
-        ? await this.#readDecoded(offset, end, into, all)
-        : await this.#readInPlace(offset, end, into, all);
-      return { ...range, eof: range.start + range.length >= size };
-    });
+    return this.#track(signal, (all) =>
+      inSpan('chunks', { attributes: { 'vast_ost.offset': offset } }, async (span) => {
+        const end = Math.min(size, offset + Math.max(1, Math.min(wanted, into.byteLength)));
+        const range = this.#reader.wholeChunks
+          ? await this.#readDecoded(offset, end, into, all)
+          : await this.#readInPlace(offset, end, into, all);
+        span.setAttribute('vast_ost.bytes', range.length);
+        return { ...range, eof: range.start + range.length >= size };
+      }),
+    );
   }
 
   readMeta(index: number): Promise<Uint8Array> {
@@ -174,7 +180,7 @@ class ImageReadHandle implements ReadHandle {
     const signals = [this.#closed.signal, this.#context.signal, signal].filter((one) => one !== undefined);
     const all = AbortSignal.any(signals);
     if (all.aborted) throw abortError(all);
-    const running = work(all);
+    const running = this.#inTrace(() => work(all));
     this.#running.add(running);
     try {
       return await running;

@@ -8,6 +8,7 @@ const LOOKS = 5;
  * Read a whole small object and decode it. Its size and its bytes are two requests: one that is replaced in between is read again.
  * Throws `not-found`; `busy` when it never stands still; `integrity` when it is larger than `limit` bytes, before reading it; what `decode` throws.
  *
+ * @param known what a listing has just told of it, which saves a request.
  * @param decode gets the bytes, and LSU and key for its errors. Class `integrity` is for bytes that are not whole.
  */
 export async function readRecord<T>(
@@ -16,9 +17,10 @@ export async function readRecord<T>(
   limit: number,
   decode: (bytes: Uint8Array, where: string) => T,
   signal?: AbortSignal,
+  known?: ObjectInfo,
 ): Promise<T> {
   const where = `${store.lsu}/${key}`;
-  let info = await look(store, key, signal);
+  let info = known ?? (await look(store, key, signal));
   for (let looks = 1; ; looks += 1) {
     try {
       return decode(await readWhole(store, info, limit, where, signal), where);

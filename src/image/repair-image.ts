@@ -4,7 +4,9 @@ import { isDamage } from './chunk-source.ts';
 import { ImageReader } from './image-reader.ts';
 import { encodeManifest, type Manifest, type MetaRecord } from './manifest.ts';
 import { readMeta } from './meta-blobs.ts';
-import { INDEX, imagePrefix, MANIFEST, PENDING } from './names.ts';
+import { imagePrefix, isPendingName, MANIFEST } from './names.ts';
+import { indexName } from './needed-objects.ts';
+import { latestPending } from './pending-records.ts';
 import { repairFragment } from './repair-fragment.ts';
 import { type Copy, type TrueManifest, trueManifest } from './repair-manifest.ts';
 import { verifiedIndex } from './verified-index.ts';
@@ -57,7 +59,7 @@ export async function repairImage(
   const [target, source] = [of(to, manifest), of(from, manifest)];
   const objects: RepairedObject[] = [];
 
-  const indexed = await repair(INDEX, () => target.checkIndex(signal), healIndex);
+  const indexed = await repair(indexName(manifest), () => target.checkIndex(signal), healIndex);
   // Healed or not: only a good index tells what the fragments are.
   if (indexed === 'lost') return objects;
   const index = indexed === 'damaged' ? source : target;
@@ -107,7 +109,7 @@ export async function repairImage(
   }
 
   async function healIndex(): Promise<void> {
-    const key = `${prefix}${INDEX}`;
+    const key = `${prefix}${indexName(manifest)}`;
     const bytes = async function* (): AsyncGenerator<Uint8Array> {
       yield* verifiedIndex(from.store, from.imageId, manifest, signal);
       // The last moment before the store puts the object in its place.
@@ -159,7 +161,7 @@ export async function repairImage(
   /** Nobody has deleted the image, or written it anew, since we began. */
   async function confirm(): Promise<void> {
     const now = await store.head(`${prefix}${MANIFEST}`, { signal });
-    const begun = before === undefined && (await store.head(`${prefix}${PENDING}`, { signal })) !== undefined;
+    const begun = before === undefined && (await latestPending(store, prefix, signal)) !== undefined;
     if (now?.etag === before?.etag && now?.size === before?.size && !begun) return;
     const message = `the image ${store.lsu}/${imageId} was changed by somebody else while it was repaired`;
     throw new EngineError('VOST_CHANGED', 'busy', message, { advice: 'verify it, and repair it again if need be' });
@@ -197,7 +199,7 @@ async function checkPresent({ store, imageId }: Copy, signal: AbortSignal): Prom
       advice: 'repair heals images, it does not copy them',
     });
   }
-  if (names.has(MANIFEST) || !names.has(PENDING)) return;
+  if (names.has(MANIFEST) || ![...names].some(isPendingName)) return;
   const message = `the image ${store.lsu}/${imageId} is unfinished: there is nothing to compare it with`;
   throw new EngineError('VOST_IMAGE_PENDING', 'busy', message, { advice: 'finish it, or delete it' });
 }

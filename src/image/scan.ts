@@ -1,5 +1,5 @@
 import type { ObjectInfo, ObjectStore } from '../vast/store.ts';
-import { IMAGES_PREFIX, MANIFEST, PENDING, parseKey } from './names.ts';
+import { IMAGES_PREFIX, isPendingName, MANIFEST, PENDING, parseKey } from './names.ts';
 
 /** All objects of one image folder. */
 export interface ImageFolder {
@@ -10,6 +10,8 @@ export interface ImageFolder {
   readonly complete: boolean;
   /** It has a pending record and no manifest. */
   readonly pending: boolean;
+  /** Name of the pending record that counts. */
+  readonly record: string;
 }
 
 /** Sorts behind every object name: the key grammar ends at `z`. */
@@ -44,5 +46,7 @@ export async function* scanFolders(
 
 function folder(imageId: string, objects: Map<string, ObjectInfo>): ImageFolder {
   const complete = objects.has(MANIFEST);
-  return { imageId, objects, complete, pending: !complete && objects.has(PENDING) };
+  // In the order of their names, so the last one counts.
+  const record = [...objects.keys()].findLast(isPendingName);
+  return { imageId, objects, complete, pending: !complete && record !== undefined, record: record ?? PENDING };
 }

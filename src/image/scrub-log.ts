@@ -6,10 +6,14 @@ const SAVE_MS = 300_000;
 /** For how long others believe that a scrub which wrote goes on. */
 const BELIEVED_MS = 3 * SAVE_MS;
 
+/** The round that goes on, and the last one that came to its end. */
+export type ScrubRecord = Pick<ScrubState, 'round' | 'last'>;
+
 export interface ScrubLogOptions {
   readonly name: string;
   readonly everyMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly onRecord?: ((record: ScrubRecord) => void) | undefined;
 }
 
 /** Where one run of a scrub is, written now and then to the LSU's record. */
@@ -33,12 +37,15 @@ export class ScrubLog {
   /** Go on with the round that there is, or begin one; undefined when it is not time, or somebody else's work. */
   static async begin(store: ObjectStore, options: ScrubLogOptions, now: () => number): Promise<ScrubLog | undefined> {
     const state = await readScrubState(store, options.signal);
-    const { everyMs } = options;
+    const { everyMs, onRecord } = options;
     if (everyMs !== undefined) {
       const others = state.by !== undefined && state.by.name !== options.name && Date.parse(state.by.until) > now();
       const early =
         state.round === undefined && state.last !== undefined && Date.parse(state.last.began) + everyMs > now();
-      if (others || early) return undefined;
+      if (others || early) {
+        onRecord?.(state);
+        return undefined;
+      }
     }
     const log = new ScrubLog(store, options, now, state);
     await log.#write(true);
@@ -102,7 +109,8 @@ export class ScrubLog {
 
   async #write(present: boolean): Promise<void> {
     const now = this.#now();
-    const by = { name: this.#options.name, until: iso(now + BELIEVED_MS) };
+    const { name, signal, onRecord } = this.#options;
+    const by = { name, until: iso(now + BELIEVED_MS) };
     await writeScrubState(
       this.#store,
       {
@@ -112,9 +120,10 @@ export class ScrubLog {
         ...(this.#last ? { last: this.#last } : {}),
         ...(present ? { by } : {}),
       },
-      present ? this.#options.signal : undefined,
+      present ? signal : undefined,
     );
     this.#saved = now;
+    onRecord?.({ round: this.#round, last: this.#last });
   }
 }
 

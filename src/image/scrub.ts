@@ -4,9 +4,9 @@ import type { StoredChunk } from '../stages/packer.ts';
 import type { ObjectInfo, ObjectStore } from '../vast/store.ts';
 import { ImageReader } from './image-reader.ts';
 import { imagePrefix, MANIFEST } from './names.ts';
-import { Pace } from './pace.ts';
+import type { Pace } from './pace.ts';
 import { scanFolders } from './scan.ts';
-import { ScrubLog } from './scrub-log.ts';
+import { ScrubLog, type ScrubRecord } from './scrub-log.ts';
 import { verifyImage } from './verify-image.ts';
 
 /** A listing that is older than this is begun anew where it was: images come and go, and stores forget listings. */
@@ -24,8 +24,8 @@ export interface ScrubbedImage {
 export interface ScrubOptions {
   /** Who scrubs, at most 256 characters; two scrubs at the same time have different names. */
   readonly name: string;
-  /** Stored bytes read a second. Default: no bound. */
-  readonly bytesPerSecond?: number | undefined;
+  /** For stored bytes; several scrubs may share one. Default: no bound. */
+  readonly pace?: Pace | undefined;
   /** Stop after so long, milliseconds. Default: at the end of the round. */
   readonly forMs?: number | undefined;
   /** Begin a round only when the last one began so long ago, milliseconds, and only when nobody else is at it. Default: at once, in the other's place. */
@@ -34,6 +34,10 @@ export interface ScrubOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told for each image that was verified to its end, or is damaged. */
   readonly onImage?: ((image: ScrubbedImage) => void | Promise<void>) | undefined;
+  /** Told of stored bytes that are read. */
+  readonly onRead?: ((bytes: number) => void) | undefined;
+  /** Told what the LSU's record says: when it is written, and when no round is due. */
+  readonly onRecord?: ((record: ScrubRecord) => void) | undefined;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -60,7 +64,6 @@ export async function scrub(store: ObjectStore, resources: Resources, options: S
   const log = await ScrubLog.begin(store, options, now);
   const done = { images: 0, bytes: 0, damaged: 0 };
   if (log === undefined) return { end: 'not-due', ...done };
-  const pace = new Pace(options.bytesPerSecond ?? Infinity);
   const end = now() + forMs;
   try {
     for (let again = true; again; ) {
@@ -96,7 +99,8 @@ export async function scrub(store: ObjectStore, resources: Resources, options: S
         if (now() >= end) stopped = 'time';
         else if ((await log?.save()) === 'taken') stopped = 'taken';
         if (stopped !== undefined) return false;
-        await pace.take(chunk.storedLength, signal);
+        await options.pace?.take(chunk.storedLength, signal);
+        options.onRead?.(chunk.storedLength);
         // It ended inside this chunk, or before it.
         from = Math.min(from, chunk.offset);
         return true;

@@ -122,6 +122,7 @@ export class SlotChain {
       chunkBytes,
       known,
       knownLast: options.knownLast,
+      watched: (options.observers ?? []).length > 0,
       write: (chunk) => this.#stream.chain.write(chunk),
       onIdle: () => this.#consider(),
     });
@@ -254,7 +255,7 @@ export class SlotChain {
     };
     return {
       take: (bytes, signal, onGrant) => watch(budget.take(bytes, signal, onGrant)),
-      takeForOutput: (bytes, signal) => watch(budget.takeForOutput(bytes, signal)),
+      takeForOutput: (bytes, signal, onGrant) => watch(budget.takeForOutput(bytes, signal, onGrant)),
     };
   }
 

@@ -1,6 +1,6 @@
 import { EngineError } from '../errors.ts';
 import type { Chunk } from '../pipeline/chunk.ts';
-import { type Lease, noLease } from '../pipeline/lease.ts';
+import { type Lease, LeaseScope, noLease, shareLease } from '../pipeline/lease.ts';
 
 /** Most chunks that may wait for an earlier one; the protocol's bound on slots. */
 const MAX_WAITING = 4096;
@@ -17,6 +17,8 @@ export interface SlotFeedOptions {
   readonly known: number;
   /** The last of these is the image's short last one. */
   readonly knownLast: boolean;
+  /** Somebody may look at chunks when they are stored already: their memory stays until the chain has let go of it as well. */
+  readonly watched: boolean;
   /** Hand a chunk to the chain; resolves when it has room for more. */
   readonly write: (chunk: Chunk) => Promise<void>;
   /** Called when a chunk has been handed on and none is ready to follow. */
@@ -30,7 +32,9 @@ export interface SlotFeedOptions {
 export class SlotFeed {
   readonly #options: SlotFeedOptions;
   readonly #waiting = new Map<number, Uint8Array>();
-  readonly #leases = new Map<number, Lease>();
+  readonly #leases = new Map<number, { readonly ours: Lease; readonly chain: Lease }>();
+  /** What the chain holds. */
+  readonly #lent = new LeaseScope();
   #next: number;
   #last: number | undefined;
   #final: FinalChunk | undefined;
@@ -78,7 +82,7 @@ export class SlotFeed {
       return;
     }
     this.#check(index, bytes, last);
-    this.#leases.set(index, lease);
+    this.#leases.set(index, this.#options.watched ? this.#shared(lease) : { ours: lease, chain: noLease });
     if (last) this.#last = index;
     if (last && bytes.byteLength < this.#options.chunkBytes) this.#final = { index, bytes };
     else this.#waiting.set(index, bytes);
@@ -102,10 +106,10 @@ export class SlotFeed {
 
   /** Chunks below `end` are safe in storage. */
   release(end: number): void {
-    for (const [index, lease] of this.#leases) {
+    for (const [index, { ours }] of this.#leases) {
       if (index >= end) continue;
       this.#leases.delete(index);
-      lease.release();
+      ours.release();
     }
   }
 
@@ -115,6 +119,7 @@ export class SlotFeed {
     this.#waiting.clear();
     this.#final = undefined;
     this.release(Number.POSITIVE_INFINITY);
+    this.#lent.releaseAll();
   }
 
   #check(index: number, bytes: Uint8Array, last: boolean): void {
@@ -136,6 +141,11 @@ export class SlotFeed {
     if (this.#leases.size >= MAX_WAITING) throw bad('VOST_WINDOW', `is one of too many that wait`);
   }
 
+  #shared(lease: Lease): { readonly ours: Lease; readonly chain: Lease } {
+    const [ours, chain] = shareLease(lease, 2) as [Lease, Lease];
+    return { ours, chain: this.#lent.add(() => chain.release()) };
+  }
+
   async #pump(): Promise<void> {
     // What follows never runs inside `put`, so that it always ends after `#pumping` was set.
     await undefined;
@@ -145,7 +155,8 @@ export class SlotFeed {
         this.#waiting.delete(index);
         this.#next += 1;
         const offset = index * this.#options.chunkBytes;
-        await this.#options.write({ index, offset, length: bytes.byteLength, pieces: [bytes], lease: noLease });
+        const { chain: lease } = this.#leases.get(index) as { readonly chain: Lease };
+        await this.#options.write({ index, offset, length: bytes.byteLength, pieces: [bytes], lease });
       }
     } catch {
       // The chain has failed and says so itself.

@@ -3,7 +3,8 @@ import { EngineError } from '../errors.ts';
 import type { ObjectStore } from '../vast/store.ts';
 import { decodeFooter, INDEX_HEADER, MAX_FOOTER_BYTES } from './index-file.ts';
 import type { Manifest } from './manifest.ts';
-import { INDEX, imagePrefix } from './names.ts';
+import { imagePrefix } from './names.ts';
+import { indexName } from './needed-objects.ts';
 
 /**
  * The index object of an image from its first byte to its last, every piece compared with the digests that the manifest leads to before it is
@@ -15,7 +16,7 @@ export async function* verifiedIndex(
   { index, size }: Pick<Manifest, 'index' | 'size'>,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
-  const key = `${imagePrefix(imageId)}${INDEX}`;
+  const key = `${imagePrefix(imageId)}${indexName({ index })}`;
   const bad = (what: string): EngineError =>
     new EngineError('VOST_BAD_INDEX', 'integrity', `${store.lsu}/${key} has ${what}`);
   const read = async (offset: number, length: number): Promise<Uint8Array> => {

@@ -11,7 +11,9 @@ import type { ImageInfo } from '../stage-api/index.ts';
 import { createPacker, type PackerOptions, type Part, type PRESS } from '../stages/packer.ts';
 import { planParts } from '../stages/part-planner.ts';
 import { createPartUploader } from '../stages/part-uploader.ts';
+import { bound, here, inSpan } from '../tracing/spans.ts';
 import type { ObjectStore } from '../vast/store.ts';
+import { chunkTimes } from './chunk-times.ts';
 import type { FragmentWriter } from './fragment-writer.ts';
 import type { WriteTuning } from './image-backend.ts';
 import { ENTRY_BYTES } from './index-page.ts';
@@ -69,7 +71,8 @@ export function createWriteChain<In, Run = never>(
     budget: clock.watch(budget),
     scope,
     bridge: resources.bridge,
-    buffers: resources.buffers,
+    slabs: resources.slabs,
+    flow: resources.flow,
     image,
     before: (length) => boundOf(stages.slice(0, before), length),
     suspends,
@@ -90,14 +93,31 @@ export function createWriteChain<In, Run = never>(
     options.maxChunks ?? Number.POSITIVE_INFINITY,
     Math.max(1, Math.floor(PART_ENTRIES_BYTES / (ENTRY_BYTES + leafBytes))),
   );
-  const packer = createPacker({ plan, minPartBytes, maxChunks, ...options.packer });
+  const { holder } = options.packer ?? {};
+  // What the streams set going belongs to the image, whoever wrote to them last.
+  const parent = here();
+  const packer = createPacker({
+    plan,
+    minPartBytes,
+    maxChunks,
+    ...options.packer,
+    ...(holder && { holder: { ...holder, put: bound(holder.put), load: bound(holder.load) } }),
+  });
+  const times = chunkTimes(parent);
   const sink = createPartUploader({
     concurrency: () => options.parallelParts,
     store: (part, signal) => {
+      times.gathered(part);
       options.onSend?.(part);
-      return fragments.store(part, signal);
+      const attributes = {
+        'vast_ost.fragment': part.fragment,
+        'vast_ost.part': part.number,
+        'vast_ost.bytes': part.size,
+        'vast_ost.chunks': part.chunks.length,
+      };
+      return inSpan('part', { parent, attributes }, () => fragments.store(part, signal));
     },
-    onStored: options.onStored,
+    onStored: bound(options.onStored),
   });
   const observing = (): Duplex[] =>
     (options.observers ?? []).map(({ name, observe }) => {
@@ -109,7 +129,8 @@ export function createWriteChain<In, Run = never>(
     ...(flat ? [runStage('flat-digest', flat)] : []),
     ...stages.flatMap((stage, at) => {
       const clock = new StageClock();
-      const stream = runStage(stage.record.name, stage.forward(envOf(clock, at)), { clock });
+      const instance = stage.forward(envOf(clock, at));
+      const stream = runStage(stage.record.name, at === 0 ? times.watch(instance) : instance, { clock });
       // Observers see the image's own bytes, with their digests.
       return at === 0 ? [stream, ...observing()] : [stream];
     }),

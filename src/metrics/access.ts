@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { badSecretFile, readSecretFile, readSecretValues } from '../config/secret-file.ts';
@@ -13,11 +13,39 @@ export interface MetricsAccess {
   readonly allows: ((authorization: string | undefined) => boolean) | undefined;
 }
 
-/**
- * Read the files that `[metrics]` names.
- * @throws EngineError VOST_CREDENTIALS (`credentials`), VOST_METRICS_TLS (`usage`)
- */
-export async function readAccess(metrics: Settings['metrics']): Promise<MetricsAccess> {
+/** The files that `[metrics]` names, as they were when they were last read and all of them were right. */
+export class AccessFiles {
+  readonly #metrics: Settings['metrics'];
+  readonly #listeners: ((access: MetricsAccess) => void)[] = [];
+  #now: MetricsAccess;
+
+  private constructor(metrics: Settings['metrics'], now: MetricsAccess) {
+    this.#metrics = metrics;
+    this.#now = now;
+  }
+
+  /** @throws EngineError VOST_CREDENTIALS (`credentials`), VOST_METRICS_TLS (`usage`) */
+  static async open(metrics: Settings['metrics']): Promise<AccessFiles> {
+    return new AccessFiles(metrics, await readAccess(metrics));
+  }
+
+  get now(): MetricsAccess {
+    return this.#now;
+  }
+
+  /** Hear of what {@link reload} found. */
+  onReload(listener: (access: MetricsAccess) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Read them again. Throws as {@link open} does; then everything stays as it was. */
+  async reload(): Promise<void> {
+    this.#now = await readAccess(this.#metrics);
+    for (const listener of this.#listeners) listener(this.#now);
+  }
+}
+
+async function readAccess(metrics: Settings['metrics']): Promise<MetricsAccess> {
   const { tls_cert_file: certFile, tls_key_file: keyFile, password_file: passwordFile } = metrics;
   return {
     tls: certFile === undefined || keyFile === undefined ? undefined : await readTls(certFile, keyFile),
@@ -30,6 +58,8 @@ async function readTls(certFile: string, keyFile: string): Promise<{ readonly ce
   try {
     const cert = await readFile(certFile, 'utf8');
     createSecureContext({ cert, key });
+    // Its names are asked for as well.
+    new X509Certificate(cert).toString();
     return { cert, key };
   } catch {
     // What OpenSSL says may quote the key file.

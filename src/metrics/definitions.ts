@@ -19,11 +19,12 @@ const REQUEST = {
 };
 const LANE = { lane: 'number of the lane, from 0' };
 const FLOW = { server: SERVER, storage: 'address or directory', direction: '`write`, `read`' };
+const DIRECTORY = { server: SERVER, storage: 'directory' };
 const VIP = { server: SERVER, vip: '`host:port`' };
 
 /**
  * Every metric of the engine, by name: the one source for the code, docs/metrics.md, dashboards and alert rules. Counters begin at 0 with
- * the process; rates and increases are right across restarts.
+ * the process, and are told from its beginning; rates and increases are right across restarts.
  */
 export const METRICS = {
   vast_ost_build_info: {
@@ -86,6 +87,24 @@ export const METRICS = {
       side: '`upstream` (nothing to work on), `downstream` (nobody takes the results, or no memory for them is free)',
     },
   },
+  vast_ost_compression_chunks_total: {
+    type: 'counter',
+    help: 'Chunks of images with `compression = auto`, by what became of them.',
+    labels: {
+      outcome:
+        '`compressed`; `incompressible` (stored as it is, because it would not have become smaller); `unneeded` (stored as it is, because the way to the storage was no bottleneck, or compression too slow for it)',
+    },
+  },
+  vast_ost_stage_reports_total: {
+    type: 'counter',
+    help: "What vendors' stages told people; each is a line of the log, and a warning or an error is an event as well.",
+    labels: { stage: 'name of the stage', severity: '`info`, `warning`, `error`' },
+  },
+  vast_ost_stage_reported: {
+    type: 'gauge',
+    help: "Numbers that vendors' stages told, as they were told last, whatever image it was of.",
+    labels: { stage: 'name of the stage', name: 'what the stage calls the number; the first 64 names of each stage' },
+  },
   vast_ost_parts_in_flight: { type: 'gauge', help: 'Parts on their way to storage.', labels: {} },
   vast_ost_parts_limit: {
     type: 'gauge',
@@ -122,6 +141,15 @@ export const METRICS = {
     labels: REQUEST,
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
   },
+  vast_ost_transfer_seconds_total: {
+    type: 'counter',
+    help: 'Time of requests of at least 1 MiB, summed over them. Of an S3 service only: of a directory nobody can tell.',
+    labels: {
+      ...FLOW,
+      phase:
+        '`moving` (bytes were on the way), `answering` (the storage was to answer, or nobody there read what came)',
+    },
+  },
   vast_ost_retries_total: {
     type: 'counter',
     help: 'Attempts that failed and were repeated.',
@@ -144,6 +172,19 @@ export const METRICS = {
     },
   },
 
+  vast_ost_directory_calls_limit: {
+    type: 'gauge',
+    help: 'System calls that a directory may have in flight, each on a thread of its own: its share of `UV_THREADPOOL_SIZE`.',
+    labels: DIRECTORY,
+  },
+  vast_ost_directory_calls_in_flight: { type: 'gauge', help: 'Of these, in flight now.', labels: DIRECTORY },
+  vast_ost_directory_calls_waiting: { type: 'gauge', help: 'Of these, waiting for a place.', labels: DIRECTORY },
+  vast_ost_directory_calls_oldest_seconds: {
+    type: 'gauge',
+    help: 'How long the oldest of those in flight takes already: minutes mean that the mount hangs.',
+    labels: DIRECTORY,
+  },
+
   vast_ost_lsu_size_bytes: {
     type: 'gauge',
     help: 'What an LSU can hold; absent where nobody says.',
@@ -163,6 +204,32 @@ export const METRICS = {
   vast_ost_events_total: {
     type: 'counter',
     help: 'Events of a storage server; goes on across restarts.',
+    labels: { server: SERVER },
+  },
+
+  vast_ost_scrub_images_total: {
+    type: 'counter',
+    help: 'Images that the scrub was done with; told of servers with `scrub_interval`, as all of these.',
+    labels: { server: SERVER, lsu: LSU, result: '`good`, `damaged`' },
+  },
+  vast_ost_scrub_bytes_total: {
+    type: 'counter',
+    help: 'Stored bytes of images that the scrub read.',
+    labels: { server: SERVER, lsu: LSU },
+  },
+  vast_ost_scrub_last_complete_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When a whole round over the images of an LSU last ended, whoever made it, since the epoch; absent before the first.',
+    labels: { server: SERVER, lsu: LSU },
+  },
+  vast_ost_scrub_round_began_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the round that goes on began; absent between two rounds.',
+    labels: { server: SERVER, lsu: LSU },
+  },
+  vast_ost_scrub_interval_seconds: {
+    type: 'gauge',
+    help: '`scrub_interval`: every image is to be verified once in such a period.',
     labels: { server: SERVER },
   },
 

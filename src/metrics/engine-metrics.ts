@@ -5,6 +5,7 @@ import { readLanes } from './read-lanes.ts';
 import { readPipeline } from './read-pipeline.ts';
 import { ProcessReader } from './read-process.ts';
 import { readServers } from './read-servers.ts';
+import { readStages } from './read-stages.ts';
 import { MetricRegistry } from './registry.ts';
 import { RequestMetrics } from './requests.ts';
 
@@ -22,9 +23,10 @@ export class EngineMetrics {
 
   /** Read this engine's numbers. */
   watch(engine: OstEngine): void {
-    const { resources, servers, backend } = engine.services;
+    const { resources, servers, stages, backend } = engine.services;
     this.registry.read(() => readEngine(engine));
     this.registry.read(() => readPipeline(resources));
+    this.registry.read(() => readStages(stages));
     this.registry.read(() => readServers(servers.all()));
     this.registry.read(() => readLanes(backend.lanes ?? []));
   }

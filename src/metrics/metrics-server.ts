@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import type { ListenAddress } from '../config/metrics-schema.ts';
 import { MIN_TLS } from '../vast/tls.ts';
-import type { MetricsAccess } from './access.ts';
+import type { AccessFiles } from './access.ts';
 
 /** A few Prometheus servers scrape, and a few people look; whoever opens more connections is neither. */
 const MAX_CONNECTIONS = 64;
@@ -16,7 +16,7 @@ const KEEP_ALIVE_MS = 75_000;
 
 export interface MetricsServerOptions {
   readonly listen: ListenAddress;
-  readonly access: MetricsAccess;
+  readonly access: AccessFiles;
   /** What is told. */
   readonly text: () => Promise<string>;
   readonly contentType: string;
@@ -41,11 +41,11 @@ export class MetricsServer {
       if (options.others === undefined || pathOf(request) === '/metrics') void answer(request, response, options);
       else options.others(request, response);
     };
-    const { tls } = access;
+    const { tls } = access.now;
     const server =
       tls === undefined
         ? createServer(limits, listener)
-        : createTlsServer({ ...limits, ...tls, minVersion: MIN_TLS }, listener);
+        : openTls(createTlsServer({ ...limits, ...tls, minVersion: MIN_TLS }, listener), access);
     server.maxConnections = MAX_CONNECTIONS;
     server.listen(listen.port, listen.host);
     await once(server, 'listening');
@@ -69,6 +69,14 @@ export class MetricsServer {
   }
 }
 
+/** New connections get the certificate that was read last. */
+function openTls(server: TlsServer, access: AccessFiles): TlsServer {
+  access.onReload(({ tls }) => {
+    if (tls !== undefined) server.setSecureContext({ ...tls, minVersion: MIN_TLS });
+  });
+  return server;
+}
+
 function pathOf(request: IncomingMessage): string | undefined {
   return request.url?.split('?', 1)[0];
 }
@@ -85,7 +93,7 @@ async function answer(
   // Nobody sends a body here; one that comes is not waited for.
   if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined)
     response.shouldKeepAlive = false;
-  if (access.allows?.(request.headers.authorization) === false)
+  if (access.now.allows?.(request.headers.authorization) === false)
     return refuse(401, 'user and password, please', { 'www-authenticate': 'Basic realm="vast-ost"' });
   if (pathOf(request) !== '/metrics') return refuse(404, 'metrics are at /metrics');
   if (request.method !== 'GET' && request.method !== 'HEAD')

@@ -3,6 +3,7 @@ import type { OstEngine } from '../ost/engine.ts';
 import type { ImageOperation, ImageResult } from '../ost/image-tally.ts';
 import type { SlotState } from '../ost/slot-table.ts';
 import type { StorageServer } from '../ost/storage-server.ts';
+import { RESULT } from '../ost/wire/constants.ts';
 import type { Reading } from './registry.ts';
 
 const SLOT_STATES: readonly SlotState[] = ['wanted', 'filling', 'full', 'reading', 'read', 'meta'];
@@ -23,7 +24,7 @@ export function* readEngine(engine: OstEngine): Generator<Reading> {
 }
 
 function* readHosts(engine: OstEngine): Generator<Reading> {
-  const { counters, grants } = engine.services;
+  const { counters, memory } = engine.services;
   const slots = new Map<SlotState, number>(SLOT_STATES.map((state) => [state, 0]));
   let handles = 0;
   for (const session of engine.hosts()) {
@@ -40,10 +41,10 @@ function* readHosts(engine: OstEngine): Generator<Reading> {
     yield { name: 'vast_ost_sessions_total', labels: { result }, value };
   yield { name: 'vast_ost_handles', value: handles };
   for (const [state, value] of slots) yield { name: 'vast_ost_slots', labels: { state }, value };
-  yield { name: 'vast_ost_memory_waiting', labels: { for: 'slot' }, value: grants.waiting };
+  yield { name: 'vast_ost_memory_waiting', labels: { for: 'slot' }, value: memory.waiting };
   yield { name: 'vast_ost_host_requests_total', value: counters.requests };
-  for (const [result, value] of counters.errors)
-    yield { name: 'vast_ost_host_errors_total', labels: { result }, value };
+  for (const result of Object.keys(RESULT))
+    yield { name: 'vast_ost_host_errors_total', labels: { result }, value: counters.errors.get(result) ?? 0 };
   yield { name: 'vast_ost_host_faults_total', value: counters.faults };
 }
 

@@ -4,7 +4,7 @@ import { VERSION } from '../version.ts';
 import type { Reading } from './registry.ts';
 
 /** How often the loop's delay is sampled, and how long samples are gathered at least, milliseconds. */
-const RESOLUTION_MS = 20;
+const RESOLUTION_MS = 100;
 const WINDOW_MS = 10_000;
 const QUANTILES = [0.5, 0.9, 0.99, 1] as const;
 

@@ -24,6 +24,8 @@ export class MetricRegistry {
   readonly #registry = new Registry();
   readonly #numbers = new Map<MetricName, Counter | Gauge>();
   readonly #histograms = new Map<MetricName, Histogram>();
+  /** Text of series that nothing was observed of yet: they are many, and remain as they are. */
+  readonly #empty = new Map<MetricName, Map<Labels, string>>();
   readonly #readers: Reader[] = [];
   #rendering: Promise<string> | undefined;
 
@@ -46,11 +48,16 @@ export class MetricRegistry {
     this.#readers.push(reader);
   }
 
-  /** One series of a histogram, to be kept and observed. */
+  /** One series of a histogram, to be kept and observed; empty from now on. */
   series(name: MetricName, labels: Labels): (value: number) => void {
-    const child = this.#histograms.get(name)?.labels(labels);
-    if (child === undefined) throw new Error(`${name} is no histogram`);
-    return (value) => child.observe(value);
+    const histogram = this.#histograms.get(name);
+    if (histogram === undefined) throw new Error(`${name} is no histogram`);
+    const empty = this.#empty.get(name) ?? new Map<Labels, string>();
+    this.#empty.set(name, empty.set(labels, emptySeries(name, labels)));
+    return (value) => {
+      empty.delete(labels);
+      histogram.observe(labels, value);
+    };
   }
 
   /** Everything in the text format of Prometheus. Those who ask at the same time get the same answer. */
@@ -71,7 +78,10 @@ export class MetricRegistry {
         if (count <= MAX_SERIES) this.#set(reading);
       }
     }
-    return this.#registry.metrics();
+    let text = await this.#registry.metrics();
+    for (const [name, empty] of this.#empty)
+      text = text.replace(`# TYPE ${name} histogram\n`, (head) => [head, ...empty.values()].join(''));
+    return text;
   }
 
   #set({ name, labels = {}, value }: Reading): void {
@@ -80,4 +90,18 @@ export class MetricRegistry {
     else if (metric !== undefined) metric.set(labels, value);
     else throw new Error(`${name} cannot be read`);
   }
+}
+
+/** As prom-client writes them. */
+function emptySeries(name: MetricName, labels: Labels): string {
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value.replace(/[\\"\n]/g, escapeOf)}"`);
+  const lines = [...(definitionOf(name).buckets ?? []), '+Inf'].map(
+    (bound) => `${name}_bucket{${[`le="${bound}"`, ...pairs].join(',')}} 0\n`,
+  );
+  const ends = ['sum', 'count'].map((end) => `${name}_${end}{${pairs.join(',')}} 0\n`);
+  return [...lines, ...ends].join('');
+}
+
+function escapeOf(character: string): string {
+  return character === '\n' ? '\\n' : `\\${character}`;
 }

@@ -1,10 +1,23 @@
-import { failureOf } from '../errors.ts';
+import { type FailureClass, failureOf } from '../errors.ts';
 import type { RequestObserver, RequestService } from '../ost/request-observer.ts';
 import type { AttemptEvent, RetryEvent } from '../vast/retry.ts';
+import { KNOWN_REQUESTS } from './known-requests.ts';
 import type { MetricRegistry, Reading } from './registry.ts';
 
 /** Operations of one service that are told apart. There are fewer; this bounds what a mistake can do. */
 const MAX_OPERATIONS = 100;
+/** What comes of requests in the end, or again and again; the other classes are answers to what nobody asks often. */
+const RESULTS = [
+  'ok',
+  'retryable',
+  'credentials',
+  'access',
+  'not-found',
+  'capacity',
+  'integrity',
+  'aborted',
+  'internal',
+] as const satisfies readonly ('ok' | FailureClass)[];
 
 interface Operation {
   readonly service: RequestService;
@@ -26,6 +39,7 @@ export class RequestMetrics {
   }
 
   readonly observe: RequestObserver = (service) => {
+    this.#foresee(service);
     const known = new Map<string, Operation>();
     return {
       onAttempt: (event) => {
@@ -37,6 +51,16 @@ export class RequestMetrics {
       onRetry: (event) => this.#retried(service, event),
     };
   };
+
+  #foresee(service: RequestService): void {
+    if (this.#retries.has(service)) return;
+    const { operations, reasons } = KNOWN_REQUESTS[service];
+    this.#retries.set(service, new Map(reasons.map((reason) => [reason, 0])));
+    for (const name of operations) {
+      const { results } = this.#operation(service, name);
+      for (const result of RESULTS) results.set(result, 0);
+    }
+  }
 
   #operation(service: RequestService, text: string): Operation {
     const name = operationOf(text);

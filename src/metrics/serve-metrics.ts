@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
 import type { OstEngine } from '../ost/engine.ts';
 import type { RequestObserver } from '../ost/request-observer.ts';
-import { readAccess } from './access.ts';
+import type { AccessFiles } from './access.ts';
 import { EngineMetrics } from './engine-metrics.ts';
 import { MetricsServer } from './metrics-server.ts';
 
@@ -19,14 +19,10 @@ export interface ServedMetrics {
   close(): Promise<void>;
 }
 
-/**
- * Prepare to serve metrics. An address that is taken is logged and nothing more: backups are worth more than their numbers.
- * @throws EngineError for settings that cannot be right: see {@link readAccess}
- */
-export async function serveMetrics({ metrics: settings }: Settings, log: Logger): Promise<ServedMetrics> {
+/** Prepare to serve metrics. An address that is taken is logged and nothing more: backups are worth more than their numbers. */
+export function serveMetrics({ metrics: settings }: Settings, access: AccessFiles, log: Logger): ServedMetrics {
   const { listen } = settings;
   if (listen === undefined) return { observe: undefined, open: async () => undefined, close: async () => undefined };
-  const access = await readAccess(settings);
   const metrics = new EngineMetrics();
   const { registry } = metrics;
   let server: MetricsServer | undefined;
@@ -37,7 +33,7 @@ export async function serveMetrics({ metrics: settings }: Settings, log: Logger)
       const text = (): Promise<string> => registry.text();
       try {
         server = await MetricsServer.open({ listen, access, text, contentType: registry.contentType, others, log });
-        log.info({ host: listen.host, port: server.port, tls: access.tls !== undefined }, 'metrics are served');
+        log.info({ host: listen.host, port: server.port, tls: access.now.tls !== undefined }, 'metrics are served');
       } catch (error) {
         log.error({ err: error, ...listen }, 'metrics are not served: set another listen in [metrics], or off');
       }

@@ -3,12 +3,14 @@ import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bridge, HostBridge } from '../bridge/bridge.ts';
+import { descriptorOf } from '../bridge/socket-descriptor.ts';
 import { VERSION } from '../version.ts';
 import { Connection } from './connection.ts';
 import { checkLayout, checkPeer, HelloRefused, mapHostArena, minorVersion, parseHello } from './hello.ts';
 import type { Services } from './services.ts';
 import { Session } from './session.ts';
 import { HELLO_BYTES, MAJOR } from './wire/constants.ts';
+import { within } from './within.ts';
 
 /** Connections that have not said hello yet. */
 const MAX_GREETING = 64;
@@ -63,6 +65,7 @@ export class Acceptor {
 
   async #greet(socket: Socket): Promise<void> {
     const descriptor = descriptorOf(socket);
+    if (descriptor === undefined) throw new Error('the socket has no descriptor');
     const received = await this.#receive(descriptor);
     if (received === undefined) {
       socket.destroy();
@@ -149,22 +152,4 @@ export class Acceptor {
       throw new HelloRefused('LIMIT', `${most} host processes are connected; see max_sessions in vast-ost.conf`);
     }
   }
-}
-
-/** Whether the work ended in time. */
-async function within(work: Promise<void>, ms: number, signal: AbortSignal): Promise<boolean> {
-  const stop = new AbortController();
-  const late = delay(ms, false, { signal: AbortSignal.any([stop.signal, signal]) }).catch(() => false);
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    stop.abort();
-  }
-}
-
-/** Node has no public way to the descriptor of an accepted socket. */
-function descriptorOf(socket: Socket): number {
-  const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
-  if (handle?.fd === undefined || handle.fd < 0) throw new Error('the socket has no descriptor');
-  return handle.fd;
 }

@@ -1,5 +1,4 @@
-import { statfs } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import type { Storage } from '../vast/store.ts';
 import type { LsuSpace } from '../vast/vms/facts.ts';
 import { UNKNOWN } from './wire/kinds.ts';
 
@@ -13,16 +12,11 @@ export interface Capacity {
 
 const NOBODY_KNOWS: Capacity = { total: UNKNOWN, used: UNKNOWN, physicalTotal: UNKNOWN, physicalUsed: UNKNOWN };
 
-/**
- * How full a storage is. A directory answers for its file system; S3 has no such question. Takes one system
- * call, never a listing.
- *
- * @param storage its name.
- */
-export async function readCapacity(storage: string): Promise<Capacity> {
-  if (!storage.startsWith('file:')) return NOBODY_KNOWS;
-  const { bsize, blocks, bavail } = await statfs(resolve(storage.slice('file:'.length)), { bigint: true });
-  const [total, used] = [bsize * blocks, bsize * (blocks - bavail)];
+/** How full a storage is. A directory answers for its file system; S3 has no such question. */
+export async function readCapacity(storage: Pick<Storage, 'space'>): Promise<Capacity> {
+  const space = await storage.space?.();
+  if (space === undefined) return NOBODY_KNOWS;
+  const { total, used } = space;
   return { total, used, physicalTotal: total, physicalUsed: used };
 }
 

@@ -2,9 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError } from '../errors.ts';
 import { imageIdOf } from '../image/identity.ts';
 import { ensureLocked } from '../image/image-lock.ts';
+import { ImageSpan } from '../image/image-span.ts';
 import { engineError, limitReached, notFound } from './errors.ts';
 import type { ImageResult } from './image-tally.ts';
 import { findManifest } from './images/find-image.ts';
+import { leaseOf } from './images/open-writer.ts';
 import type { Session } from './session.ts';
 import type { StorageServer } from './storage-server.ts';
 import { COPY_EVENT, COPY_STATE, EVENT_TYPE, MAX_OPERATIONS } from './wire/constants.ts';
@@ -58,6 +60,9 @@ export class CopyOperations {
     }
     const stop = new AbortController();
     const began = Date.now();
+    const { peer } = this.#session;
+    const subject = { server: toServer.id, lsu: question.to_lsu, imageId: imageIdOf(to), name: to.basename };
+    const span = new ImageSpan('copy', { ...subject, job: this.#session.jobOf(question.to_server), hostPid: peer.pid });
     const operation: Operation = {
       stop,
       ended: false,
@@ -65,7 +70,11 @@ export class CopyOperations {
       done: 0,
       total: 0,
       outcome: services.copying
-        .run(() => this.#copy(question, resend, fromServer, toServer, operationProgress, stop.signal), stop.signal)
+        .of(`${fromServer.storageOf(question.from_lsu).name} ${toServer.storageOf(question.to_lsu).name}`)
+        .run(
+          () => span.run(() => this.#copy(question, resend, fromServer, toServer, operationProgress, stop.signal)),
+          stop.signal,
+        )
         .then(
           () => undefined,
           (error: unknown) => engineError(error),
@@ -73,6 +82,7 @@ export class CopyOperations {
         .then((error) => {
           operation.ended = true;
           services.counters.images.end('copy', resultOfCopy(error));
+          span.end({ result: resultOfCopy(error), bytes: operation.done, error });
           services.ended.add({
             operation: 'copy',
             result: resultOfCopy(error),
@@ -137,6 +147,15 @@ export class CopyOperations {
     await Promise.all(this.#running);
   }
 
+  async #leased<T>(server: StorageServer, lsu: string, work: () => Promise<T>): Promise<T> {
+    const endLease = leaseOf(this.#session, server, lsu);
+    try {
+      return await work();
+    } finally {
+      endLease();
+    }
+  }
+
   #find(number: bigint): Operation {
     const operation = this.#operations.get(number);
     if (operation === undefined) throw notFound(`there is no copy operation ${number}`);
@@ -172,8 +191,13 @@ export class CopyOperations {
       signal,
       onProgress,
     };
+    const { resources } = services.memory.of(toServer.storageOf(question.to_lsu));
     const manifest =
-      made?.creator === creator ? made : await services.backend.copy(origin, target, services.resources, options);
+      made?.creator === creator
+        ? made
+        : await this.#leased(toServer, question.to_lsu, () =>
+            services.backend.copy(origin, target, resources, options),
+          );
     if (manifest === made) await ensureLocked(to, imageIdOf(identity), made, signal);
     const stored = manifest.fragments.reduce((sum, { size }) => sum + size, 0);
     onProgress(stored, stored);

@@ -36,16 +36,20 @@ function startOf(pid: number): string {
  * Who writes an image: session and handle, and the process behind them, so that another engine on this machine can
  * tell whether it still lives. The same for every connection of a session.
  */
-export function creatorOf(session: string, peer: Peer, machine: Machine): (handle: bigint | string) => string {
-  const process = `${machine.id}:${machine.boot}:${peer.pid}:${startOf(peer.pid)}`;
+export function creatorOf(session: string, process: string): (handle: bigint | string) => string {
   return (handle) => `${session}:${handle}:${process}`;
 }
 
-/** Whether the process behind a creator is known to be gone: it ran on this machine and ended, or the machine began anew since. */
-export function isGone(creator: string, machine: Machine): boolean {
-  const [, , id, boot, pid, start] = creator.split(':');
-  if (!id || !boot || !pid || !start || id !== machine.id || machine.boot === '') return false;
+/** A host process, as creators name it. */
+export function processOfPeer({ pid }: Peer, machine: Machine): string {
+  return `${machine.id}:${machine.boot}:${pid}:${startOf(pid)}`;
+}
+
+/** What is known here of a process that a creator names: nothing of those of other machines, and of those that this engine cannot see. */
+export function fateOf(process: string, machine: Machine): 'lives' | 'gone' | 'unknown' {
+  const [id, boot, pid, start] = process.split(':');
+  if (!id || !boot || !pid || !start || id !== machine.id || machine.boot === '') return 'unknown';
   // A pid of 0 is a process that this engine cannot see.
-  if (!/^[1-9][0-9]{0,9}$/.test(pid)) return false;
-  return boot !== machine.boot || startOf(Number(pid)) !== start;
+  if (!/^[1-9][0-9]{0,9}$/.test(pid)) return 'unknown';
+  return boot === machine.boot && startOf(Number(pid)) === start ? 'lives' : 'gone';
 }

@@ -42,3 +42,21 @@ export class Limiter {
     });
   }
 }
+
+/** Limiters by name. What one of them waits for keeps nobody else from going on. */
+export class Limiters {
+  readonly #most: number;
+  readonly #limiters = new Map<string, Limiter>();
+
+  /** @param most pieces of work at the same time, under each name. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** @param name there are few of them: they are never forgotten. */
+  of(name: string): Limiter {
+    const limiter = this.#limiters.get(name) ?? new Limiter(this.#most);
+    this.#limiters.set(name, limiter);
+    return limiter;
+  }
+}

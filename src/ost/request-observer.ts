@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
-import type { RequestHooks, RetryEvent } from '../vast/retry.ts';
+import { parseKey } from '../image/names.ts';
+import type { RequestHooks, RequestService, RetryEvent } from '../vast/retry.ts';
 
-/** What requests go to: an S3 service, a directory, the management of a cluster. */
-export type RequestService = 's3' | 'file' | 'vms';
+export type { RequestService };
 
 /** Wants to hear of the requests to services of one kind. */
 export type RequestObserver = (service: RequestService) => RequestHooks;
@@ -19,7 +19,10 @@ export function requestHooks(service: RequestService, log: Logger, observe?: Req
   };
 }
 
-/** One line for a request that is repeated. */
-function logRetry({ operation, attempt, delayMs, error }: RetryEvent, log: Logger): void {
-  log.warn({ operation, attempt, delay_ms: delayMs, code: error.code, details: error.details }, error.message);
+/** One line for a request that is repeated. It names the image that the request was for, as lines of images do. */
+function logRetry({ operation, attempt, delayMs, lsu, key, error }: RetryEvent, log: Logger): void {
+  const image = key === undefined ? undefined : parseKey(key)?.imageId;
+  const about = { ...(lsu === undefined ? {} : { lsu }), ...(image === undefined ? {} : { image }) };
+  const { code, details } = error;
+  log.warn({ ...about, operation, attempt, delay_ms: delayMs, code, details }, error.message);
 }

@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
 import { withChaos } from '../chaos/store-rates.ts';
 import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts';
-import { mountedLsus } from '../config/lsu-data.ts';
+import { directoryCount, mountedLsus } from '../config/lsu-data.ts';
 import { keysFileOf } from '../config/managed-files.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
 import { flowOf } from '../config/streams.ts';
+import { callShare } from '../vast/nfs/call-share.ts';
 import { type OpenStorageOptions, openStorage } from '../vast/open-storage.ts';
 import type { RetrierOptions } from '../vast/retry.ts';
 import { RoutedStorage } from '../vast/routed-storage.ts';
@@ -56,6 +57,7 @@ export function openServerStorage(
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = keysFileOf(id, settings, server);
+  const files = { calls: callShare(directoryCount(settings)), directIo: performance.use_direct_io, mountinfo };
   const open = (url: string, options: OpenStorageOptions): Storage => {
     const retry: RetrierOptions = {
       policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },
@@ -74,10 +76,10 @@ export function openServerStorage(
       ...(caFile === undefined ? {} : { caFile }),
       ...(credentials === undefined ? {} : { credentials: () => freshKeys(credentials) }),
     },
-    file: { exported: server.data === 'nfs' ? server.view_path : undefined, mountinfo },
+    file: { ...files, exported: server.data === 'nfs' ? server.view_path : undefined },
   });
   const mounted = [...mountedLsus(settings, id)].map(([lsu, { directory, exported }]) => {
-    const storage = open(`file:${directory}`, { file: { only: lsu, exported, mountinfo } });
+    const storage = open(`file:${directory}`, { file: { ...files, only: lsu, exported } });
     return [lsu, storage] as const;
   });
   return mounted.length === 0 ? main : new RoutedStorage(main, new Map(mounted));

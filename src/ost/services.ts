@@ -11,10 +11,11 @@ import type { EndedImages } from './ended-images.ts';
 import type { ImageUsage } from './image-usage.ts';
 import type { ReadImage } from './images/read-image.ts';
 import type { WriteImage } from './images/write-image.ts';
-import type { Limiter } from './limiter.ts';
+import type { Limiters } from './limiter.ts';
 import type { Problems } from './problems.ts';
 import type { ServerRegistry } from './server-registry.ts';
-import type { SlotGrants } from './slot-grants.ts';
+import type { StorageMemory } from './storage-memory.ts';
+import type { WriterLeases } from './writer-leases.ts';
 
 /** What all sessions of an engine share. */
 export interface Services {
@@ -23,7 +24,7 @@ export interface Services {
   readonly backend: ImageBackend;
   readonly resources: ProcessResources;
   readonly stages: StagePlaces;
-  readonly grants: SlotGrants;
+  readonly memory: StorageMemory;
   /** Bytes that all always-granted slots together should stay below. */
   readonly slotReserve: number;
   readonly usage: ImageUsage;
@@ -32,15 +33,16 @@ export interface Services {
   readonly writers: Map<string, WriteImage>;
   /** Images being read. */
   readonly readers: Set<ReadImage>;
-  /** Listings at the same time. */
-  readonly listings: Limiter;
-  /** Image copies at the same time. */
-  readonly copying: Limiter;
+  /** Listings at the same time, by storage. */
+  readonly listings: Limiters;
+  /** Image copies at the same time, by the storages that they go from and to. */
+  readonly copying: Limiters;
   readonly drain: DrainGate;
   readonly counters: Counters;
   readonly ended: EndedImages;
   readonly problems: Problems;
   readonly machine: Machine;
+  readonly leases: WriterLeases;
   /** 16 random bytes in hexadecimal: this life of the engine. */
   readonly instance: string;
   readonly log: Logger;

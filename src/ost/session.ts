@@ -5,7 +5,7 @@ import { EngineError } from '../errors.ts';
 import type { Arena } from './arena.ts';
 import type { Connection } from './connection.ts';
 import { CopyOperations } from './copies.ts';
-import { creatorOf } from './creator.ts';
+import { creatorOf, processOfPeer } from './creator.ts';
 import { invalid } from './errors.ts';
 import { handlers } from './handlers/index.ts';
 import { Handles } from './handles.ts';
@@ -42,6 +42,8 @@ export interface SessionOptions {
 export class Session {
   readonly key: string;
   readonly peer: Peer;
+  /** The host process, as creators name it. */
+  readonly process: string;
   /** The creator of an image that this session writes under a handle. */
   readonly creatorOf: (handle: bigint | string) => string;
   readonly services: Services;
@@ -55,7 +57,7 @@ export class Session {
   readonly ended: Promise<void>;
   readonly #connection: Connection;
   readonly #journals = new Set<number>();
-  readonly #servers = new Map<bigint, StorageServer>();
+  readonly #servers = new Map<bigint, { readonly server: StorageServer; readonly job: string }>();
   readonly #outstanding = new Set<number>();
   /** What has come since a server began to be looked for; undefined while none is. */
   #held: Frame[] | undefined;
@@ -68,7 +70,8 @@ export class Session {
     setMaxListeners(0, this.#end.signal);
     this.key = key;
     this.peer = peer;
-    this.creatorOf = creatorOf(key, peer, services.machine);
+    this.process = processOfPeer(peer, services.machine);
+    this.creatorOf = creatorOf(key, this.process);
     this.services = services;
     this.arena = arena;
     this.log = log;
@@ -82,7 +85,6 @@ export class Session {
     this.imageHost = {
       arena,
       slots: this.slots,
-      grants: services.grants,
       signal: this.#end.signal,
       sendFree: (value) => this.#notify('SLOT_FREE', value),
       sendError: (value) => {
@@ -113,15 +115,21 @@ export class Session {
 
   /** The server that the host opened under a number. */
   server(number: bigint): StorageServer {
-    const server = this.#servers.get(number);
-    if (server === undefined) throw invalid(`there is no open server ${number}`);
-    return server;
+    const open = this.#servers.get(number);
+    if (open === undefined) throw invalid(`there is no open server ${number}`);
+    return open.server;
   }
 
-  openServer(number: bigint, server: StorageServer): void {
+  /** The host's number of the job for which it opened a server; undefined when it told none. */
+  jobOf(number: bigint): string | undefined {
+    return this.#servers.get(number)?.job || undefined;
+  }
+
+  /** @param job the host's number of its job, '' when it told none. */
+  openServer(number: bigint, server: StorageServer, job: string): void {
     if (number === 0n) throw invalid('0 is no number for a server');
     if (this.#servers.size >= MAX_SERVERS) throw invalid('too many open servers');
-    this.#servers.set(number, server);
+    this.#servers.set(number, { server, job });
   }
 
   /**

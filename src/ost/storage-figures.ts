@@ -1,5 +1,6 @@
 import type { Direction } from '../vast/flow/flow-control.ts';
 import type { Reason } from '../vast/flow/hill-climb.ts';
+import type { CallStatus } from '../vast/nfs/call-gate.ts';
 import type { Storage } from '../vast/store.ts';
 import type { PhaseTimes } from '../vast/transfer-meter.ts';
 import type { VipSnapshot } from '../vast/vip-pool/vip.ts';
@@ -21,6 +22,7 @@ export interface StorageFigures {
   readonly gates: Readonly<Partial<Record<Direction, GateFigures>>>;
   readonly transfers: Readonly<Record<Direction, PhaseTimes>> | undefined;
   readonly vips: VipPoolSnapshot | undefined;
+  readonly calls: CallStatus | undefined;
 }
 
 const DIRECTIONS = ['write', 'read'] as const;
@@ -40,6 +42,7 @@ export function figuresOf(storage: Storage): StorageFigures {
     gates,
     transfers: transfers && { write: transfers.read('write'), read: transfers.read('read') },
     vips: storage.vips?.(),
+    calls: storage.calls?.(),
   };
 }
 
@@ -52,6 +55,7 @@ export function mergeFigures(all: readonly [StorageFigures, ...StorageFigures[]]
   }
   const transfers = all.flatMap((one) => one.transfers ?? []);
   const pools = all.flatMap(({ vips }) => vips ?? []);
+  const calls = all.flatMap((one) => one.calls ?? []);
   return {
     name: all[0].name,
     gates,
@@ -60,6 +64,7 @@ export function mergeFigures(all: readonly [StorageFigures, ...StorageFigures[]]
         ? undefined
         : { write: sumTimes(transfers.map(({ write }) => write)), read: sumTimes(transfers.map(({ read }) => read)) },
     vips: pools.length === 0 ? undefined : mergePools(pools),
+    calls: calls.length === 0 ? undefined : mergeCalls(calls),
   };
 }
 
@@ -79,6 +84,16 @@ function mergeGates(gates: readonly GateFigures[]): GateFigures {
 
 function sumTimes(times: readonly PhaseTimes[]): PhaseTimes {
   return { moving: sum(times, ({ moving }) => moving), answering: sum(times, ({ answering }) => answering) };
+}
+
+/** Each thread has a share of the places. */
+function mergeCalls(calls: readonly CallStatus[]): CallStatus {
+  return {
+    limit: sum(calls, ({ limit }) => limit),
+    inFlight: sum(calls, ({ inFlight }) => inFlight),
+    waiting: sum(calls, ({ waiting }) => waiting),
+    oldestMs: Math.max(...calls.map(({ oldestMs }) => oldestMs)),
+  };
 }
 
 function mergePools(pools: readonly VipPoolSnapshot[]): VipPoolSnapshot {

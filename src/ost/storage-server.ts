@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
+import type { Compression } from '../config/compression.ts';
 import { DEFAULT_EVENT_INTERVAL_MS } from '../config/engine-schema.ts';
 import type { ServerSettings } from '../config/settings.ts';
 import type { Streams } from '../config/streams.ts';
-import type { EngineError } from '../errors.ts';
+import { EngineError } from '../errors.ts';
 import type { LockBounds, LockPolicy } from '../image/image-lock.ts';
 import type { StageReport } from '../stage-api/index.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
@@ -21,10 +22,12 @@ import type { ImagePlace } from './images/open-image.ts';
 import { readLabel, writeLabel } from './lsu-label.ts';
 import { LsuLocks } from './lsu-locks.ts';
 import type { Rotations } from './rotations.ts';
+import { ScrubFigures } from './scrub-figures.ts';
 import type { StorageSettings } from './server-storage.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
 import { figuresOf, mergeFigures, type StorageFigures } from './storage-figures.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
+import { within } from './within.ts';
 
 /** What NetBackup puts before the names of our storage servers. */
 export const SERVER_PREFIX = 'VastData:';
@@ -35,12 +38,17 @@ const STALE_MS = 600_000;
 /** Capacity moves while images are written, and hosts look at it. */
 const CAPACITY_YOUNG_MS = 5_000;
 
+/** How long a poll waits for a directory: the NFS server behind a mount may hang. Milliseconds. */
+const POLL_MS = 5_000;
+/** And for an answer from memory, when it has waited for so long already. */
+const MEMORY_MS = 100;
+
 /** How often is looked whether an LSU fills up; the cluster's figures are as old as that anyway. */
 const WATCH_MS = 60_000;
 
 /** What CONFIG_SET may change, until the engine restarts. */
 export interface Tuning {
-  compression: 'none' | 'lz4';
+  compression: Compression;
   parallelStreams: Streams;
 }
 
@@ -62,7 +70,7 @@ export interface StorageServerOptions {
   readonly id: string;
   /** `s3_credentials_file` is the file really used. */
   readonly settings: Pick<ServerSettings, 'store' | 'label'> &
-    Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water' | 'event_interval'>>;
+    Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water' | 'event_interval' | 'scrub_interval'>>;
   readonly storage: Storage;
   /** What lanes open it with. */
   readonly origin?: StorageOrigin;
@@ -98,6 +106,8 @@ export class StorageServer {
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
   readonly rotations: Rotations | undefined;
+  /** How its images are verified on a schedule; undefined where they are not. */
+  readonly scrubs: ScrubFigures | undefined;
   readonly locksImages: boolean;
   readonly #lockPolicy: (lsu: string) => LockPolicy | undefined;
   readonly #keys: FoundKeys | undefined;
@@ -106,14 +116,16 @@ export class StorageServer {
   readonly #lsus: Aged<readonly string[]>;
   /** By the name of the storage that they lie in. */
   readonly #capacity = new Map<string, Aged<Capacity>>();
-  readonly #now: Clock | undefined;
   /** What lanes said of their storages last, by lane. */
   readonly #told = new Map<number, readonly StorageFigures[]>();
+  readonly #now: Clock;
+  /** When the storages were last found to be what they should be, by name. */
+  readonly #sound = new Map<string, number>();
   /** LSUs that exist, as far as we know. */
   readonly #open = new Map<string, Promise<Lsu>>();
 
   constructor(options: StorageServerOptions) {
-    const { id, settings, storage, events, tuning, cluster, rotations, now } = options;
+    const { id, settings, storage, events, tuning, cluster, rotations, now = () => performance.now() } = options;
     const { keepSnapshots, highWater, log } = options;
     this.id = id;
     this.name = `${SERVER_PREFIX}${id}`;
@@ -126,6 +138,7 @@ export class StorageServer {
     this.locksImages = options.locksImages ?? false;
     this.#lockPolicy = options.lockPolicy ?? (() => undefined);
     this.rotations = rotations;
+    this.scrubs = settings.scrub_interval === undefined ? undefined : new ScrubFigures(settings.scrub_interval);
     this.#keys = options.keys;
     this.#now = now;
     this.#lsus = new Aged(() => this.#listLsus(), YOUNG_MS, STALE_MS, now);
@@ -151,7 +164,7 @@ export class StorageServer {
 
   /** Names of the LSUs, ascending; at most some minutes old. */
   lsus(): Promise<readonly string[]> {
-    return this.#lsus.get();
+    return this.#soon(this.storage, this.#lsus.get());
   }
 
   /** The LSUs that are known now. */
@@ -170,13 +183,13 @@ export class StorageServer {
   }
 
   /** How long locks of an LSU may be. For polls. */
-  async lockBounds(lsu: string): Promise<LockBounds | undefined> {
-    return (await this.#polled(lsu))?.locks.bounds();
+  lockBounds(lsu: string): Promise<LockBounds | undefined> {
+    return this.#poll(lsu, async () => (await this.#polled(lsu))?.locks.bounds());
   }
 
   /** For polls. */
-  async label(lsu: string): Promise<string> {
-    return (await this.#polled(lsu))?.label.get() ?? '';
+  label(lsu: string): Promise<string> {
+    return this.#poll(lsu, async () => (await this.#polled(lsu))?.label.get() ?? '');
   }
 
   async setLabel(lsu: string, label: string): Promise<void> {
@@ -188,7 +201,8 @@ export class StorageServer {
 
   /** How full an LSU is: what VMS says of it, else what the storage says of itself. */
   async capacity(lsu: string): Promise<Capacity> {
-    const [space, storage] = await Promise.all([this.cluster?.space(lsu), this.#capacityOf(lsu).get()]);
+    const own = this.#soon(this.storageOf(lsu), this.#capacityOf(lsu).get());
+    const [space, storage] = await Promise.all([this.cluster?.space(lsu), own]);
     return space === undefined ? storage : capacityOf(space, storage);
   }
 
@@ -206,15 +220,21 @@ export class StorageServer {
 
   /** How its storages are doing, all threads together. */
   figures(): StorageFigures[] {
-    const { storage } = this;
-    const parts = new Set([storage.part?.('') ?? storage, ...this.lsusNow().map((lsu) => this.storageOf(lsu))]);
     const told = [...this.#told.values()].flat();
-    return [...parts].map(figuresOf).map((own) => mergeFigures([own, ...told.filter(({ name }) => name === own.name)]));
+    return this.storages().map((storage) => {
+      const own = figuresOf(storage);
+      return mergeFigures([own, ...told.filter(({ name }) => name === own.name)]);
+    });
   }
 
   /** A lane tells how the storages are doing that it has open; nothing, when it has gone. */
   tell(lane: number, figures: readonly StorageFigures[]): void {
     this.#told.set(lane, figures);
+  }
+
+  /** All storages that its LSUs lie in. */
+  storages(): readonly Storage[] {
+    return this.storage.parts?.() ?? [this.storage];
   }
 
   /** Where an LSU lies, for people. */
@@ -262,14 +282,38 @@ export class StorageServer {
 
   /** What a poll may know of an LSU: undefined while there are no keys to ask with. */
   async #polled(lsu: string): Promise<Lsu | undefined> {
-    if (this.#keys === undefined || (await this.#keys.present())) return this.#lsu(lsu);
+    if (this.#keys === undefined || (await this.#keys.present())) return this.#known(lsu);
     if ((await this.lsus()).includes(lsu)) return undefined;
     throw noSuchLsu(lsu);
   }
 
   async #lsu(lsu: string): Promise<Lsu> {
-    if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
     await this.storage.verify?.(lsu);
+    return this.#known(lsu);
+  }
+
+  /** Ask about an LSU, for a poll. */
+  async #poll<T>(lsu: string, ask: () => Promise<T>): Promise<T> {
+    const storage = this.storageOf(lsu);
+    const { name } = storage;
+    const looking = this.storage.verify?.(lsu).then(() => this.#sound.set(name, this.#now()));
+    const late = looking !== undefined && !(await within(looking, POLL_MS));
+    if (late) {
+      // A mount that was right and hangs now: what is known of it counts for a while.
+      const age = this.#now() - (this.#sound.get(name) ?? Number.NEGATIVE_INFINITY);
+      if (age > STALE_MS) throw silent(storage);
+    }
+    return this.#soon(storage, ask(), late ? MEMORY_MS : POLL_MS);
+  }
+
+  /** The answer of a storage whose calls cannot be ended, or an error when it does not come soon. It is fetched all the same, for the next poll. */
+  async #soon<T>(storage: Storage, answer: Promise<T>, ms = POLL_MS): Promise<T> {
+    if (storage.calls !== undefined && !(await within(answer, ms))) throw silent(storage);
+    return answer;
+  }
+
+  async #known(lsu: string): Promise<Lsu> {
+    if (!lsu.isWellFormed()) throw invalid('an LSU name must be UTF-8');
     const known = this.#open.get(lsu);
     if (known !== undefined) return known;
     const opening = this.storage.open(lsu).then((store) => ({
@@ -288,7 +332,7 @@ export class StorageServer {
     if (known !== undefined) return known;
     const read = async (): Promise<Capacity> => {
       await storage.verify?.(lsu);
-      return readCapacity(storage.name);
+      return readCapacity(storage);
     };
     const capacity = new Aged(read, CAPACITY_YOUNG_MS, STALE_MS, this.#now);
     this.#capacity.set(storage.name, capacity);
@@ -322,4 +366,10 @@ export class StorageServer {
   #lsuChanged(lsu: string, what: Readonly<Record<string, unknown>>): Promise<void> {
     return this.events.append({ type: EVENT_TYPE.LSU_CHANGED, lsu, payload: JSON.stringify(what) });
   }
+}
+
+function silent({ name }: Storage): EngineError {
+  return new EngineError('VOST_STORE_SILENT', 'retryable', `${name} does not answer`, {
+    advice: 'see whether its mount hangs (df, dmesg); images on it wait until its server is back',
+  });
 }

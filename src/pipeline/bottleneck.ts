@@ -18,7 +18,7 @@ export interface StageShare {
 export interface TransferTimes {
   /** Their bytes were on the way. */
   readonly moving: number;
-  /** The storage was to answer. */
+  /** The storage was to answer, or nobody there read what came. */
   readonly answering: number;
 }
 
@@ -58,8 +58,8 @@ const TEXTS: Readonly<Record<Limit, string>> = {
   decompress: 'decompression: the processors of this machine, or its memory budget',
   pack: 'the assembly of parts: the main loop of the engine',
   stage: 'a stage of the chain',
-  network: 'the network: bytes wait to get through (a storage that does not take them in looks the same)',
-  storage: 'the storage: it takes its time to answer',
+  network: 'the network: bytes wait to get through (a storage that takes them in slowly looks the same)',
+  storage: 'the storage: it takes its time to answer, or reads nothing of what is sent',
 };
 
 /** Stages in the order in which the bytes pass them. */
@@ -71,6 +71,42 @@ function rankOf(stage: string): number {
   const before = BEFORE.indexOf(stage);
   if (before >= 0) return before - BEFORE.length;
   return AFTER.indexOf(stage) + 1;
+}
+
+/** About which part of the time the others waited for one stage, 0 to 1. */
+export interface Blame {
+  readonly stage: string;
+  readonly share: number;
+}
+
+/**
+ * Whom the streams of a flow waited for, in the order in which {@link findBottleneck} asks them; the hosts are `source` and `target`. Shares
+ * add up to 1 at most.
+ *
+ * @returns undefined when there is no stream of the flow, or none has spent any time.
+ */
+export function blamesOf(flow: Flow, stages: readonly StageShare[]): Blame[] | undefined {
+  const chain = inOrder(stages.filter((stage) => stage.flow === flow));
+  if (flow === 'restore') chain.reverse();
+  if (!chain.some(({ times }) => times.busy + times.upstream + times.downstream > 0)) return undefined;
+  const [ahead, behind] =
+    flow === 'backup' ? (['downstream', 'upstream'] as const) : (['upstream', 'downstream'] as const);
+  const blames: Blame[] = [];
+  let left = 1;
+  const blame = (stage: string, part: number): void => {
+    const share = Math.min(left, Math.max(0, part));
+    left -= share;
+    blames.push({ stage, share });
+  };
+  for (const [at, { stage, times }] of chain.entries()) {
+    const all = times.busy + times.upstream + times.downstream;
+    // Who waits for the side that we come from is held back by those who were asked already; only the first one's wait is news.
+    if (at === 0 && all > 0) blame(flow === 'backup' ? 'source' : 'target', times[behind] / all);
+    if (at === chain.length - 1) blame(stage, 1);
+    // Stages work at the same time: who has to wait as well could be as slow as it is and nobody would notice.
+    else if (all > 0) blame(stage, (times.busy - times[ahead]) / all);
+  }
+  return blames;
 }
 
 /**
@@ -86,26 +122,10 @@ export function findBottleneck(
   stages: readonly StageShare[],
   transfers: TransferTimes,
 ): Bottleneck | undefined {
-  const chain = inOrder(stages.filter((stage) => stage.flow === flow));
-  if (flow === 'restore') chain.reverse();
-  if (!chain.some(({ times }) => times.busy + times.upstream + times.downstream > 0)) return undefined;
-  const [ahead, behind] =
-    flow === 'backup' ? (['downstream', 'upstream'] as const) : (['upstream', 'downstream'] as const);
-  let worst = { stage: '', share: 0 };
-  let left = 1;
-  const blame = (stage: string, part: number): void => {
-    const share = Math.min(left, Math.max(0, part));
-    left -= share;
-    if (share > worst.share) worst = { stage, share };
-  };
-  for (const [at, { stage, times }] of chain.entries()) {
-    const all = times.busy + times.upstream + times.downstream;
-    // Who waits for the side that we come from is held back by those who were asked already; only the first one's wait is news.
-    if (at === 0 && all > 0) blame(flow === 'backup' ? 'source' : 'target', times[behind] / all);
-    if (at === chain.length - 1) blame(stage, 1);
-    // Stages work at the same time: who has to wait as well could be as slow as it is and nobody would notice.
-    else if (all > 0) blame(stage, (times.busy - times[ahead]) / all);
-  }
+  const blames = blamesOf(flow, stages);
+  if (blames === undefined) return undefined;
+  let worst: Blame = { stage: '', share: 0 };
+  for (const blame of blames) if (blame.share > worst.share) worst = blame;
   const limit = limitOf(worst.stage, transfers);
   const text = limit === 'stage' ? `the stage ${worst.stage}` : TEXTS[limit];
   return { limit, ...worst, text };

@@ -14,25 +14,56 @@ interface Waiter {
   readonly grant: () => void;
 }
 
+/** What one share of a budget holds and waits for. */
+interface Account {
+  used: number;
+  /** What it held before output went beyond the limit, while that lasts. */
+  overdraft: number | undefined;
+  /** Tickets of {@link ByteBudget.takeForOutput} whose stage is still at work. */
+  working: number;
+  readonly waiters: Waiter[];
+  readonly outputWaiters: Waiter[];
+  /** Room that {@link ByteBudget.take} leaves free, by whoever asked for it; the largest request counts. */
+  readonly reserves: Set<{ readonly bytes: number }>;
+}
+
+/** What all shares of a budget have in common. */
+interface Ledger {
+  readonly total: number;
+  used: number;
+  peak: number;
+  /** Of the shares that were ever used. */
+  readonly accounts: Set<Account>;
+  readonly shares: Map<string, ByteBudget>;
+  readonly pools: { readonly idle: () => number; readonly reclaim: (bytes: number) => void }[];
+}
+
 /**
  * The one bound on payload memory. Whoever is about to hold payload takes a ticket first and gives it
  * back when storage has acknowledged the bytes. Waiting is first come, first served, so that a large request
  * is not starved by small ones; only output of a stage goes first ({@link takeForOutput}), because it frees memory.
+ *
+ * It can have shares, one per storage: what waits for one storage must not keep the others from going on, however long that takes. One half of the
+ * budget is divided among the shares in use and kept for each; the other half goes to whoever comes. A share that holds nothing is granted
+ * any request, and one output may exceed what it may hold: so each share always goes on, and the budget is exceeded by no more than that.
  */
 export class ByteBudget {
   readonly total: number;
-  #used = 0;
-  #peak = 0;
-  /** Tickets of {@link takeForOutput} whose stage is still at work. */
-  #working = 0;
-  readonly #waiters: Waiter[] = [];
-  readonly #outputWaiters: Waiter[] = [];
-  /** Room that {@link take} leaves free, by whoever asked for it; the largest request counts. */
-  readonly #reserves = new Set<{ readonly bytes: number }>();
-  readonly #pools: { readonly idle: () => number; readonly reclaim: (bytes: number) => void }[] = [];
+  readonly #ledger: Ledger;
+  readonly #account: Account = {
+    used: 0,
+    overdraft: undefined,
+    working: 0,
+    waiters: [],
+    outputWaiters: [],
+    reserves: new Set(),
+  };
 
-  /** @param total the bound in bytes, above 0. */
-  constructor(total: number) {
+  /**
+   * @param total the bound in bytes, above 0.
+   * @param ledger of the budget that this is a share of.
+   */
+  constructor(total: number, ledger?: Ledger) {
     if (!Number.isSafeInteger(total) || total <= 0) {
       throw new EngineError(
         'VOST_BUDGET',
@@ -41,21 +72,32 @@ export class ByteBudget {
       );
     }
     this.total = total;
+    this.#ledger = ledger ?? { total, used: 0, peak: 0, accounts: new Set(), shares: new Map(), pools: [] };
   }
 
-  /** Bytes granted now. At most `total`, or while an overdraft lasts that and one request of {@link takeForOutput}. */
+  /** The share of that name; there are few names, and none is forgotten. */
+  share(name: string): ByteBudget {
+    const { shares } = this.#ledger;
+    const share = shares.get(name) ?? new ByteBudget(this.total, this.#ledger);
+    shares.set(name, share);
+    return share;
+  }
+
+  /** Bytes granted now, in all shares. At most `total`, or while overdrafts last that and what is said above. */
   get used(): number {
-    return this.#used;
+    return this.#ledger.used;
   }
 
   /** The most bytes granted at once so far. */
   get peak(): number {
-    return this.#peak;
+    return this.#ledger.peak;
   }
 
-  /** Requests waiting now. */
+  /** Requests waiting now, in all shares. */
   get waiting(): number {
-    return this.#waiters.length + this.#outputWaiters.length;
+    let sum = 0;
+    for (const { waiters, outputWaiters } of this.#ledger.accounts) sum += waiters.length + outputWaiters.length;
+    return sum;
   }
 
   /**
@@ -63,7 +105,7 @@ export class ByteBudget {
    * `reclaim` must return at least that many to the system, or all it has, when a grant needs the room.
    */
   attachIdle(idle: () => number, reclaim: (bytes: number) => void): void {
-    this.#pools.push({ idle, reclaim });
+    this.#ledger.pools.push({ idle, reclaim });
   }
 
   /**
@@ -74,8 +116,9 @@ export class ByteBudget {
    */
   async take(bytes: number, signal?: AbortSignal, onGrant?: () => void): Promise<Ticket> {
     this.#check(bytes, signal);
-    if (this.#waiters.length === 0 && this.#fits(bytes)) return this.#grant(bytes, onGrant);
-    return this.#wait(this.#waiters, bytes, signal, onGrant);
+    const { waiters } = this.#account;
+    if (waiters.length === 0 && fits(this.#ledger, this.#account, bytes)) return this.#grant(bytes, onGrant);
+    return this.#wait(waiters, bytes, signal, onGrant);
   }
 
   /**
@@ -85,15 +128,20 @@ export class ByteBudget {
    *
    * The stage must end by holding no more than before (release the input, {@link Ticket.shrink} to what is left), or pass its output to
    * somebody who frees it without waiting for more input: only then does an overdraft end.
+   *
+   * @param onGrant as of {@link take}.
    */
-  async takeForOutput(bytes: number, signal?: AbortSignal): Promise<Ticket> {
+  async takeForOutput(bytes: number, signal?: AbortSignal, onGrant?: () => void): Promise<Ticket> {
     this.#check(bytes, signal);
+    const account = this.#account;
     const working = (): void => {
-      this.#working += 1;
+      account.working += 1;
+      if (account.used > limitOf(this.#ledger, account)) account.overdraft ??= account.used - bytes;
+      onGrant?.();
     };
-    const ticket = this.#outputFits(bytes)
+    const ticket = outputFits(this.#ledger, account, bytes)
       ? this.#grant(bytes, working)
-      : await this.#wait(this.#outputWaiters, bytes, signal, working);
+      : await this.#wait(account.outputWaiters, bytes, signal, working);
     return this.#untilSettled(ticket);
   }
 
@@ -102,36 +150,22 @@ export class ByteBudget {
    * function that ends it. What is in use already stays, so the room is there only after a while.
    */
   reserveForOutput(bytes: number): () => void {
+    const { reserves } = this.#account;
     const reserve = { bytes };
-    this.#reserves.add(reserve);
+    reserves.add(reserve);
     return () => {
-      if (this.#reserves.delete(reserve)) this.#wake();
+      if (reserves.delete(reserve)) wake(this.#ledger);
     };
-  }
-
-  get #reserved(): number {
-    let most = 0;
-    for (const { bytes } of this.#reserves) most = Math.max(most, bytes);
-    return most;
-  }
-
-  get #overdrawn(): boolean {
-    return this.#used > this.total;
-  }
-
-  /** Output exceeds the budget only when no other stage is at work that will make room. */
-  #outputFits(bytes: number): boolean {
-    return this.#used + bytes <= this.total || (this.#working === 0 && !this.#overdrawn);
   }
 
   /** A stage is at work on its output until it has said how much of the room it keeps. */
   #untilSettled(ticket: Ticket): Ticket {
     let working = true;
     const settle = (change: () => void): void => {
-      if (working) this.#working -= 1;
+      if (working) this.#account.working -= 1;
       working = false;
       change();
-      this.#wake();
+      wake(this.#ledger);
     };
     return {
       get bytes() {
@@ -140,11 +174,6 @@ export class ByteBudget {
       shrink: (bytes) => settle(() => ticket.shrink(bytes)),
       release: () => settle(() => ticket.release()),
     };
-  }
-
-  #fits(bytes: number): boolean {
-    // An empty budget grants anything that it can hold at all: a reserve must not keep work from beginning.
-    return this.#used === 0 || this.#used + bytes <= this.total - this.#reserved;
   }
 
   #check(bytes: number, signal: AbortSignal | undefined): void {
@@ -167,11 +196,12 @@ export class ByteBudget {
     signal: AbortSignal | undefined,
     onGrant?: (() => void) | undefined,
   ): Promise<Ticket> {
+    this.#ledger.accounts.add(this.#account);
     return new Promise<Ticket>((resolve, reject) => {
       const onAbort = (): void => {
         queue.splice(queue.indexOf(waiter), 1);
         reject(abortError(signal as AbortSignal));
-        this.#wake();
+        wake(this.#ledger);
       };
       const waiter: Waiter = {
         bytes,
@@ -186,16 +216,20 @@ export class ByteBudget {
   }
 
   #grant(bytes: number, onGrant?: (() => void) | undefined): Ticket {
+    const [ledger, account] = [this.#ledger, this.#account];
     let held = bytes;
-    this.#used += bytes;
-    this.#peak = Math.max(this.#peak, this.#used);
+    ledger.accounts.add(account);
+    account.used += bytes;
+    ledger.used += bytes;
+    ledger.peak = Math.max(ledger.peak, ledger.used);
     onGrant?.();
-    this.#reclaim();
+    reclaim(ledger);
     const keep = (bytes: number): void => {
       if (bytes >= held) return;
-      this.#used -= held - bytes;
+      account.used -= held - bytes;
+      ledger.used -= held - bytes;
       held = bytes;
-      this.#wake();
+      wake(ledger);
     };
     return {
       get bytes() {
@@ -205,31 +239,60 @@ export class ByteBudget {
       release: () => keep(0),
     };
   }
+}
 
-  /** What pools keep unused must fit beside what is granted. */
-  #reclaim(): void {
-    for (const { idle, reclaim } of this.#pools) {
-      const excess = this.#used + this.#pools.reduce((sum, pool) => sum + pool.idle(), 0) - this.total;
-      if (excess <= 0) return;
-      reclaim(Math.min(excess, idle()));
-    }
+/** What a share may hold: all that others do not hold, and that is not kept for them. */
+function limitOf({ total, accounts }: Ledger, account: Account): number {
+  if (accounts.size === 1 && accounts.has(account)) return total;
+  const kept = total / (2 * (accounts.has(account) ? accounts.size : accounts.size + 1));
+  let limit = total;
+  for (const other of accounts) if (other !== account) limit -= Math.max(kept, other.used);
+  return limit;
+}
+
+function fits(ledger: Ledger, account: Account, bytes: number): boolean {
+  // An empty share is granted anything that the budget can hold at all: neither a reserve nor another share must keep work from beginning.
+  if (account.used === 0) return true;
+  let reserved = 0;
+  for (const reserve of account.reserves) reserved = Math.max(reserved, reserve.bytes);
+  return account.used + bytes <= limitOf(ledger, account) - reserved;
+}
+
+/** Output exceeds the limit only when no other stage is at work that will make room. */
+function outputFits(ledger: Ledger, account: Account, bytes: number): boolean {
+  const limit = limitOf(ledger, account);
+  return account.used + bytes <= limit || (account.working === 0 && account.overdraft === undefined);
+}
+
+/** What pools keep unused must fit beside what is granted. */
+function reclaim({ total, used, pools }: Ledger): void {
+  for (const { idle, reclaim } of pools) {
+    const excess = used + pools.reduce((sum, pool) => sum + pool.idle(), 0) - total;
+    if (excess <= 0) return;
+    reclaim(Math.min(excess, idle()));
   }
+}
 
-  #wake(): void {
-    for (
-      let next = this.#outputWaiters[0];
-      next !== undefined && this.#outputFits(next.bytes);
-      next = this.#outputWaiters[0]
-    ) {
-      this.#outputWaiters.shift();
-      next.grant();
-    }
-    for (let next = this.#waiters[0]; next !== undefined && this.#fits(next.bytes); next = this.#waiters[0]) {
-      this.#waiters.shift();
-      next.grant();
-    }
+/** Grant what fits now, output before all else; among shares, whoever holds least comes first. */
+function wake(ledger: Ledger): void {
+  const accounts = [...ledger.accounts].sort((a, b) => a.used - b.used);
+  for (const account of accounts) {
+    // Others may have made the limit less than what it held before: then it is its own output that must be gone, not all it has.
+    if (account.used <= Math.max(account.overdraft ?? 0, limitOf(ledger, account))) account.overdraft = undefined;
+  }
+  for (const account of accounts) grantNext(account.outputWaiters, (bytes) => outputFits(ledger, account, bytes));
+  for (const account of accounts) grantNext(account.waiters, (bytes) => fits(ledger, account, bytes));
+}
+
+function grantNext(queue: Waiter[], fitsNow: (bytes: number) => boolean): void {
+  for (let next = queue[0]; next !== undefined && fitsNow(next.bytes); next = queue[0]) {
+    queue.shift();
+    next.grant();
   }
 }
 
 /** A budget as those who work under it see it; whose it is does not matter to them. */
-export type Budget = Pick<ByteBudget, 'total' | 'used' | 'take' | 'takeForOutput' | 'reserveForOutput' | 'attachIdle'>;
+export interface Budget
+  extends Pick<ByteBudget, 'total' | 'used' | 'take' | 'takeForOutput' | 'reserveForOutput' | 'attachIdle'> {
+  share(name: string): Budget;
+}

@@ -80,7 +80,7 @@ export function shareLease(lease: Lease, count: number): Lease[] {
 }
 
 /** Free a buffer's memory now, unless it is a part of something larger. Views of it become empty. */
-function discard(buffer: Uint8Array): void {
+export function discard(buffer: Uint8Array): void {
   const memory = buffer.buffer;
-  if (memory instanceof ArrayBuffer && memory.byteLength === buffer.byteLength) memory.transfer(0);
+  if (memory instanceof ArrayBuffer && memory.byteLength === buffer.byteLength && !memory.detached) memory.transfer(0);
 }

@@ -1,5 +1,4 @@
 import type { Bridge } from '../bridge/bridge.ts';
-import { BufferPool } from './buffer-pool.ts';
 import { type Budget, ByteBudget } from './byte-budget.ts';
 import { SlabPool } from './slab-pool.ts';
 import { StageMeters } from './stage-meters.ts';
@@ -10,10 +9,17 @@ export interface Resources {
   readonly bridge: Bridge;
   readonly budget: Budget;
   readonly slabs: SlabPool;
-  /** Memory for threads. */
-  readonly buffers: BufferPool;
   readonly stages: StageRegistry;
   readonly meters: StageMeters;
+  /** Those of all images in the same storage. */
+  readonly flow: StageMeters;
+}
+
+/** The same, with the share of the memory that is this storage's. */
+export function resourcesFor(resources: Resources, storage: string): Resources {
+  const budget = resources.budget.share(storage);
+  const flow = new StageMeters(resources.meters, storage);
+  return { ...resources, budget, slabs: resources.slabs.under(budget), meters: flow, flow };
 }
 
 /** Those of a process: the budget itself. */
@@ -32,6 +38,6 @@ export function createResources(bridge: Bridge, memoryBudget: number, stages: St
 
 /** As {@link createResources}, under a budget that others share. */
 export function resourcesUnder(bridge: Bridge, budget: Budget, stages: StageRegistry): Resources {
-  const buffers = new BufferPool(budget);
-  return { bridge, budget, slabs: new SlabPool(bridge, budget), buffers, stages, meters: new StageMeters() };
+  const meters = new StageMeters();
+  return { bridge, budget, slabs: new SlabPool(bridge, budget), stages, meters, flow: meters };
 }

@@ -68,7 +68,7 @@ export class StageClock {
   watch(budget: Waits): Waits {
     return {
       take: (bytes, signal, onGrant) => this.room(budget.take(bytes, signal, onGrant)),
-      takeForOutput: (bytes, signal) => this.room(budget.takeForOutput(bytes, signal)),
+      takeForOutput: (bytes, signal, onGrant) => this.room(budget.takeForOutput(bytes, signal, onGrant)),
     };
   }
 

@@ -3,6 +3,10 @@ import { StageClock, type StageTimes } from './stage-clock.ts';
 /** Which way the bytes of a chain go. */
 export type Flow = 'backup' | 'restore';
 
+/** What became of a chunk that is compressed only if that is worth it: it was, it would not have become smaller, or nothing waited for the storage. */
+export const OUTCOMES = ['compressed', 'incompressible', 'unneeded'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
 /** What all streams of one stage have done since the process began, and how many there are now. */
 export interface StageTotals {
   readonly stage: string;
@@ -30,12 +34,17 @@ export class StageMeters {
   readonly #all: StageMeters | undefined;
   #mismatches = 0;
   #healed = 0;
+  readonly #outcomes: Record<Outcome, number> = { compressed: 0, incompressible: 0, unneeded: 0 };
   readonly #ended = new Map<string, StageTotals>();
   readonly #live = new Map<ReadClock, { readonly stage: string; readonly flow: Flow }>();
 
+  /** Name of the storage whose streams these are; empty for those of several. */
+  readonly storage: string;
+
   /** @param all count what these count as well. */
-  constructor(all?: StageMeters) {
+  constructor(all?: StageMeters, storage = '') {
     this.#all = all;
+    this.storage = storage;
   }
 
   /** Chunks whose bytes were not those that were backed up. */
@@ -58,6 +67,17 @@ export class StageMeters {
   heal(): void {
     this.#healed += 1;
     this.#all?.heal();
+  }
+
+  /** Chunks that were compressed only if that was worth it. */
+  get outcomes(): Readonly<Record<Outcome, number>> {
+    return this.#outcomes;
+  }
+
+  /** One more of them. */
+  decided(outcome: Outcome): void {
+    this.#outcomes[outcome] += 1;
+    this.#all?.decided(outcome);
   }
 
   /** Count a clock; the function that is returned ends it, and what it says then stays in the totals. */

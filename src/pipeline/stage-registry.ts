@@ -1,5 +1,5 @@
 import { EngineError } from '../errors.ts';
-import type { ImageInfo } from '../stage-api/index.ts';
+import type { ImageInfo, ImageTotals } from '../stage-api/index.ts';
 import type { Stage, StageEnv, StageInstance, StageRecord } from './stage.ts';
 
 /** A stage with checked options, ready to be set to work. */
@@ -12,6 +12,10 @@ export interface ConfiguredStage {
   inverse(env: StageEnv): StageInstance;
   /** Called once for a new image, before its record is written: what has to be recorded of this image alone is in the result's. */
   prepare?(image: ImageInfo, signal: AbortSignal | undefined): Promise<ConfiguredStage>;
+  /** Called when all chunks are stored: the record that the manifest gets instead of the one that the image was begun with. */
+  seal?(image: ImageInfo, totals: ImageTotals, signal: AbortSignal | undefined): Promise<StageRecord>;
+  /** Whether a complete image of so many bytes is what was sealed. `inverse` finds that out by itself with the first chunk. */
+  check?(image: ImageInfo, size: number, signal: AbortSignal | undefined): Promise<void>;
 }
 
 /** Looks at the chunks of an image while it is written; nothing of it is recorded. */
@@ -86,12 +90,17 @@ export class StageRegistry {
     this.#stages.set(stage.name, stage);
   }
 
+  /** Of all of them. */
+  get names(): readonly string[] {
+    return [...this.#stages.keys()];
+  }
+
   /** A stage for a new image. */
   configure(name: string, options: unknown): ConfiguredStage {
     const stage = this.#stages.get(name);
     if (stage?.configure === undefined) {
       throw new EngineError('VOST_STAGE_UNKNOWN', 'usage', `there is no stage named ${name}`, {
-        advice: `known stages: ${[...this.#stages.keys()].join(', ')}`,
+        advice: `known stages: ${this.names.join(', ')}`,
       });
     }
     return stage.configure(options);

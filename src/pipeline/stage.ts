@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import type { Bridge } from '../bridge/bridge.ts';
 import type { ImageInfo, StageReport } from '../stage-api/index.ts';
-import type { BufferPool } from './buffer-pool.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { Chunk } from './chunk.ts';
 import type { LeaseScope } from './lease.ts';
+import type { SlabPool } from './slab-pool.ts';
+import type { StageMeters } from './stage-meters.ts';
 
 /** The memory that an image's stages work with. */
 export interface StageMemory {
@@ -13,6 +14,8 @@ export interface StageMemory {
   /** Register what is held, so that teardown can free it. */
   readonly scope: LeaseScope;
   readonly bridge: Pick<Bridge, 'leafDigests' | 'xxh32'>;
+  /** On write: the streams of all images in the same storage; absent where there are none. */
+  readonly flow?: StageMeters;
 }
 
 /** Hears what a stage tells people of one image. */
@@ -20,8 +23,11 @@ export type OnImageReport = (stage: string, report: StageReport) => void;
 
 /** What the engine lends to a stage for one image. */
 export interface StageEnv extends StageMemory {
-  readonly buffers: BufferPool;
+  /** Memory for what stages make, page-aligned. */
+  readonly slabs: Pick<SlabPool, 'acquireOutput'>;
   readonly image: ImageInfo;
+  /** On the way back: bytes of the image, as its manifest says. Undefined for an image that is not complete. */
+  readonly size?: number;
   /** The most bytes that the stages before this one make of a chunk of so many bytes. */
   readonly before: (length: number) => number;
   /** On write, when the last chunk has passed: others will follow, from another writer. */

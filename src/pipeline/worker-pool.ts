@@ -3,6 +3,8 @@ import { abortError } from '../errors.ts';
 
 /** Sent to a worker whose task nobody waits for any more. It answers as soon as it can, with anything. */
 export const ABORT = null;
+/** What a thread says first, when it can take tasks: how long it takes to start is no fault of a task. */
+export const READY = 'ready';
 
 /** Work for one thread: one message there, one message back. */
 export interface Task {
@@ -46,6 +48,7 @@ interface Job<Answer> {
 
 interface Helper<Answer> {
   readonly worker: Worker;
+  ready: boolean;
   /** Tasks answered. */
   served: number;
   job: Job<Answer> | undefined;
@@ -55,6 +58,8 @@ interface Helper<Answer> {
 
 /** How long an aborted task may take to end. */
 const GRACE_MS = 2000;
+/** How long a thread may take to start, on a machine that is very busy. */
+const START_MS = 60_000;
 const LOOK_MS = 100;
 
 /**
@@ -123,31 +128,49 @@ export class WorkerPool<Answer> {
     }
     helper.job = job;
     helper.worker.ref();
-    if (task.timeoutMs !== undefined) {
-      const seconds = task.timeoutMs / 1000;
-      helper.timer = setTimeout(
-        () => void this.#lose(helper, new WorkerLost('timeout', `it did not answer for ${seconds} seconds`)),
-        task.timeoutMs,
-      );
-    }
+    this.#limit(helper, job);
     if (task.memoryBytes !== undefined) this.#looking ??= setInterval(() => void this.#look(), LOOK_MS).unref();
+  }
+
+  #limit(helper: Helper<Answer>, { task: { timeoutMs } }: Job<Answer>): void {
+    clearTimeout(helper.timer);
+    if (timeoutMs === undefined) return;
+    const limit = helper.ready ? timeoutMs : Math.max(START_MS, timeoutMs);
+    const said = `it did not ${helper.ready ? 'answer' : 'start'} for ${limit / 1000} seconds`;
+    helper.timer = setTimeout(() => void this.#lose(helper, new WorkerLost('timeout', said)), limit);
   }
 
   #start(): Helper<Answer> {
     const { file, worker: options, onOutput } = this.#options;
     const captured = onOutput === undefined ? {} : { stdout: true, stderr: true };
     const worker = new Worker(file, { ...options, ...captured });
-    const helper: Helper<Answer> = { worker, served: 0, job: undefined, timer: undefined, gone: false };
+    const helper: Helper<Answer> = {
+      worker,
+      ready: false,
+      served: 0,
+      job: undefined,
+      timer: undefined,
+      gone: false,
+    };
     if (onOutput !== undefined)
       for (const stream of [worker.stdout, worker.stderr])
         stream.on('data', (data: Buffer) => onOutput(data.toString('utf8')));
-    worker.on('message', (answer: Answer) => this.#answered(helper, answer));
+    worker.on('message', (message: Answer | typeof READY) => {
+      if (message === READY) this.#started(helper);
+      else this.#answered(helper, message as Answer);
+    });
     worker.on('messageerror', (error) => void this.#lose(helper, crashed(error)));
     worker.on('error', (error) => void this.#lose(helper, crashed(error)));
     worker.on('exit', (code) => void this.#lose(helper, crashed(new Error(`it ended with code ${code}`))));
     worker.unref();
     this.#helpers.add(helper);
     return helper;
+  }
+
+  #started(helper: Helper<Answer>): void {
+    helper.ready = true;
+    const { job } = helper;
+    if (job !== undefined && !helper.gone && !job.task.signal?.aborted) this.#limit(helper, job);
   }
 
   #answered(helper: Helper<Answer>, answer: Answer): void {

@@ -29,6 +29,14 @@ export interface ChunkInfo {
   readonly maxBytes: number;
 }
 
+/** An image whose last chunk has been encoded. */
+export interface ImageTotals {
+  /** Bytes of the image. */
+  readonly size: number;
+  /** Its chunks. */
+  readonly chunks: number;
+}
+
 /** Something that people should know of. It becomes a line of the log, and an event of the storage server. */
 export interface StageReport {
   readonly severity: 'info' | 'warning' | 'error';
@@ -44,6 +52,10 @@ export interface StageContext<Options = unknown> {
   readonly options: Options;
   /** What `record` noted with the image; empty without one. */
   readonly recorded: JsonObject;
+  /** What `seal` noted with the image; empty without one, and while the image is written. */
+  readonly sealed: JsonObject;
+  /** Bytes of the image, as whoever gave it to us says; undefined while it is written. What `seal` was given is what it has to be. */
+  readonly size?: number | undefined;
   /** What the configuration refers to (`key = file:…`, `key = env:…`), by name. Kept nowhere else. */
   readonly secrets: Readonly<Record<string, Uint8Array>>;
   readonly image: ImageInfo;

@@ -1,4 +1,4 @@
-import type { ChunkInfo, ImageInfo, Json, JsonObject, StageContext } from './context.ts';
+import type { ChunkInfo, ImageInfo, ImageTotals, Json, JsonObject, StageContext } from './context.ts';
 import type { StandardSchema } from './standard-schema.ts';
 
 /** The version of this interface. It grows compatibly; a stage says which one it was written for. */
@@ -55,9 +55,9 @@ export interface TransformStage<Options = JsonObject, State = undefined> extends
    */
   open?(context: StageContext<Options>): State | Promise<State>;
   /**
-   * Make of a chunk what is stored. Chunks come in any order and at the same time.
+   * Make of a chunk what is stored. Chunks come in any order and at the same time, and one may come twice.
    *
-   * @param data the chunk; the stage may change it and may return it. It is gone when the call has ended.
+   * @param data the chunk; the stage may change it and may return it. It is gone when the call has ended. Unchanged, it or a part of it is returned without a copy.
    * @returns bytes whose memory is the engine's from then on.
    */
   encode(data: Bytes, chunk: ChunkInfo, context: StageContext<Options>, state: State): Uint8Array | Promise<Uint8Array>;
@@ -67,6 +67,11 @@ export interface TransformStage<Options = JsonObject, State = undefined> extends
    * @param data what was stored; the stage may change it and may return it.
    */
   decode(data: Bytes, chunk: ChunkInfo, context: StageContext<Options>, state: State): Uint8Array | Promise<Uint8Array>;
+  /**
+   * Called once all chunks are stored, before the image becomes visible: what to record of the whole image (a code that tells whether some of it is
+   * missing), as JSON, at most 64 KiB. Never secrets. It is `context.sealed` when the image is read; an image without a chunk is then opened as well.
+   */
+  seal?(image: ImageTotals, context: StageContext<Options>, state: State): JsonObject | Promise<JsonObject>;
   /** Let go of what `open` made. */
   close?(state: State): void;
 }
@@ -83,8 +88,10 @@ export interface ObserverStage<Options = JsonObject, Result extends Json = Json>
   /** Look only at so many pieces of so many bytes, spread evenly over the chunk, and get them joined. Default: the whole chunk. */
   readonly sample?: { readonly pieces: number; readonly bytes: number };
   /**
-   * Look at a chunk. The chunk does not go on before the promise that this may return is resolved, so an observer can also hold a backup back.
+   * Look at a chunk. The image goes on meanwhile by no more than `concurrency` chunks, so an observer can also hold a backup back; it becomes visible when all
+   * promises that this may return are resolved.
    *
+   * @param data not to be written to.
    * @param leaves SHA-256 digests of the chunk's MiBs, 32 bytes each.
    * @returns what to keep of it for `finish`, at most 64 KiB as JSON.
    */

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export type { ChunkInfo, ImageInfo, Json, JsonObject, StageContext, StageReport } from './context.ts';
+export type { ChunkInfo, ImageInfo, ImageTotals, Json, JsonObject, StageContext, StageReport } from './context.ts';
 export {
   API_VERSION,
   type Bytes,

@@ -1,14 +1,14 @@
 import { bridge } from '../bridge/bridge.ts';
 import { EngineError } from '../errors.ts';
 import type { Chunk } from '../pipeline/chunk.ts';
-import { LeaseScope, noLease } from '../pipeline/lease.ts';
+import { joined } from '../pipeline/joined.ts';
+import { LeaseScope } from '../pipeline/lease.ts';
 import { createResources, type Resources } from '../pipeline/resources.ts';
 import type { StageEnv, StageInstance } from '../pipeline/stage.ts';
 import { type ConfiguredStage, StageRegistry } from '../pipeline/stage-registry.ts';
 import type { ImageInfo, JsonObject } from '../stage-api/index.ts';
 import type { TransformDescription } from '../vendor-stages/description.ts';
 import type { LoadedStage, StageConfiguration } from '../vendor-stages/loaded-stage.ts';
-import { copyOf } from '../vendor-stages/payload.ts';
 import { configuredTransform, registeredTransform } from '../vendor-stages/vendor-transform.ts';
 
 /** Enough for the largest chunk of the kit at the highest concurrency, with all that is made of it. */
@@ -35,9 +35,11 @@ export class Bench {
     this.signal = signal;
   }
 
-  env(scope: LeaseScope): StageEnv {
-    const { budget, buffers } = this.resources;
-    return { budget, scope, bridge, buffers, image: KIT_IMAGE, before: (length) => length };
+  /** @param size of the image, for one that is complete. */
+  env(scope: LeaseScope, size?: number): StageEnv {
+    const { budget, slabs } = this.resources;
+    const whole = size === undefined ? {} : { size };
+    return { budget, scope, bridge, slabs, image: KIT_IMAGE, ...whole, before: (length) => length };
   }
 
   /** Let an instance work on one chunk; its memory is given back. */
@@ -46,11 +48,19 @@ export class Bench {
     bytes: Uint8Array,
     { index = 0, length = bytes.byteLength, signal = this.signal, leaves = new Uint8Array(0) } = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const chunk: Chunk = { index, offset: index * length, length, pieces: [bytes], lease: noLease, leaves };
-    const result = await instance.apply(chunk, signal);
-    const copy = copyOf(result.pieces, { take: (size) => new ArrayBuffer(size) });
-    result.lease.release();
-    return copy;
+    const scope = new LeaseScope();
+    const { bytes: data, lease } = await this.resources.slabs.acquire(bytes.byteLength, scope, signal);
+    try {
+      data.set(bytes);
+      const chunk: Chunk = { index, offset: index * length, length, pieces: [data], lease, leaves };
+      const result = await instance.apply(chunk, signal);
+      const copy = joined(result.pieces);
+      result.lease.release();
+      return copy;
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
   }
 
   /** Nothing may be held when a check has ended. */
@@ -100,10 +110,10 @@ export class TransformBench extends Bench {
   }
 
   /** By what the manifest would say, as JSON, and nothing else. */
-  decoder({ record }: ConfiguredStage): StageInstance {
+  decoder({ record }: Pick<ConfiguredStage, 'record'>, size?: number): StageInstance {
     const kept = JSON.parse(JSON.stringify(record)) as { name: string; version: string; options: JsonObject };
     const registered = registeredTransform(this.#reader, this.#configuration.secrets);
-    return registered.resolve(kept).inverse(this.env(this.#scope));
+    return registered.resolve(kept).inverse(this.env(this.#scope, size));
   }
 }
 

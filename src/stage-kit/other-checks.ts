@@ -14,8 +14,15 @@ export function observerChecks(
   configuration: StageConfiguration,
   bench: Bench,
 ): Check[] {
+  let changed = false;
+  const onChange = (): void => {
+    changed = true;
+  };
   const observing = (suspends = false) =>
-    configuredObserver(stage, configuration).observe({ ...bench.env(new LeaseScope()), suspends: () => suspends });
+    configuredObserver(stage, configuration, onChange).observe({
+      ...bench.env(new LeaseScope()),
+      suspends: () => suspends,
+    });
   return [
     {
       name: 'chunks of all kinds',
@@ -30,6 +37,10 @@ export function observerChecks(
           await instance.flush?.();
         }
         bench.checkMemory();
+        if (changed)
+          throw new NotGood(
+            'it writes to the chunk that it is shown: the image has another one, but each page is copied',
+          );
         return `${EDGE_SIZES.length} sizes of ${CONTENTS.join(', ')}`;
       },
     },
@@ -59,9 +70,13 @@ export function observerChecks(
       run: async () => {
         const stop = new AbortController();
         const signal = AbortSignal.any([stop.signal, bench.signal]);
-        const work = errorOf(bench.apply(observing(), sampleBytes('text', 2 ** 20), { signal }));
+        const instance = observing();
+        const work = errorOf(
+          bench.apply(instance, sampleBytes('text', 2 ** 20), { signal }).then(() => instance.flush?.()),
+        );
         stop.abort();
         const error = await work;
+        await instance.close?.();
         if (error !== undefined && error.failure !== 'aborted') throw new NotGood(`it ended with: ${error.message}`);
         bench.checkMemory();
         return 'ended';

@@ -9,6 +9,7 @@ import { concurrencyOf } from '../vendor-stages/vendor-transform.ts';
 import { checkSame, errorOf, NotGood, type TransformBench } from './bench.ts';
 import type { Check } from './check.ts';
 import { CONTENTS, EDGE_SIZES, sampleBytes } from './samples.ts';
+import { sealed } from './seal-check.ts';
 
 const MIB = 2 ** 20;
 const CHUNKS_AT_ONCE = 32;
@@ -27,6 +28,7 @@ export function transformChecks(bench: TransformBench): Check[] {
     { name: 'round trip', run: () => roundTrip(bench) },
     { name: 'parts of an image', run: () => parts(bench) },
     ...(deterministic ? [{ name: 'deterministic', run: () => same(bench) }] : []),
+    ...(bench.stage.has('seal') ? [{ name: 'seal', run: () => sealed(bench) }] : []),
     { name: 'many chunks at once', run: () => many(bench) },
     { name: 'backpressure', run: () => backpressure(bench) },
     { name: 'abort', run: () => aborts(bench) },

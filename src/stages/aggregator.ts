@@ -2,6 +2,7 @@ import { EngineError } from '../errors.ts';
 import type { Run, SourceWrite } from '../pipeline/chunk.ts';
 import type { LeaseScope } from '../pipeline/lease.ts';
 import type { Slab, SlabPool } from '../pipeline/slab-pool.ts';
+import { StageClock } from '../pipeline/stage-clock.ts';
 import { type Emit, StepTransform } from '../pipeline/step-transform.ts';
 import { Coverage } from './coverage.ts';
 
@@ -29,6 +30,7 @@ interface OpenSlab {
  */
 export function createAggregator(options: AggregatorOptions): StepTransform<SourceWrite, Run> {
   const { pool, slabBytes, scope, window } = options;
+  const clock = new StageClock();
   const open = new Map<number, OpenSlab>();
   /** First byte not passed on yet. Slabs are counted from `start`. */
   const start = options.start ?? 0;
@@ -103,7 +105,7 @@ export function createAggregator(options: AggregatorOptions): StepTransform<Sour
     await sealFull(emit);
     for (let at = first; at <= last; at += 1) {
       if (at < slabOf(sealed) || open.has(at)) continue;
-      const target = { slab: await pool.acquire(slabBytes, scope, signal), coverage: new Coverage() };
+      const target = { slab: await clock.room(pool.acquire(slabBytes, scope, signal)), coverage: new Coverage() };
       open.set(at, target);
       fill(target, at, write);
       await sealFull(emit);
@@ -112,6 +114,7 @@ export function createAggregator(options: AggregatorOptions): StepTransform<Sour
 
   return new StepTransform<SourceWrite, Run>({
     name: 'aggregator',
+    clock,
     step: (write, emit, signal) => {
       check(write);
       if (write.data.byteLength === 0) return undefined;

@@ -4,9 +4,14 @@
  * clean memory is sent again), `credentials` once after they were refreshed, nothing else.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Attributes, type Span, SpanKind } from '@opentelemetry/api';
 import { abortError, EngineError, failureOf } from '../errors.ts';
+import { inSpan } from '../tracing/spans.ts';
 import { checkSignal } from './body.ts';
 import type { FlowControl } from './flow/flow-control.ts';
+
+/** What requests go to: an S3 service, a directory, the management of a cluster. */
+export type RequestService = 's3' | 'file' | 'vms';
 
 /** One failed attempt that will be repeated. */
 export interface RetryEvent {
@@ -18,6 +23,9 @@ export interface RetryEvent {
   readonly bytes: number;
   /** Pause before the next attempt, milliseconds. */
   readonly delayMs: number;
+  /** What was asked about. */
+  readonly lsu: string | undefined;
+  readonly key: string | undefined;
   readonly error: EngineError;
 }
 
@@ -76,6 +84,8 @@ export const systemClock: RetryClock = {
 };
 
 export interface RetrierOptions extends RequestHooks {
+  /** What is asked. Without it requests have no spans. */
+  readonly service?: RequestService | undefined;
   readonly policy?: Partial<RetryPolicy> | undefined;
   readonly clock?: RetryClock | undefined;
   /** Fetch credentials anew; without it a `credentials` failure is final. */
@@ -88,11 +98,22 @@ export interface RetryTask {
   readonly operation: string;
   /** Payload that an attempt moves, bytes. */
   readonly bytes?: number;
+  /** What is asked about. */
+  readonly lsu?: string | undefined;
+  readonly key?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Attributes of a failed attempt, and where its error has them. */
+const SAID = {
+  'http.response.status_code': 'httpStatus',
+  'aws.request_id': 'requestId',
+  'server.address': 'vip',
+} as const;
+
 export class Retrier {
   readonly #policy: RetryPolicy;
+  readonly #service: RequestService | undefined;
   readonly #clock: RetryClock;
   readonly #hooks: RequestHooks;
   readonly #refresh: (() => Promise<void>) | undefined;
@@ -100,6 +121,7 @@ export class Retrier {
 
   constructor(options: RetrierOptions = {}) {
     this.#policy = { ...DEFAULT_RETRY, ...options.policy };
+    this.#service = options.service;
     this.#clock = options.clock ?? systemClock;
     this.#hooks = options;
     this.#refresh = options.refresh;
@@ -110,14 +132,23 @@ export class Retrier {
    * Run `attempt` (its argument counts from 1) until it succeeds or its failure is final. The last
    * error is thrown; `details.attempts` tells how often it was tried when that was more than once.
    */
-  async run<T>(task: RetryTask, attempt: (number: number) => Promise<T>): Promise<T> {
-    const { operation, bytes = 0, signal } = task;
+  run<T>(task: RetryTask, attempt: (number: number) => Promise<T>): Promise<T> {
+    const { operation } = task;
+    if (this.#service === undefined) return this.#run(task, attempt);
+    // Paths of a cluster's management end in numbers.
+    const name = `${this.#service} ${operation.split('/', 1)[0]}`;
+    const plan = { kind: SpanKind.CLIENT, attributes: requestOf(this.#service, task) };
+    return inSpan(name, plan, (span) => this.#run(task, attempt, span));
+  }
+
+  async #run<T>(task: RetryTask, attempt: (number: number) => Promise<T>, span?: Span): Promise<T> {
+    const { operation, bytes = 0, lsu, key, signal } = task;
     const started = this.#clock.now();
     const spent = { integrity: 0, refreshes: 0 };
     for (let number = 1; ; number += 1) {
       checkSignal(signal);
       try {
-        const once = (): Promise<T> => this.#timed(operation, () => attempt(number));
+        const once = (): Promise<T> => this.#timed(operation, number, () => attempt(number), span);
         return this.#flow === undefined ? await once() : await this.#flow.run(operation, bytes, signal, once);
       } catch (error) {
         if (signal?.aborted) throw abortError(signal);
@@ -127,22 +158,27 @@ export class Retrier {
         if (!(error instanceof EngineError) || late || !(await this.#again(error, spent))) {
           throw afterAttempts(error, number);
         }
-        this.#hooks.onRetry?.({ operation, attempt: number, bytes, delayMs, error });
+        this.#hooks.onRetry?.({ operation, attempt: number, bytes, delayMs, lsu, key, error });
         await this.#pause(delayMs, signal);
       }
     }
   }
 
-  async #timed<T>(operation: string, attempt: () => Promise<T>): Promise<T> {
+  async #timed<T>(operation: string, number: number, attempt: () => Promise<T>, span: Span | undefined): Promise<T> {
     const { onAttempt } = this.#hooks;
-    if (onAttempt === undefined) return attempt();
+    if (onAttempt === undefined && span?.isRecording() !== true) return attempt();
     const began = this.#clock.now();
+    const tell = (failed: { readonly error?: unknown }): void => {
+      const ms = this.#clock.now() - began;
+      onAttempt?.({ operation, ms, ...failed });
+      span?.addEvent('attempt', attemptOf(number, ms, failed.error));
+    };
     try {
       const result = await attempt();
-      onAttempt({ operation, ms: this.#clock.now() - began });
+      tell({});
       return result;
     } catch (error) {
-      onAttempt({ operation, ms: this.#clock.now() - began, error });
+      tell({ error });
       throw error;
     }
   }
@@ -174,6 +210,29 @@ export class Retrier {
       throw error;
     }
   }
+}
+
+/** What a span says about a request. */
+function requestOf(service: RequestService, { operation, bytes = 0, lsu, key }: RetryTask): Attributes {
+  const [lsuName, keyName] = service === 's3' ? ['aws.s3.bucket', 'aws.s3.key'] : ['vast_ost.lsu', 'vast_ost.key'];
+  return {
+    'vast_ost.operation': operation,
+    ...(bytes === 0 ? {} : { 'vast_ost.bytes': bytes }),
+    ...(lsu === undefined ? {} : { [lsuName]: lsu }),
+    ...(key === undefined ? {} : { [keyName]: key }),
+  };
+}
+
+/** What a span says about an attempt: how long it took, and what the storage said. */
+function attemptOf(number: number, ms: number, error: unknown): Attributes {
+  const attributes: Attributes = { number, seconds: ms / 1000 };
+  if (error === undefined) return attributes;
+  if (!(error instanceof EngineError)) return { ...attributes, 'error.type': 'VOST_INTERNAL' };
+  for (const [name, key] of Object.entries(SAID)) {
+    const value = error.details[key];
+    if (typeof value === 'string' || typeof value === 'number') attributes[name] = value;
+  }
+  return { ...attributes, 'error.type': error.code };
 }
 
 function afterAttempts(error: unknown, attempts: number): unknown {

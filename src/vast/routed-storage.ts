@@ -28,6 +28,10 @@ export class RoutedStorage implements Storage {
     return this.#elsewhere.get(lsu) ?? this.#main;
   }
 
+  parts(): readonly Storage[] {
+    return [this.#main, ...this.#elsewhere.values()];
+  }
+
   async verify(lsu?: string): Promise<void> {
     await (lsu === undefined ? this.#main : this.part(lsu)).verify?.(lsu);
   }
@@ -46,6 +50,6 @@ export class RoutedStorage implements Storage {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#main, ...this.#elsewhere.values()].map((storage) => storage.close()));
+    await Promise.all(this.parts().map((storage) => storage.close()));
   }
 }

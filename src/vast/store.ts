@@ -11,6 +11,8 @@
  */
 
 import type { FlowControl } from './flow/flow-control.ts';
+import type { CallStatus } from './nfs/call-gate.ts';
+import type { Space } from './nfs/files.ts';
 import type { TransferMeter } from './transfer-meter.ts';
 import type { VipPoolSnapshot } from './vip-pool/vip-pool.ts';
 
@@ -158,7 +160,7 @@ export interface Upload {
 export interface UploadInfo {
   readonly key: string;
   readonly id: string;
-  /** Milliseconds since the epoch. */
+  /** When it was begun, or written to last where only that is known: milliseconds since the epoch by the store's clock. */
   readonly initiated: number;
 }
 
@@ -177,6 +179,8 @@ export interface ObjectStore {
   readonly leftovers?: Leftovers;
   /** The same LSU, whose new objects get a storage class. Absent where there are none. */
   inStorageClass?(name: string): ObjectStore;
+  /** The clock that the store's times are by, milliseconds since the epoch; right to about a second. */
+  now(options?: RequestOptions): Promise<number>;
   /** Store a whole object at once, replacing an older one atomically; durable when this answers. */
   put(key: string, body: Body, options?: RequestOptions): Promise<ObjectInfo>;
   /** Store an object of unknown size from a stream, atomically and durably; for objects that need no resumption (indexes). An error of the source comes through unchanged. */
@@ -237,5 +241,11 @@ export interface Storage {
   readonly flow?: FlowControl | undefined;
   /** Where the time of its requests with payload goes. Absent where nobody can tell the way from the storage. */
   readonly transfers?: TransferMeter | undefined;
+  /** All that it is made of. Absent where it is one. */
+  parts?(): readonly Storage[];
+  /** How full it is. Absent where nobody can say. */
+  space?(): Promise<Space>;
+  /** How its system calls are doing. Absent where it makes none. */
+  calls?(): CallStatus;
   close(): Promise<void>;
 }

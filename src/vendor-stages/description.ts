@@ -6,7 +6,7 @@ export const STAGE_NAME = /^(@[a-z0-9][a-z0-9._-]{0,127}\/)?vast-ost-stage-[a-z0
 /** The one version of the interface that there is. */
 const API_VERSION = 1;
 /** Names that the engine gives a meaning to. */
-const RESERVED = ['recorded', 'path'];
+const RESERVED = ['recorded', 'sealed', 'path'];
 
 const OptionName = z
   .string()

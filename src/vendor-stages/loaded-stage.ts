@@ -15,6 +15,13 @@ export interface StageConfiguration {
   readonly secrets: SecretReferences;
 }
 
+/** What is known of an image beside its name: what the stage noted with it, and its bytes when it is complete. */
+export interface Noted {
+  readonly recorded?: JsonObject;
+  readonly sealed?: JsonObject;
+  readonly size?: number | undefined;
+}
+
 /** What an answer was without its errors. */
 export type Result = Extract<StageAnswer, { reports: unknown }>;
 
@@ -25,13 +32,31 @@ export interface CallOptions {
   readonly chunk?: Blame['chunk'];
 }
 
+/** What a stage has told people so far. */
+export interface Reported {
+  readonly stage: string;
+  /** How often, by severity. */
+  readonly counts: Readonly<Record<StageReport['severity'], number>>;
+  /** Its numbers, by name: what it said last, of whatever image. */
+  readonly values: ReadonlyMap<string, number>;
+}
+
+/** Names of numbers that are kept of a stage; it may make them up without end. */
+const MAX_NAMES = 64;
+
 let sessions = 0;
 
 /** A vendor's stage, ready to be called: its description and where it runs. */
 export class LoadedStage<Description extends StageDescription = StageDescription> {
   readonly description: Description;
+  /** Its functions that were seen to return other bytes than they are given: they get memory for them from then on. */
+  readonly making = new Set<StageCall['call']>();
+  /** Those that were seen to change the bytes that they are given: they work on a copy from then on. */
+  readonly changing = new Set<StageCall['call']>();
   readonly #runner: StageRunner;
   readonly #onReport: OnReport;
+  readonly #counts = { info: 0, warning: 0, error: 0 };
+  readonly #values = new Map<string, number>();
 
   constructor(description: Description, runner: StageRunner, onReport: OnReport) {
     this.description = description;
@@ -62,7 +87,7 @@ export class LoadedStage<Description extends StageDescription = StageDescription
   /** Begin to work on an image: secrets are read now. */
   async session(
     { options, secrets }: StageConfiguration,
-    recorded: JsonObject,
+    { recorded = {}, sealed = {}, size }: Noted,
     image: ImageInfo,
     writtenBy: string,
   ): Promise<StageSession> {
@@ -72,6 +97,8 @@ export class LoadedStage<Description extends StageDescription = StageDescription
       id: String(sessions),
       options,
       recorded,
+      sealed,
+      size,
       secrets: await readSecrets(name, wanted, secrets),
       image,
       writtenBy,
@@ -97,8 +124,20 @@ export class LoadedStage<Description extends StageDescription = StageDescription
       throw lossOf(blame(), error);
     });
     if ('error' in answer) throw faultOf(blame(), answer.error);
-    if (session) for (const report of answer.reports) this.#onReport(this.name, session.image, report);
+    if (session) for (const report of answer.reports) this.#report(session.image, report);
     return answer;
+  }
+
+  /** What it has told people so far. */
+  get reported(): Reported {
+    return { stage: this.name, counts: this.#counts, values: this.#values };
+  }
+
+  #report(image: ImageInfo, report: StageReport): void {
+    this.#counts[report.severity] += 1;
+    for (const [name, value] of Object.entries(report.values ?? {}))
+      if (this.#values.has(name) || this.#values.size < MAX_NAMES) this.#values.set(name, value);
+    this.#onReport(this.name, image, report);
   }
 
   /** Threads that it cost so far: they crashed, hung, or took too much memory. */

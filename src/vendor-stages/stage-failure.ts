@@ -1,7 +1,7 @@
 import { EngineError, type FailureClass } from '../errors.ts';
 import { WorkerLost } from '../pipeline/worker-pool.ts';
 import type { ChunkInfo } from '../stage-api/index.ts';
-import type { StageAnswer, StageCall } from './protocol.ts';
+import type { StageCall, StageFault } from './protocol.ts';
 
 /** What was going on, for messages. */
 export interface Blame {
@@ -10,9 +10,9 @@ export interface Blame {
   readonly chunk?: Pick<ChunkInfo, 'index' | 'offset'> | undefined;
 }
 
-type StageFault = Extract<StageAnswer, { error: unknown }>['error'];
+type Fault = StageFault['error'];
 
-const FAULTS: Readonly<Record<StageFault['kind'], readonly [code: string, failure: FailureClass]>> = {
+const FAULTS: Readonly<Record<Fault['kind'], readonly [code: string, failure: FailureClass]>> = {
   load: ['VOST_STAGE_LOAD', 'usage'],
   options: ['VOST_STAGE_OPTIONS', 'usage'],
   corrupt: ['VOST_STAGE_DECODE', 'integrity'],
@@ -22,7 +22,7 @@ const FAULTS: Readonly<Record<StageFault['kind'], readonly [code: string, failur
 const LOSSES = { crashed: 'VOST_STAGE_CRASHED', memory: 'VOST_STAGE_MEMORY', timeout: 'VOST_STAGE_TIMEOUT' } as const;
 
 /** The error that the stage reported. */
-export function faultOf(blame: Blame, { kind, message }: StageFault): EngineError {
+export function faultOf(blame: Blame, { kind, message }: Fault): EngineError {
   const [code, failure] = FAULTS[kind];
   const said = kind === 'load' ? `cannot be loaded: ${message}` : message;
   return stageFailure(code, failure, blame, said, failure === 'internal' ? {} : { advice: undefined });

@@ -10,7 +10,7 @@ import {
   type StandardSchema,
   type TransformStage,
 } from '../stage-api/index.ts';
-import { MAX_VALUE_BYTES, type StageAnswer, type StageCall, type StageSession } from './protocol.ts';
+import { type HostAnswer, type HostCall, MAX_VALUE_BYTES, type StageSession } from './protocol.ts';
 import { withoutSecrets } from './without-secrets.ts';
 
 type Transform = Omit<TransformStage<unknown, unknown>, 'kind'>;
@@ -40,7 +40,7 @@ const FACTS = [
   'reads',
   'sample',
 ] as const;
-const FUNCTIONS = ['record', 'open', 'encode', 'decode', 'close', 'observe', 'finish', 'route'] as const;
+const FUNCTIONS = ['record', 'open', 'encode', 'decode', 'seal', 'close', 'observe', 'finish', 'route'] as const;
 
 /** A vendor's stage in the thread that its code runs in: calls in, answers out. It never throws. */
 export class StageHost {
@@ -54,7 +54,8 @@ export class StageHost {
     this.#load = load;
   }
 
-  async call(call: StageCall, signal: AbortSignal): Promise<StageAnswer> {
+  /** What `encode` and `decode` return may be any memory, that of the call as well. */
+  async call(call: HostCall, signal: AbortSignal): Promise<HostAnswer> {
     let definition: Definition;
     try {
       this.#definition ??= this.#load().then(definitionOf);
@@ -65,11 +66,9 @@ export class StageHost {
     const reports: StageReport[] = [];
     try {
       const result = await this.#perform(definition, call, signal, reports);
-      if (call.call !== 'encode' && call.call !== 'decode')
-        return { value: jsonOf(result), reports, ...('data' in call ? { spare: call.data.buffer } : {}) };
-      const { buffer } = call.data;
-      const data = bytesOf(result, buffer);
-      return { data, reports, ...(data.buffer === buffer ? {} : { spare: buffer }) };
+      if (call.call !== 'encode' && call.call !== 'decode') return { value: jsonOf(result), reports };
+      if (!(result instanceof Uint8Array)) throw new StageError('failed', 'it returned no Uint8Array');
+      return { data: result, reports };
     } catch (error) {
       const kind = error instanceof StageError ? error.kind : call.call === 'decode' ? 'corrupt' : ('failed' as const);
       if (error instanceof BadOptions) return { error: { kind: 'options', message: error.message } };
@@ -79,7 +78,7 @@ export class StageHost {
 
   async #perform(
     definition: Definition,
-    call: StageCall,
+    call: HostCall,
     signal: AbortSignal,
     reports: StageReport[],
   ): Promise<unknown> {
@@ -89,6 +88,11 @@ export class StageHost {
     switch (call.call) {
       case 'record':
         return definition.record?.(context);
+      case 'open':
+        await this.#state(definition, call.session, context);
+        return null;
+      case 'seal':
+        return definition.seal?.(call.totals, context, await this.#state(definition, call.session, context));
       case 'route':
         return (await definition.route(call.session.image, context)) ?? null;
       case 'observe':
@@ -103,7 +107,7 @@ export class StageHost {
 
   async #transform(
     stage: Transform,
-    { call, data, session }: Extract<StageCall, { data: unknown }>,
+    { call, data, session }: Extract<HostCall, { call: 'encode' | 'decode' }>,
     chunk: ChunkInfo,
     context: StageContext,
   ): Promise<unknown> {
@@ -156,7 +160,7 @@ async function checkOptions(schema: StandardSchema | undefined, options: JsonObj
 }
 
 function contextOf(session: StageSession, signal: AbortSignal, reports: StageReport[]): StageContext {
-  const { options, recorded, secrets, image, writtenBy } = session;
+  const { options, recorded, sealed, size, secrets, image, writtenBy } = session;
   const report = ({ severity, text, values }: StageReport): void => {
     if (reports.length >= MAX_REPORTS) throw new Error(`more than ${MAX_REPORTS} reports of one call`);
     if (!['info', 'warning', 'error'].includes(severity)) throw new Error(`a report of severity ${severity}`);
@@ -166,17 +170,7 @@ function contextOf(session: StageSession, signal: AbortSignal, reports: StageRep
     const clean = withoutSecrets(String(text).slice(0, MAX_MESSAGE), secrets);
     reports.push({ severity, text: clean, ...(values ? { values: Object.fromEntries(numbers) } : {}) });
   };
-  return { options, recorded, secrets, image, writtenBy, signal, report };
-}
-
-/** The bytes in memory that can be handed over: that of the call, or of their own. */
-function bytesOf(result: unknown, input: ArrayBuffer): Uint8Array<ArrayBuffer> {
-  if (!(result instanceof Uint8Array)) throw new StageError('failed', 'it returned no Uint8Array');
-  const { buffer, byteOffset, byteLength } = result;
-  if (buffer === input) return new Uint8Array(input, byteOffset, byteLength);
-  // A part of something larger is copied: the rest may be somebody else's.
-  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
-  return whole ? new Uint8Array(buffer) : new Uint8Array(result);
+  return { options, recorded, sealed, size, secrets, image, writtenBy, signal, report };
 }
 
 function jsonOf(value: unknown): Json {

@@ -1,10 +1,11 @@
 import { abortError } from '../errors.ts';
 import { type Task, WorkerLost, WorkerPool } from '../pipeline/worker-pool.ts';
+import { performCall } from './perform-call.ts';
 import type { StageAnswer, StageCall } from './protocol.ts';
 import { provideApi } from './provide-api.ts';
 import { StageHost } from './stage-host.ts';
 
-/** A call that is not made up yet: its bytes are copied when it begins, and again if it is tried twice. */
+/** A call that is not made up yet: that is done when it begins, and again if it is tried twice. */
 export interface Work {
   readonly create: () => StageCall;
   readonly timeoutMs: number;
@@ -46,25 +47,26 @@ export function workerRunner(
     },
     onOutput,
   });
+  /** The most that a thread had; that of the call is counted with its bytes. */
+  let windows = 0;
   return {
-    run: ({ create, timeoutMs, memoryBytes, signal }) => {
+    run: async ({ create, timeoutMs, memoryBytes, signal }) => {
       const task: Task = {
-        create: () => {
-          const message = create();
-          return { message, transfer: 'data' in message ? [message.data.buffer] : [] };
-        },
+        create: () => ({ message: create(), transfer: [] }),
         timeoutMs,
-        memoryBytes,
+        memoryBytes: memoryBytes + windows,
         ...(signal ? { signal } : {}),
       };
-      return pool.run(task);
+      const answer = await pool.run(task);
+      if ('windowBytes' in answer) windows = Math.max(windows, answer.windowBytes ?? 0);
+      return answer;
     },
     lost: () => pool.lost,
     close: () => pool.close(),
   };
 }
 
-/** In this thread. A call that does not end is given up; what it still does cannot be stopped. */
+/** In this thread. A call that does not end is given up, and its memory taken from it; what else it still does cannot be stopped. */
 export function localRunner(url: string): StageRunner {
   provideApi();
   const host = new StageHost(() => import(url));
@@ -72,15 +74,17 @@ export function localRunner(url: string): StageRunner {
     run: async ({ create, timeoutMs, signal }) => {
       if (signal?.aborted) throw abortError(signal);
       const stop = new AbortController();
+      const gone = new AbortController();
       const onAbort = (): void => stop.abort();
       signal?.addEventListener('abort', onAbort, { once: true });
       const given = Promise.withResolvers<never>();
       const timer = setTimeout(() => {
         stop.abort();
+        gone.abort();
         given.reject(new WorkerLost('timeout', `it did not answer for ${timeoutMs / 1000} seconds`));
       }, timeoutMs);
       try {
-        const answer = await Promise.race([host.call(create(), stop.signal), given.promise]);
+        const answer = await Promise.race([performCall(host, create(), stop.signal, gone.signal), given.promise]);
         if (signal?.aborted) throw abortError(signal);
         return answer;
       } finally {

@@ -1,8 +1,10 @@
 /** A thread that runs a vendor's stage: one call at a time. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { ABORT } from '../pipeline/worker-pool.ts';
+import { windowBytes } from '../pipeline/slab-window.ts';
+import { ABORT, READY } from '../pipeline/worker-pool.ts';
 import { collector, memoryTaken } from './collect.ts';
-import type { StageAnswer, StageCall } from './protocol.ts';
+import { performCall } from './perform-call.ts';
+import type { StageCall } from './protocol.ts';
 import { provideApi } from './provide-api.ts';
 import { StageHost } from './stage-host.ts';
 
@@ -20,22 +22,12 @@ port.on('message', (call: StageCall | typeof ABORT) => {
   else void answer(call);
 });
 
+port.postMessage(READY);
+
 async function answer(call: StageCall): Promise<void> {
   running = new AbortController();
-  const result = await host.call(call, running.signal);
+  const result = await performCall(host, call, running.signal);
   running = undefined;
-  send(result);
-  if (memoryTaken() > enough) collect();
-}
-
-function send(result: StageAnswer): void {
-  const { data, spare } = 'error' in result ? {} : result;
-  const returned = spare === undefined ? [] : [spare];
-  try {
-    port?.postMessage(result, data === undefined ? returned : [data.buffer, ...returned]);
-  } catch {
-    // Memory of an addon's may not be transferable.
-    const copy = new Uint8Array(data ?? []);
-    port?.postMessage({ ...result, data: copy }, [copy.buffer, ...returned]);
-  }
+  port?.postMessage(result);
+  if (memoryTaken() - windowBytes() > enough) collect();
 }

@@ -1,12 +1,12 @@
 import type { Settings } from '../config/settings.ts';
 import type { StageEntry } from '../config/stage-fields.ts';
-import { stageEntries, stageListOf } from '../config/stage-lists.ts';
+import { stageEntries, stageListOf, stageLists } from '../config/stage-lists.ts';
 import { EngineError } from '../errors.ts';
 import type { ConfiguredObserver, ConfiguredStage, StageRegistry } from '../pipeline/stage-registry.ts';
 import type { Json, JsonObject } from '../stage-api/index.ts';
 import type { ObserverDescription, StageDescription, TransformDescription } from './description.ts';
 import { type LoadOptions, loadStage } from './load-stage.ts';
-import type { LoadedStage } from './loaded-stage.ts';
+import type { LoadedStage, Reported } from './loaded-stage.ts';
 import { splitSecrets } from './stage-secrets.ts';
 import { configuredObserver } from './vendor-observer.ts';
 import { type ConfiguredRouter, configuredRouter } from './vendor-router.ts';
@@ -20,16 +20,16 @@ export interface StageChain {
 }
 
 /** What each place has. */
-export type StagePlaces = Pick<VendorStages, 'chainOf'>;
+export type StagePlaces = Pick<VendorStages, 'chainOf' | 'reported'>;
 
 const EMPTY: StageChain = { transforms: [], observers: [], routers: [] };
 
 /** No stages anywhere. */
-export const noVendorStages: StagePlaces = { chainOf: () => EMPTY };
+export const noVendorStages: StagePlaces = { chainOf: () => EMPTY, reported: () => [] };
 
 /** The stages of vendors that the configuration names, loaded and checked. */
 export class VendorStages {
-  readonly #settings: Pick<Settings, 'general' | 'servers' | 'lsus'>;
+  readonly #settings: Settings;
   readonly #loaded: ReadonlyMap<string, LoadedStage>;
   readonly #chains: ReadonlyMap<readonly StageEntry[], StageChain>;
 
@@ -70,8 +70,7 @@ export class VendorStages {
         );
         registry.add(registeredTransform(stage, splitSecrets(name, secrets, given).secrets));
       }
-      const lists = [settings.general, ...settings.servers.values(), ...settings.lsus.values()];
-      for (const { stages } of lists) if (stages) chains.set(stages, await chainOf(stages, loaded, settings.stages));
+      for (const list of stageLists(settings)) chains.set(list, await chainOf(list, loaded, settings.stages));
     } catch (error) {
       await Promise.all([...loaded.values()].map((stage) => stage.close()));
       throw error;
@@ -79,9 +78,14 @@ export class VendorStages {
     return new VendorStages(settings, loaded, chains);
   }
 
-  /** Those of an LSU of `[server NAME]`; of `[general]` alone for the command line, which has no server. */
-  chainOf(server: string, lsu: string): StageChain {
-    return this.#chains.get(stageListOf(this.#settings, server, lsu)) ?? EMPTY;
+  /** Those of a policy's images in an LSU of `[server NAME]`; of `[general]` alone where all three are empty. */
+  chainOf(place: { readonly server: string; readonly lsu: string; readonly policy: string }): StageChain {
+    return this.#chains.get(stageListOf(this.#settings, place)) ?? EMPTY;
+  }
+
+  /** What they have told people. */
+  reported(): readonly Reported[] {
+    return [...this.#loaded.values()].map((stage) => stage.reported);
   }
 
   /** End their threads. */

@@ -1,12 +1,14 @@
 import { availableParallelism } from 'node:os';
+import { bridge } from '../bridge/bridge.ts';
 import { type Chunk, sizeOf } from '../pipeline/chunk.ts';
+import { type Place, placeOf } from '../pipeline/place.ts';
+import { outputBytes } from '../pipeline/slab-pool.ts';
 import type { StageEnv, StageInstance, StageRecord } from '../pipeline/stage.ts';
 import { type ConfiguredStage, type RegisteredStage, reads } from '../pipeline/stage-registry.ts';
 import type { ChunkInfo, ImageInfo, JsonObject } from '../stage-api/index.ts';
 import type { TransformDescription } from './description.ts';
 import { type LoadedStage, objectOf, type StageConfiguration } from './loaded-stage.ts';
-import { copyOf } from './payload.ts';
-import type { StageSession } from './protocol.ts';
+import type { StageSession, StoredResult, TransformCall } from './protocol.ts';
 import { type Blame, stageFailure, wrongLength } from './stage-failure.ts';
 import { type SecretReferences, splitSecrets } from './stage-secrets.ts';
 
@@ -51,7 +53,7 @@ export function configuredTransform(
   const { options } = configuration;
   /** Bound anew for every image: what it makes for one must not serve another. */
   const bind = (record: StageRecord, recorded: JsonObject): ConfiguredStage =>
-    boundTransform(stage, record, (image) => stage.session(configuration, recorded, image, version));
+    boundTransform(stage, record, (image, size) => stage.session(configuration, { recorded, size }, image, version));
   return {
     ...bind({ name, version, options }, {}),
     prepare: async (image, signal) => {
@@ -69,24 +71,25 @@ function recordedTransform(
   record: StageRecord,
   secrets: SecretReferences,
 ): ConfiguredStage {
-  const { recorded, ...rest } = record.options as JsonObject;
-  return boundTransform(stage, record, async (image) => {
+  const { recorded, sealed, ...rest } = record.options as JsonObject;
+  return boundTransform(stage, record, async (image, size) => {
     const options = await stage.checkOptions(rest, 'unsupported');
-    return stage.session({ options, secrets }, objectOf(recorded), image, record.version);
+    const noted = { recorded: objectOf(recorded), sealed: objectOf(sealed), size };
+    return stage.session({ options, secrets }, noted, image, record.version);
   });
 }
 
 function boundTransform(
   stage: LoadedStage<TransformDescription>,
   record: StageRecord,
-  begin: (image: ImageInfo) => Promise<StageSession>,
+  begin: (image: ImageInfo, size: number | undefined) => Promise<StageSession>,
 ): ConfiguredStage {
   const { factor, bytes } = stage.description.maxExpansion;
   const bound = (length: number): number => Math.floor(length * factor) + bytes;
-  const workingBytes = (length: number): number => length + bound(length);
+  const workingBytes = (length: number): number => outputBytes(Math.max(length, bound(length)));
   let session: Promise<StageSession> | undefined;
-  const sessionFor = (image: ImageInfo): Promise<StageSession> => {
-    session ??= begin(image);
+  const sessionFor = (image: ImageInfo, size?: number): Promise<StageSession> => {
+    session ??= begin(image, size);
     session.catch(() => {
       // A secret may be there when the next chunk comes.
       session = undefined;
@@ -99,7 +102,7 @@ function boundTransform(
       const before = env.before(chunk.length);
       const maxBytes = call === 'encode' ? bound(sizeOf(chunk.pieces)) : before;
       const info = { index: chunk.index, offset: chunk.offset, length: chunk.length, maxBytes };
-      return transform(stage, call, await sessionFor(env.image), info, chunk, env, signal);
+      return transform(stage, call, await sessionFor(env.image, env.size), info, chunk, env, signal);
     },
   });
   return {
@@ -109,6 +112,26 @@ function boundTransform(
     workingBytes,
     forward: (env) => instance('encode', env),
     inverse: (env) => instance('decode', env),
+    ...(stage.has('seal') ? sealing(stage, record, sessionFor) : {}),
+  };
+}
+
+/** What a stage has to say of an image as a whole. */
+function sealing(
+  stage: LoadedStage<TransformDescription>,
+  record: StageRecord,
+  sessionFor: (image: ImageInfo, size?: number) => Promise<StageSession>,
+): Required<Pick<ConfiguredStage, 'seal' | 'check'>> {
+  return {
+    seal: async (image, totals, signal) => {
+      const session = await sessionFor(image);
+      const { value } = await stage.call(() => ({ call: 'seal', session, totals }), session, { signal });
+      return { ...record, options: { ...record.options, sealed: objectOf(value) } };
+    },
+    check: async (image, size, signal) => {
+      const session = await sessionFor(image, size);
+      await stage.call(() => ({ call: 'open', session }), session, { signal });
+    },
   };
 }
 
@@ -121,27 +144,56 @@ async function transform(
   env: StageEnv,
   signal: AbortSignal,
 ): Promise<Chunk> {
-  const room = sizeOf(chunk.pieces) + info.maxBytes;
-  const ticket = await env.budget.takeForOutput(room, signal);
-  let memory: ArrayBuffer | undefined;
-  const lease = env.scope.add(() => {
-    if (memory) env.buffers.give(memory);
-    ticket.release();
-  });
+  const blame = { name: stage.name, call, chunk: info };
+  const size = sizeOf(chunk.pieces);
+  const room = Math.max(size, info.maxBytes);
+  const ask = async (output: Place | undefined, input: () => Pick<TransformCall, 'input' | 'copy'>) => {
+    const create = () => ({ call, session, chunk: info, output, ...input() }) as const;
+    const { stored, changed } = await stage.call(create, session, { bytes: size + room, signal, chunk: info });
+    if (changed) stage.changing.add(call);
+    return stored ?? { from: 'nowhere', offset: 0, bytes: 0, written: 0 };
+  };
+  /** It returned a part of what it was given. */
+  const partOf = ({ offset, bytes }: StoredResult): Chunk => {
+    checkLength(blame, bytes, info, chunk.length);
+    return { ...chunk, pieces: chunk.pieces.map((piece) => piece.subarray(offset, offset + bytes)) };
+  };
+
+  const [only] = chunk.pieces;
+  const place = only && chunk.pieces.length === 1 ? placeOf(only) : undefined;
+  if (place && !stage.making.has(call)) {
+    const result = await ask(undefined, () => ({ input: [place], copy: false }));
+    if (result.from === 'input') return partOf(result);
+    stage.making.add(call);
+  }
+  const slab = await env.slabs.acquireOutput(room, env, signal);
   try {
-    const create = () => ({ call, session, chunk: info, data: copyOf(chunk.pieces, env.buffers) });
-    const called = await stage.call(create, session, { bytes: room, signal, chunk: info });
-    const { data = new Uint8Array(0), spare } = called;
-    if (spare) env.buffers.give(spare);
-    memory = data.buffer;
-    checkLength({ name: stage.name, call, chunk: info }, data.byteLength, info, chunk.length);
-    ticket.shrink(data.buffer.byteLength);
+    const output = placeOf(new Uint8Array(slab.memory)) as Place;
+    const result = await ask(output, () => inputOf(chunk.pieces, output, stage.changing.has(call)));
+    if (result.from === 'input') {
+      slab.unused();
+      return partOf(result);
+    }
+    checkLength(blame, result.bytes, info, chunk.length);
+    const data = slab.keep(result.bytes, result.written);
     chunk.lease.release();
-    return { ...chunk, pieces: [data], lease };
+    return { ...chunk, pieces: [data], lease: slab.lease };
   } catch (error) {
-    lease.release();
+    slab.lease.release();
     throw error;
   }
+}
+
+/** Where a chunk's bytes are. What is in no slab (a library's memory, the collector's) is copied into the output. */
+function inputOf(pieces: readonly Uint8Array[], output: Place, copy: boolean): Pick<TransformCall, 'input' | 'copy'> {
+  const input = pieces.flatMap((piece) => placeOf(piece) ?? []);
+  if (input.length === pieces.length) return { input, copy };
+  let bytes = 0;
+  for (const piece of pieces) {
+    bridge.fillSlab(output.address, bytes, piece);
+    bytes += piece.byteLength;
+  }
+  return { input: [{ ...output, bytes }], copy: true };
 }
 
 function checkLength(blame: Blame, bytes: number, { maxBytes }: ChunkInfo, length: number): void {

@@ -15,6 +15,7 @@ t.test('only a whole run writes the document', async (t) => {
   t.match(parseOptions([]), { runs: 3, write: true, table: true, memory: true, verify: true });
   t.match(parseOptions(['--quick']), { runs: 1, write: false });
   t.match(parseOptions(['--only', 'memory']), { memory: true, table: false, verify: false, write: false });
+  t.match(parseOptions(['--only', 'looking']), { looking: true, memory: false, handOver: false, write: false });
   for (const args of [['--filter', 's3'], ['--profile', 'dir'], ['--no-write']]) {
     t.equal(parseOptions(args).write, false, args[0] ?? '');
   }

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
 import { bridge } from '../../src/bridge/bridge.ts';
@@ -5,13 +6,16 @@ import { bridge } from '../../src/bridge/bridge.ts';
 type Call = (...values: unknown[]) => unknown;
 const calls = Object.entries(bridge).filter((entry): entry is [string, Call] => typeof entry[1] === 'function');
 
-/** These act on the process, or on its descriptors when given a number of one: arena.test.ts and dumps.test.ts have them. */
-const onProcess = ['forbidDumps', 'mapArena', 'sealsOf', 'receiveWithDescriptor', 'peerOf', 'sendDatagram', 'tryLock'];
+/** These act on the process, or on its descriptors when given a number of one: arena.test.ts, dumps.test.ts, leave.test.ts and tcp.test.ts have them. */
+const onSockets = ['receiveWithDescriptor', 'peerOf', 'sendDatagram', 'tcpProgress'];
+const onProcess = ['forbidDumps', 'mapArena', 'sealsOf', 'tryLock', 'leave', ...onSockets];
 
 t.test('the surface', (t) => {
   const memory = ['allocSlab', 'freeSlab', 'trimSlab', 'arenaView', 'unmapArena'];
+  const windows = ['addressOf', 'createWindow', 'windowMemory', 'showSlab', 'windowChanged', 'clearWindow'];
+  const copies = ['fillSlab', 'copySlab'];
   const digests = ['leafDigests', 'md5', 'sha256', 'xxh32'];
-  t.same(calls.map(([name]) => name).sort(), [...memory, ...digests, ...onProcess].sort());
+  t.same(calls.map(([name]) => name).sort(), [...memory, ...windows, ...copies, ...digests, ...onProcess].sort());
   t.match(bridge.implementation.sha256, /^(avx512|avx2|shani|openssl)(\/(avx512|avx2|shani|openssl))?$/);
   t.ok(Number.isInteger(bridge.implementation.threads) && bridge.implementation.threads >= 1);
   t.end();
@@ -127,7 +131,9 @@ t.test('anything at all: an answer or an exception, never a crash', async () => 
         try {
           const result = await call(...values);
           if (result instanceof ArrayBuffer) bridge.freeSlab(result);
-          return result === undefined || Buffer.isBuffer(result) || result instanceof ArrayBuffer;
+          return (
+            result === undefined || Buffer.isBuffer(result) || result instanceof ArrayBuffer || types.isExternal(result)
+          );
         } catch (error) {
           return error instanceof TypeError && error.message.startsWith(`${name}: `);
         }

@@ -1,123 +1,65 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { z } from 'zod';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Test } from 'tap';
 
-const Message = z.looseObject({
-  id: z.number().optional(),
-  method: z.string().optional(),
-  params: z.record(z.string(), z.unknown()).optional(),
-  result: z.record(z.string(), z.unknown()).optional(),
-  error: z.looseObject({ message: z.string() }).optional(),
-});
-const Evaluated = z.looseObject({
-  result: z.looseObject({ value: z.unknown().optional() }),
-  exceptionDetails: z.unknown().optional(),
-});
+/** Debian's; Playwright would download one of its own. */
+const EXECUTABLE = '/usr/bin/chromium';
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+/** A machine may be busy. */
+const PATIENCE_MS = 120_000;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** Whether this machine has a Chromium. */
-export const hasChromium = spawnSync('chromium', ['--version']).status === 0;
+/** Why browser tests are left out on this machine; false when they are not. */
+export const noChromium: string | false =
+  spawnSync(EXECUTABLE, ['--version']).status === 0
+    ? false
+    : `browser tests are left out: there is no ${EXECUTABLE} (Debian: apt-get install chromium)`;
 
-/** A Chromium with one page, over its DevTools protocol: https://chromedevtools.github.io/devtools-protocol/ */
-export class Chromium {
-  /** What the page complained about: exceptions, refused by the policy, failed loads. */
-  readonly complaints: string[] = [];
-  readonly #child: ChildProcess;
-  readonly #profile: string;
-  readonly #socket: WebSocket;
-  readonly #waiting = new Map<number, PromiseWithResolvers<Record<string, unknown>>>();
-  #last = 0;
-  #session: string | undefined;
+export interface Window {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** What the page complained about: exceptions, errors on its console, whatever its policy refused. */
+  readonly complaints: string[];
+}
 
-  private constructor(child: ChildProcess, profile: string, socket: WebSocket) {
-    this.#child = child;
-    this.#profile = profile;
-    this.#socket = socket;
-    socket.addEventListener('message', ({ data }) => this.#onMessage(Message.parse(JSON.parse(String(data)))));
-  }
-
-  static async open(): Promise<Chromium> {
-    const profile = mkdtempSync(join(tmpdir(), 'vost-chromium-'));
-    const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-extensions'];
-    const child = spawn(
-      'chromium',
-      [...flags, '--disable-dev-shm-usage', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'],
-      { stdio: ['ignore', 'ignore', 'pipe'] },
-    );
-    let url: string | undefined;
-    for await (const line of createInterface({ input: child.stderr })) {
-      url = /^DevTools listening on (ws:\S+)$/.exec(line)?.[1];
-      if (url !== undefined) break;
-    }
-    child.stderr.resume();
-    if (url === undefined) throw new Error('chromium did not start');
-    const socket = new WebSocket(url);
-    await new Promise((resolve) => socket.addEventListener('open', resolve, { once: true }));
-    const chromium = new Chromium(child, profile, socket);
-    const { targetId } = await chromium.send('Target.createTarget', { url: 'about:blank' });
-    const { sessionId } = await chromium.send('Target.attachToTarget', { targetId, flatten: true });
-    chromium.#session = String(sessionId);
-    for (const domain of ['Page', 'Runtime', 'Log']) await chromium.send(`${domain}.enable`);
-    return chromium;
-  }
-
-  /** One command of the protocol. */
-  send(method: string, params: Readonly<Record<string, unknown>> = {}): Promise<Record<string, unknown>> {
-    this.#last += 1;
-    const answer = Promise.withResolvers<Record<string, unknown>>();
-    this.#waiting.set(this.#last, answer);
-    const session = this.#session === undefined ? {} : { sessionId: this.#session };
-    this.#socket.send(JSON.stringify({ id: this.#last, method, params, ...session }));
-    return answer.promise;
-  }
-
-  /** The value of an expression in the page; promises are waited for. */
-  async evaluate(expression: string): Promise<unknown> {
-    const answer = await this.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
-    const { result, exceptionDetails } = Evaluated.parse(answer);
-    if (exceptionDetails !== undefined) throw new Error(JSON.stringify(exceptionDetails));
-    return result.value;
-  }
-
-  /** Wait until an expression is true in the page. */
-  async until(expression: string): Promise<void> {
-    await this.evaluate(
-      `new Promise((resolve) => { const look = () => (${expression}) ? resolve(true) : setTimeout(look, 50); look(); })`,
-    );
-  }
-
-  async press(key: string): Promise<void> {
-    const code = { Tab: 9, Enter: 13, Escape: 27 }[key] ?? 0;
-    const text = key === 'Enter' ? { text: '\r' } : {};
-    await this.send('Input.dispatchKeyEvent', {
-      type: 'keyDown',
-      key,
-      code: key,
-      windowsVirtualKeyCode: code,
-      ...text,
+/** A window of a Chromium, which both end with the test. */
+export async function openWindow(t: Test, options: BrowserContextOptions = {}): Promise<Window> {
+  const browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+  t.teardown(() => browser.close());
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+  });
+  await page.exposeFunction('complain', (text: string) => complaints.push(text));
+  await page.addInitScript(() => {
+    addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+      (globalThis as unknown as { complain(text: string): void }).complain(`${violatedDirective} ${blockedURI}`);
     });
-    await this.send('Input.dispatchKeyEvent', { type: 'keyUp', key, code: key, windowsVirtualKeyCode: code });
-  }
+  });
+  return { page, context, complaints };
+}
 
-  async close(): Promise<void> {
-    const gone = this.#child.exitCode === null ? once(this.#child, 'exit') : undefined;
-    this.#socket.close();
-    this.#child.kill('SIGKILL');
-    await gone;
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10 });
-  }
-
-  #onMessage({ id, method, params, result, error }: z.output<typeof Message>): void {
-    if (id !== undefined) {
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (error === undefined) waiting?.resolve(result ?? {});
-      else waiting?.reject(new Error(error.message));
-    } else if (method === 'Runtime.exceptionThrown' || method === 'Log.entryAdded') {
-      this.complaints.push(JSON.stringify(params));
-    }
-  }
+/** What axe-core finds wrong with the page as it is: which rule, and where. */
+export async function barriers(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  });
 }

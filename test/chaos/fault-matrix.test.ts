@@ -37,14 +37,17 @@ interface Point {
 }
 
 const POINTS: readonly Point[] = [
-  { name: 'looking for the image', operations: ['head'], key: /\/image\.meta$/ },
-  { name: 'the claim', operations: ['put'], key: /\/pending$/ },
-  { name: 'beginning an upload', operations: ['create-upload'] },
-  { name: 'the first part', operations: ['part'], part: 1 },
+  { name: 'beginning the fence', operations: ['create-upload'], key: /\/image\.meta$/ },
+  { name: 'looking for others', operations: ['list-uploads'], key: /\/image\.meta$/ },
+  { name: 'looking for the image', operations: ['list'], key: /\/$/ },
+  { name: 'the claim', operations: ['put'], key: /\/pending/ },
+  { name: 'beginning an upload', operations: ['create-upload'], key: /fragment/ },
+  { name: 'the first part', operations: ['part'], part: 1, key: /fragment/ },
   { name: 'the last part', operations: ['part'], part: 2 },
-  { name: 'completing an upload', operations: ['complete'] },
+  { name: 'completing an upload', operations: ['complete'], key: /fragment/ },
   { name: 'the index', operations: ['put', 'put-stream'], key: /\/index$/ },
-  { name: 'the manifest', operations: ['put'], key: /\/image\.meta$/ },
+  { name: 'the manifest', operations: ['part'], key: /\/image\.meta$/ },
+  { name: 'the commit', operations: ['complete'], key: /\/image\.meta$/ },
   { name: 'clearing up', operations: ['delete'] },
 ];
 
@@ -62,7 +65,7 @@ interface Row {
 
 const ALWAYS = Number.POSITIVE_INFINITY;
 const refreshed: RetrierOptions = { refresh: async () => undefined };
-const changes = POINTS.filter(({ name }) => name !== 'looking for the image');
+const changes = POINTS.filter(({ name }) => !name.startsWith('looking'));
 
 const ROWS: readonly Row[] = [
   {

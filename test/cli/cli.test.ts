@@ -15,7 +15,7 @@ const small = ['--chunk-size-mb', '1', '--part-size-mb', '1'];
 t.test('backup, list, show, verify, restore, delete on a directory', async (t) => {
   const dir = t.testdir({ store: {}, 'in.bin': data });
   const store = ['--store', `file:${join(dir, 'store')}`];
-  for (const compression of ['none', 'lz4']) {
+  for (const compression of ['none', 'lz4', 'auto']) {
     const name = `image-${compression}`;
     const made = await run([
       ...store,
@@ -63,19 +63,19 @@ t.test('backup, list, show, verify, restore, delete on a directory', async (t) =
   const listed = await run([...store, 'list', 'lsu']);
   t.match(
     String(listed.stdout),
-    /IMAGE +DATE +STATE[\s\S]*image-lz4 +5 +complete +5\.72 MiB[\s\S]*image-none +5 +complete[\s\S]*piped/,
+    /IMAGE +DATE +STATE[\s\S]*image-auto +5 +complete +5\.72 MiB[\s\S]*image-lz4 +5 +complete +5\.72 MiB[\s\S]*image-none +5 +complete[\s\S]*piped/,
   );
   t.same(jsonLines(await run([...store, '--json', 'list'])), [{ lsu: 'lsu' }]);
   t.match(jsonLines(await run([...store, '--json', 'list', 'lsu']))[0], {
     state: 'complete',
-    identity: { basename: 'image-lz4' },
+    identity: { basename: 'image-auto' },
   });
   const shown = String((await run([...store, 'show', 'lsu', 'image-lz4'])).stdout);
   t.match(shown, /stages +checksum 1\.0\.0 → lz4 1\.0\.0/);
   t.match(shown, /checksum +sha256-tree:[0-9a-f]{64}/);
   const verified = await run([...store, 'verify', 'lsu']);
   t.equal(verified.code, 0, verified.stderr);
-  t.equal(String(verified.stdout).match(/ ok /g)?.length, 3);
+  t.equal(String(verified.stdout).match(/ ok /g)?.length, 4);
   t.equal((await run([...store, 'verify', 'lsu', 'piped', '--subset', '1/2'])).code, 0);
 
   t.equal((await run([...store, 'delete', 'lsu', 'piped'])).code, 0);

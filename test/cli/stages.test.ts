@@ -57,7 +57,7 @@ t.test('from the configuration, by the name of a package, with a router', async 
   writeFileSync(
     config,
     `${common}[server x]\nstore = ${store}\nstages = vast-ost-stage-xor ${fixture('route')}
-[lsu x/plain]\nstages = none\nquota = 1T\n[stage vast-ost-stage-xor]\nmask = 5\n`,
+[lsu x/plain]\nstages = none\nquota = 1T\n[policy masked]\nstages = vast-ost-stage-xor\n[stage vast-ost-stage-xor]\nmask = 5\n`,
   );
   const made = await run(['--config', config, '--json', 'backup', 'silver', 'a', '--policy', 'gold', ...small], {
     input: data,
@@ -69,6 +69,11 @@ t.test('from the configuration, by the name of a package, with a router', async 
   const plain = await run(['--config', config, 'backup', 'plain', 'a', '--create-lsu', ...small], { input: data });
   t.equal(plain.code, 0, plain.stderr);
   t.notMatch(String((await run(['--config', config, 'show', 'plain', 'a'])).stdout), /xor/);
+  const masked = await run(['--config', config, 'backup', 'plain', 'b', '--policy', 'masked', ...small], {
+    input: data,
+  });
+  t.equal(masked.code, 0, masked.stderr);
+  t.match(String((await run(['--config', config, 'show', 'plain', 'b'])).stdout), /xor/, 'a policy’s list wins');
 
   writeFileSync(config, `${common}read_stages = vast-ost-stage-xor\n`);
   const later = await run(['--config', config, 'restore', 'gold', 'a']);

@@ -176,7 +176,7 @@ t.test('provision, serve, tear down; no secret is written anywhere', async (t) =
   const host = new Host({});
   t.teardown(() => host.close());
   await host.connect(join(site.dir, 'sock'));
-  const open = { interface: '', cred_type: 1, user: 'root', secret: 'canary-host-9a' };
+  const open = { interface: '', cred_type: 1, user: 'root', secret: 'canary-host-9a', job: '' };
   secrets.push('canary-host-9a');
   await host.ask('SERVER_OPEN', { server: 1n, name: 'VastData:prod', ...open });
   t.match((await host.ask('LSU_LIST', { server: 1n, max: 9, cursor: '' })).names, [

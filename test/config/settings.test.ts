@@ -105,6 +105,7 @@ const table: Record<string, Record<string, { def: unknown; good: [string, unknow
       good: [
         ['lz4', 'lz4'],
         ['none', 'none'],
+        ['auto', 'auto'],
       ],
       bad: ['zstd', 'LZ4', ''],
     },
@@ -232,8 +233,10 @@ t.test('memory too small for the chunks', async (t) => {
     advice: /at least 128 MiB/,
   });
   t.equal(build(128, 64).memory_budget_mb, 128 * MIB);
-  t.throws(() => build(255, 64, 'lz4'), { code: 'VOST_CONFIG', advice: /at least/ });
-  t.equal(build(320, 64, 'lz4').memory_budget_mb, 320 * MIB);
+  for (const compression of ['lz4', 'auto']) {
+    t.throws(() => build(255, 64, compression), { code: 'VOST_CONFIG', advice: /at least/ });
+    t.equal(build(320, 64, compression).memory_budget_mb, 320 * MIB);
+  }
   t.throws(() => build(512, 1024), { code: 'VOST_CONFIG' });
 });
 

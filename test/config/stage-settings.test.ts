@@ -6,8 +6,10 @@ import { refusal } from '../support/refusal.ts';
 
 const build = (text: string): Settings => buildSettings(parseIni(text, 'x.conf'));
 const specs = (list: readonly { spec: string }[]): string[] => list.map(({ spec }) => spec);
+const stagesAt = (settings: Settings, server: string, lsu: string, policy = '') =>
+  stageListOf(settings, { server, lsu, policy });
 
-t.test('an LSU’s list wins over its server’s, and that over the general one', async (t) => {
+t.test('a policy’s list wins over its LSU’s, that over its server’s, and that over the general one', async (t) => {
   const settings = build(`[general]
 stages = /g
 read_stages = /old:a=1
@@ -20,18 +22,24 @@ store = file:/b
 stages = /l /m
 [lsu a/none]
 stages = none
+[policy Payroll-Full]
+stages = /p
+[policy empty]
 [stage /s]
 level = 3
 level = 4
 key = env:KEY`);
-  t.same(specs(stageListOf(settings, 'a', 'own')), ['/l', '/m']);
-  t.same(stageListOf(settings, 'a', 'none'), []);
-  t.same(specs(stageListOf(settings, 'a', 'other')), ['/s']);
-  t.same(specs(stageListOf(settings, 'b', 'x')), ['/g']);
-  t.same(specs(stageListOf(settings, '', '')), ['/g'], 'the command line');
-  t.same(stageListOf(build(''), 'a', 'x'), []);
+  t.same(specs(stagesAt(settings, 'a', 'own')), ['/l', '/m']);
+  t.same(stagesAt(settings, 'a', 'none'), []);
+  t.same(specs(stagesAt(settings, 'a', 'other')), ['/s']);
+  t.same(specs(stagesAt(settings, 'b', 'x')), ['/g']);
+  t.same(specs(stagesAt(settings, '', '')), ['/g'], 'the command line');
+  t.same(specs(stagesAt(settings, 'a', 'none', 'Payroll-Full')), ['/p']);
+  t.same(specs(stagesAt(settings, 'a', 'own', 'empty')), ['/l', '/m'], 'it says nothing of them');
+  t.same(specs(stagesAt(settings, 'a', 'own', 'other')), ['/l', '/m']);
+  t.same(stagesAt(build(''), 'a', 'x'), []);
   t.same(settings.stages.get('/s'), { level: '4', key: 'env:KEY' });
-  t.same(specs(stageEntries(settings)), ['/s', '/g', '/s', '/l', '/m', '/old']);
+  t.same(specs(stageEntries(settings)), ['/s', '/g', '/s', '/l', '/m', '/p', '/old']);
 });
 
 t.test('mistakes do not show what may be a secret', async (t) => {
@@ -40,6 +48,17 @@ t.test('mistakes do not show what may be a secret', async (t) => {
     refusal('usage', { code: 'VOST_CONFIG', message: /x\.conf:2: stages = a:key=…,oops: give stages/ }),
   );
   t.throws(() => build('[stage a b]\nx = 1'), refusal('usage', { code: 'VOST_CONFIG', message: /no section/ }));
+});
+
+t.test('a policy has a name as NetBackup allows it, and nothing but stages', async (t) => {
+  t.throws(
+    () => build('[policy a b]\nstages = /a'),
+    refusal('usage', { code: 'VOST_CONFIG', message: /"a b" cannot be a policy's name/ }),
+  );
+  t.throws(
+    () => build('[policy a]\ncompression = lz4'),
+    refusal('usage', { code: 'VOST_CONFIG', message: /\[policy a\] has no key compression/ }),
+  );
 });
 
 t.test('stages need room beside the chunk', async (t) => {

@@ -9,6 +9,7 @@ import { Console } from '../../src/console/console.ts';
 import { hostCheck } from '../../src/console/host-check.ts';
 import { ErrorSchema } from '../../src/console/schemas.ts';
 import { Tokens } from '../../src/console/tokens.ts';
+import { AccessFiles } from '../../src/metrics/access.ts';
 import { Authority } from '../../src/sim/tls/authority.ts';
 import { memoryBench } from '../ost/support/engine.ts';
 import { refusal } from '../support/refusal.ts';
@@ -163,9 +164,12 @@ t.test('files of tokens', async (t) => {
   for (const bad of [undefined, '', 'Bearer', `Bearer ${READ_TOKEN}x`, READ_TOKEN, `Basic ${READ_TOKEN}`])
     t.equal(tokens.holderOf(bad), undefined);
   t.equal(await Tokens.anyOf(path), READ_TOKEN);
+  t.ok((await Tokens.read(path)).sameAs(tokens));
+  t.notOk(Tokens.none.sameAs(tokens));
   for (const bad of ['a = read short', `a = write ${READ_TOKEN}`, `a = ${READ_TOKEN}`, 'nonsense']) {
     write(bad);
-    const error = await Console.prepare(settings, log).then(
+    const access = await AccessFiles.open(settings.metrics);
+    const error = await Console.prepare(settings, access, log).then(
       () => undefined,
       (thrown: unknown) => thrown,
     );

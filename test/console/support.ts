@@ -6,7 +6,7 @@ import { type Dispatcher, request } from 'undici';
 import { parseIni } from '../../src/config/ini.ts';
 import { buildSettings } from '../../src/config/settings.ts';
 import { Console } from '../../src/console/console.ts';
-import { readAccess } from '../../src/metrics/access.ts';
+import { AccessFiles } from '../../src/metrics/access.ts';
 import { MetricsServer } from '../../src/metrics/metrics-server.ts';
 import type { OstEngine } from '../../src/ost/engine.ts';
 
@@ -39,10 +39,11 @@ export async function serveConsole(t: Test, engine: OstEngine, metrics = ''): Pr
   writeFileSync(file, `# who = scope token\nlook = read ${READ_TOKEN}\ndo = act ${ACT_TOKEN}\n`, { mode: 0o600 });
   const settings = buildSettings(parseIni(`[console]\ntoken_file = ${file}\n[metrics]\n${metrics}`, 'x.conf'));
   const log = pino({ level: 'silent' });
-  const console = await Console.prepare(settings, log);
+  const access = await AccessFiles.open(settings.metrics);
+  const console = await Console.prepare(settings, access, log);
   const server = await MetricsServer.open({
     listen: { host: '127.0.0.1', port: 0 },
-    access: await readAccess(settings.metrics),
+    access,
     text: async () => 'up 1\n',
     contentType: 'text/plain',
     others: console.open(engine),

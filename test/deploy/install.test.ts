@@ -25,6 +25,9 @@ t.test('what is installed runs from where it is', async (t) => {
   t.equal(program.stdout.trim(), version);
   const listed = await exec(join(home, 'bin', 'vast-ost'), ['--store', `file:${join(root, 'store')}`, 'list']);
   t.match(listed.stdout, 'lsu');
+  const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' };
+  const traced = await exec(join(home, 'bin', 'vast-ost'), ['--store', `file:${join(root, 'store')}`, 'list'], { env });
+  t.match(traced.stderr, 'vast-ost: traces: ', 'what sends traces is there, and what takes them is not');
   const plugins = join(root, 'usr', 'openv', 'lib', 'ost-plugins');
   const library = join(plugins, 'libstspiVastData.so');
   const host = await exec(join(home, 'bin', 'ost-host'), ['info', '-pi', '--library', library]);

@@ -20,6 +20,12 @@ export const ALERTS: readonly AlertCase[] = [
     silent: '35m',
     speaks: '40m',
   },
+  {
+    alert: 'VastOstMountHangs',
+    series: { 'vast_ost_directory_calls_oldest_seconds{storage="file:/mnt/vast"}': '0+0x30 0+60x30' },
+    silent: '31m',
+    speaks: '36m',
+  },
   { alert: 'VastOstDrainingLong', series: { vast_ost_draining: TURNS }, silent: '35m', speaks: '40m' },
   {
     alert: 'VastOstNoBackup',
@@ -54,6 +60,38 @@ export const ALERTS: readonly AlertCase[] = [
     series: { 'vast_ost_checksum_mismatches_total{place="image"}': TURNS },
     silent: '30m',
     speaks: '32m',
+  },
+  {
+    alert: 'VastOstScrubDamage',
+    series: {
+      'vast_ost_scrub_images_total{server="s",lsu="l",result="good"}': '0+1x90',
+      'vast_ost_scrub_images_total{server="s",lsu="l",result="damaged"}': TURNS,
+    },
+    silent: '30m',
+    speaks: '32m',
+  },
+  {
+    // Rounds of an hour end, begin anew, and end no more.
+    alert: 'VastOstScrubOverdue',
+    series: {
+      'vast_ost_scrub_interval_seconds{server="s"}': '3600+0x300',
+      'vast_ost_scrub_interval_seconds{server="other"}': '36000+0x300',
+      'vast_ost_scrub_last_complete_timestamp_seconds{server="s",lsu="l"}': '_x10 600+0x290',
+      'vast_ost_scrub_round_began_timestamp_seconds{server="s",lsu="l"}': '0+0x10 _x50 3600+0x240',
+      'vast_ost_scrub_last_complete_timestamp_seconds{server="other",lsu="l"}': '600+0x300',
+    },
+    silent: '185m',
+    speaks: '195m',
+  },
+  {
+    // The first round does not end.
+    alert: 'VastOstScrubOverdue',
+    series: {
+      'vast_ost_scrub_interval_seconds{server="s"}': '3600+0x300',
+      'vast_ost_scrub_round_began_timestamp_seconds{server="s",lsu="l"}': '600+0x300',
+    },
+    silent: '185m',
+    speaks: '195m',
   },
   {
     alert: 'VastOstWireDamages',
@@ -165,6 +203,12 @@ export const ALERTS: readonly AlertCase[] = [
     series: { 'vast_ost_event_loop_delay_seconds{quantile="0.99"}': TURNS },
     silent: '35m',
     speaks: '37m',
+  },
+  {
+    alert: 'VastOstStageWarns',
+    series: { 'vast_ost_stage_reports_total{stage="watch",severity="warning"}': TURNS },
+    silent: '30m',
+    speaks: '32m',
   },
   { alert: 'VastOstHostsBreakProtocol', series: { vast_ost_host_faults_total: TURNS }, silent: '30m', speaks: '32m' },
 ];

@@ -13,6 +13,8 @@ type Shares = readonly [busy: number, upstream: number, downstream: number];
 interface Case {
   readonly flow: Flow;
   readonly stages: Readonly<Record<string, Shares>>;
+  /** Of requests with payload; none are known of a directory. */
+  readonly transfers?: readonly [moving: number, answering: number];
   readonly stage: string;
   readonly limit: string;
 }
@@ -40,7 +42,21 @@ const CASES: Readonly<Record<string, Case>> = {
     flow: 'backup',
     stages: { source: [0.05, 0, 0.95], checksum: [0.1, 0, 0.9], lz4: [0.1, 0, 0.9], 'part-uploader': [1, 0, 0] },
     stage: 'part-uploader',
-    limit: 'network or storage',
+    limit: 'storage',
+  },
+  'a slow network': {
+    flow: 'backup',
+    stages: { source: [0.05, 0, 0.95], checksum: [0.1, 0, 0.9], lz4: [0.1, 0, 0.9], 'part-uploader': [1, 0, 0] },
+    transfers: [0.7, 0.3],
+    stage: 'part-uploader',
+    limit: 'network',
+  },
+  'a storage that answers late': {
+    flow: 'backup',
+    stages: { source: [0.05, 0, 0.95], checksum: [0.1, 0, 0.9], lz4: [0.1, 0, 0.9], 'part-uploader': [1, 0, 0] },
+    transfers: [0.3, 0.7],
+    stage: 'part-uploader',
+    limit: 'storage',
   },
   'several streams of which one compresses': {
     flow: 'backup',
@@ -69,7 +85,14 @@ const CASES: Readonly<Record<string, Case>> = {
     flow: 'restore',
     stages: { target: [0.05, 0.95, 0], 'checksum-inverse': [0.1, 0.9, 0], fetcher: [1, 0, 0] },
     stage: 'fetcher',
-    limit: 'network or storage',
+    limit: 'storage',
+  },
+  'a network that brings slowly': {
+    flow: 'restore',
+    stages: { target: [0.05, 0.95, 0], 'checksum-inverse': [0.1, 0.9, 0], fetcher: [1, 0, 0] },
+    transfers: [3, 1],
+    stage: 'fetcher',
+    limit: 'network',
   },
 };
 
@@ -77,13 +100,17 @@ const CASES: Readonly<Record<string, Case>> = {
 const counter = (share: number): string => `0+${Math.round(share * 60)}x20`;
 
 t.test('the dashboards name who holds a flow back', { skip: withoutPromtool }, async (t) => {
-  for (const [name, { flow, stages, stage, limit }] of Object.entries(CASES)) {
+  for (const [name, { flow, stages, transfers, stage, limit }] of Object.entries(CASES)) {
     const series: Record<string, string> = {};
     for (const [stage, [busy, upstream, downstream]] of Object.entries(stages)) {
       const labels = `instance="e",flow="${flow}",stage="${stage}"`;
       series[`vast_ost_stage_busy_seconds_total{${labels}}`] = counter(busy);
       series[`vast_ost_stage_wait_seconds_total{${labels},side="upstream"}`] = counter(upstream);
       series[`vast_ost_stage_wait_seconds_total{${labels},side="downstream"}`] = counter(downstream);
+    }
+    for (const [at, share] of (transfers ?? []).entries()) {
+      const labels = `direction="${flow === 'backup' ? 'write' : 'read'}",phase="${at === 0 ? 'moving' : 'answering'}"`;
+      series[`vast_ost_transfer_seconds_total{instance="e",${labels}}`] = counter(share);
     }
     const expr = `0 * (${expanded(bottleneck(flow))})`;
     const gives = { [`{instance="e",limit="${limit}",stage="${stage}"}`]: 0 };

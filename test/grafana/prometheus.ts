@@ -33,7 +33,7 @@ export async function freePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-/** A real Prometheus with our rules, which scrapes one engine each second. */
+/** A real Prometheus with our rules, which scrapes engines each second. */
 export class Prometheus {
   readonly #origin: string;
   readonly #child: ChildProcess;
@@ -47,12 +47,12 @@ export class Prometheus {
     });
   }
 
-  static async start(t: Test, engine: string): Promise<Prometheus> {
+  static async start(t: Test, ...engines: readonly string[]): Promise<Prometheus> {
     const dir = tempDir();
     const config = {
       global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
       rule_files: [RULES],
-      scrape_configs: [{ job_name: 'vast-ost', static_configs: [{ targets: [engine] }] }],
+      scrape_configs: [{ job_name: 'vast-ost', static_configs: [{ targets: engines }] }],
     };
     const file = join(dir, 'prometheus.yml');
     writeFileSync(file, JSON.stringify(config));
@@ -61,7 +61,7 @@ export class Prometheus {
     const child = spawn('prometheus', parameters, { stdio: ['ignore', 'ignore', 'pipe'] });
     const prometheus = new Prometheus(`http://${listen}`, child);
     t.teardown(() => prometheus.#end());
-    await prometheus.until('up{job="vast-ost"} == 1');
+    await prometheus.until('vector(1)');
     return prometheus;
   }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
 import { EngineError } from '../../src/errors.ts';
 import { findImage, listImages } from '../../src/image/catalog.ts';
@@ -209,3 +210,28 @@ t.test('subsets cover what they promise', async (t) => {
   for (const bad of ['', '0/3', '4/3', '0%', '101%', 'x', '-1', '0'])
     t.throws(() => parseSubset(bad, 10), refusal('usage'));
 });
+
+t.test(
+  'an image that cannot be read while the listing waits for storage fails the listing, and nothing else',
+  async (t) => {
+    promise({
+      row: 'load',
+      promise: 'A host that goes away amid a listing harms no other one',
+      fault: 'reading a manifest fails while the listing waits for its next page',
+    });
+    const resources = testResources(t);
+    const inner = await memoryLsu();
+    for (const name of ['a', 'b']) await writeImage(inner, resources, writerOptions(resources, name), randomBytes(10));
+    const fault = new EngineError('VOST_TEST_FAULT', 'aborted', 'the host went away');
+    const store = wrapStore(inner, {
+      read: () => Promise.reject(fault),
+      list: async function* (options) {
+        yield* inner.list(options);
+        // The rejection has nobody who waits for it yet.
+        await nextTurn();
+      },
+    });
+    // A rejection that was left alone would fail this test file, as it would end the engine.
+    await t.rejects(names(store), fault);
+  },
+);

@@ -17,6 +17,9 @@ import { wrapStore } from '../support/wrap-store.ts';
 import { context, feed, layout, Slots, TUNING } from './handle-support.ts';
 import { identity, keysOf, MIB, memoryLsu, randomBytes, readImage, testResources, textBytes } from './support.ts';
 
+// Each request of a close fails in turn.
+t.setTimeout(300_000);
+
 const OPERATIONS = ['put', 'read', 'head', 'delete', 'create-upload', 'part', 'list-parts', 'complete'] as const;
 
 /** A store of which the n-th operation fails, whatever it is. */
@@ -112,7 +115,9 @@ t.test('a handle that fails tells at once, refuses further work and gives all sl
   const resources = testResources(t);
   const inner = await memoryLsu();
   const fault = new EngineError('VOST_TEST_FAULT', 'capacity', 'full');
-  const store = wrapStore(inner, { createUpload: () => Promise.reject(fault) });
+  const store = wrapStore(inner, {
+    createUpload: (key) => (key.includes('fragment') ? Promise.reject(fault) : inner.createUpload(key)),
+  });
   const slots = new Slots(8);
   const handle = await createWriteHandle(context(store, resources), layout(resources, 'x'));
   const failed = new Promise<EngineError>((resolve) => handle.onFailure(resolve));

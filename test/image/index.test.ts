@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import t from 'tap';
 import { ImageIndex } from '../../src/image/image-index.ts';
-import { IndexWriter } from '../../src/image/index-writer.ts';
+import { type IndexSummary, IndexWriter } from '../../src/image/index-writer.ts';
 import type { Manifest } from '../../src/image/manifest.ts';
 import { StoredPrefix } from '../../src/image/stored-prefix.ts';
 import type { Part, StoredChunk } from '../../src/stages/packer.ts';
@@ -39,6 +39,13 @@ function add(writer: IndexWriter, one: StoredChunk): Promise<void> {
   return writer.spill();
 }
 
+/** End the index and store it. */
+async function written(writer: IndexWriter): Promise<IndexSummary> {
+  const { summary, write } = writer.seal();
+  await write();
+  return summary;
+}
+
 t.test('an index of many pages needs bounded memory and finds every range', async (t) => {
   const store = await memoryLsu();
   const writer = new IndexWriter(store, PREFIX);
@@ -55,7 +62,7 @@ t.test('an index of many pages needs bounded memory and finds every range', asyn
   t.same(Buffer.from(writer.root), Buffer.from(tree.root()));
   const journal = writer.journalNames;
   t.ok(journal.length > 4, `${journal.length} pages went to storage`);
-  const index = await writer.write();
+  const index = await written(writer);
   t.equal((await objectBytes(store, `${PREFIX}index`)).byteLength, index.size);
 
   const fragments = [1, 2, 3].map((nth) => ({ name: `fragment-00000${nth}`, size: 1000 * CHUNK }));
@@ -83,7 +90,7 @@ t.test('an index that lies about places or sizes is refused', async (t) => {
   const store = await memoryLsu();
   const writer = new IndexWriter(store, PREFIX);
   writer.add([chunk(0), chunk(1)], PART);
-  const index = await writer.write();
+  const index = await written(writer);
   const good = {
     size: 2 * CHUNK,
     fragments: [{ name: 'fragment-000001', size: 2 * CHUNK }],
@@ -114,7 +121,7 @@ t.test('a journal page that changes in storage is noticed before the index is pu
   const page = await objectBytes(store, `${PREFIX}${name}`);
   page[100] = (page[100] ?? 0) ^ 1;
   await store.put(`${PREFIX}${name}`, [page]);
-  await t.rejects(writer.write(), refusal('integrity'));
+  await t.rejects(written(writer), refusal('integrity'));
   t.notOk((await keysOf(store)).includes(`${PREFIX}index`));
 });
 
@@ -139,7 +146,7 @@ t.test('what journal objects hold is taken up by another writer, bit for bit', a
   t.same([second.chunks, second.size, second.stored], [500, 500 * CHUNK, 500 * CHUNK]);
   t.same(Buffer.from(second.root), Buffer.from(whole.root));
   for (const writer of [second, whole]) writer.add([chunk(500, 7)], PART);
-  const index = await second.write();
+  const index = await written(second);
   const manifest = {
     size: 500 * CHUNK + 7,
     fragments: [{ name: 'fragment-000001', size: 1000 * CHUNK }],

@@ -18,6 +18,6 @@ t.test('an image that is to be locked is locked when it is complete, wherever it
   const { steps } = await runKilled(t, script, 0);
   const seen = new Set<string>();
   for (let at = 1; at <= steps + 2; at += 1) seen.add((await runKilled(t, script, at)).where);
-  for (const where of ['after put image.meta', 'before lock index', 'after lock index', 'before lock image.meta'])
+  for (const where of ['after complete image.meta', 'before lock index', 'after lock index', 'before lock image.meta'])
     t.ok(seen.has(where), `killed ${where}`);
 });

@@ -8,7 +8,7 @@ import t, { type Test } from 'tap';
 import { Agent, request } from 'undici';
 import { parseIni } from '../../src/config/ini.ts';
 import { buildSettings } from '../../src/config/settings.ts';
-import { readAccess } from '../../src/metrics/access.ts';
+import { AccessFiles } from '../../src/metrics/access.ts';
 import { MetricsServer, type MetricsServerOptions } from '../../src/metrics/metrics-server.ts';
 import { Authority } from '../../src/sim/tls/authority.ts';
 import { promise } from '../support/promise.ts';
@@ -20,7 +20,7 @@ const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toS
 async function open(t: Test, lines: string, more: Partial<MetricsServerOptions> = {}): Promise<MetricsServer> {
   const server = await MetricsServer.open({
     listen: { host: '127.0.0.1', port: 0 },
-    access: await readAccess(settings(lines)),
+    access: await AccessFiles.open(settings(lines)),
     text: async () => 'up 1\n',
     contentType: 'text/plain; version=0.0.4; charset=utf-8',
     log: pino({ level: 'silent' }),
@@ -99,14 +99,14 @@ t.test('TLS and a password', async (t) => {
   t.equal(refused.code, 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', 'nothing older than TLS 1.2');
 
   chmodSync(files.key, 0o644);
-  await t.rejects(readAccess(settings(all)), refusal('credentials', { message: /readable by everybody/ }));
+  await t.rejects(AccessFiles.open(settings(all)), refusal('credentials', { message: /readable by everybody/ }));
   chmodSync(files.key, 0o600);
   writeFileSync(files.key, 'no key');
-  await t.rejects(readAccess(settings(all)), refusal('usage', { code: 'VOST_METRICS_TLS' }));
+  await t.rejects(AccessFiles.open(settings(all)), refusal('usage', { code: 'VOST_METRICS_TLS' }));
   writeFileSync(files.key, key);
   for (const bad of ['user = prom\n', 'user = a:b\npassword = x\n', 'nonsense']) {
     writeFileSync(files.password, bad);
-    await t.rejects(readAccess(settings(all)), refusal('credentials', { code: 'VOST_CREDENTIALS' }), bad);
+    await t.rejects(AccessFiles.open(settings(all)), refusal('credentials', { code: 'VOST_CREDENTIALS' }), bad);
   }
 });
 

@@ -4,8 +4,8 @@ import { definitionOf, METRIC_NAMES, type MetricDefinition, type MetricName } fr
 const SECTIONS: readonly (readonly [title: string, names: RegExp])[] = [
   ['Images', /^vast_ost_(image|images|last_success|checksum)_/],
   ['Pipeline and memory', /^vast_ost_(stage|parts|memory|slots)/],
-  ['Requests to storage and management', /^vast_ost_(requests?|retries)_/],
-  ['LSUs, management, VIPs, events', /^vast_ost_(lsu|vms|rotation|vip|events)_/],
+  ['Requests to storage and management', /^vast_ost_(requests?|retries|directory)_/],
+  ['LSUs, management, VIPs, events', /^vast_ost_(lsu|scrub|vms|rotation|vip|events)_/],
   ['Host processes', /^vast_ost_(sessions|handles|host)/],
   ['Engine and process', /^/],
 ];

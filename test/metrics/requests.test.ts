@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { EngineError } from '../../src/errors.ts';
+import { KNOWN_REQUESTS } from '../../src/metrics/known-requests.ts';
 import { MetricRegistry } from '../../src/metrics/registry.ts';
 import { RequestMetrics } from '../../src/metrics/requests.ts';
 import { Retrier } from '../../src/vast/retry.ts';
@@ -61,11 +63,22 @@ t.test('what was asked about never becomes a label, and operations are few', asy
   for (let n = 0; n < 1000; n += 1) s3.onAttempt?.({ operation: `strange ${n}`, ms: 1 });
   const many = seriesOf(await registry.text());
   const told = [...many].filter(([name]) => name.startsWith('vast_ost_requests_total{service="s3"'));
-  t.ok(told.length <= 300);
+  t.ok(new Set(told.map(([name]) => /operation="([^"]*)"/.exec(name)?.[1])).size <= 300);
   t.equal(
     told.reduce((sum, [, value]) => sum + value, 0),
     1000,
     'none is lost',
   );
   t.ok((many.get('vast_ost_requests_total{service="s3",operation="other",result="ok"}') ?? 0) > 600);
+});
+
+t.test('what the stores ask is foreseen', async (t) => {
+  const calls = { s3: /\boperation: '([^']+)'/g, file: /#run\('([^']+)'|\brun\(\{ operation: '([^']+)'/g };
+  for (const [service, folder] of [['s3', 's3'] as const, ['file', 'nfs'] as const]) {
+    const dir = new URL(`../../src/vast/${folder}/`, import.meta.url);
+    const text = readdirSync(dir).map((name) => readFileSync(new URL(name, dir), 'utf8'));
+    const found = [...text.join('\n').matchAll(calls[service])].map(([, one, other]) => one ?? other ?? '');
+    const names = new Set(found.map((name) => name.replace(/ (of|in)$/, '')));
+    t.strictSame([...names].sort(), [...KNOWN_REQUESTS[service].operations].sort(), service);
+  }
 });

@@ -156,6 +156,10 @@ t.test('configuration', async (t) => {
   t.match(await get(), /^name = VastData:test\n(.*\n)*compression = none\nparallel_streams = auto\n/);
   await set('# a comment\ncompression = lz4\n\nparallel_streams = 2\n');
   t.match(await get(), /compression = lz4\nparallel_streams = 2\n/);
+  await set('compression = auto\n');
+  t.match(await get(), /compression = auto\n/);
+  await refuses(t, set('compression = zstd'), 'INVALID');
+  await set('compression = lz4\n');
   const { message } = await refuses(t, set('compression = none\nstore = file:/\n'), 'INVALID');
   t.match(message, /line:2: store cannot be changed/);
   await refuses(t, set('parallel_streams = 65'), 'INVALID');
@@ -296,9 +300,11 @@ t.test('copies', async (t) => {
   await host.ask('COPY_START', start, true);
   t.match(await wait(1n, 60_000), { state: 1 }, 'asked for again, what is there is what was asked for');
 
-  bench.backend.store = () => new Promise((resolve) => setTimeout(resolve, 1));
+  const held = Promise.withResolvers<void>();
+  bench.backend.store = () => held.promise;
   await host.ask('COPY_START', { ...start, operation: 5n, to: imageId('third') });
   await host.ask('COPY_CANCEL', { operation: 5n });
+  held.resolve();
   await refuses(t, wait(5n, 60_000), 'ABORTED');
   await refuses(t, host.ask('COPY_CANCEL', { operation: 9n }), 'NOT_FOUND');
   await host.ask('COPY_START', { ...start, operation: 6n, to: imageId('fourth') });

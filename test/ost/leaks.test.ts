@@ -50,7 +50,7 @@ t.test('1,000 images opened and closed leave nothing', async (t) => {
   const { services } = bench.engine ?? {};
   t.equal(bench.backend.live, 0);
   t.strictSame(
-    [services?.usage.size, services?.writers.size, services?.readers.size, services?.grants.waiting],
+    [services?.usage.size, services?.writers.size, services?.readers.size, services?.memory.waiting],
     [0, 0, 0, 0],
   );
 });

@@ -14,7 +14,7 @@ t.test('a directory, with LZ4: kill -9 while two streams are written, published 
 });
 
 t.test('an S3 endpoint: the same', async (t) => {
-  const writing = ['after:part', 'amid:journal-write#6', 'after:put:image.meta'];
+  const writing = ['after:part', 'amid:journal-write#6', 'after:complete:image.meta'];
   await checkKilled(t, { kind: 'simulator', compression: 'none' }, { writing, reading: ['before:read:index'] });
 });
 

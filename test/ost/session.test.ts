@@ -18,7 +18,7 @@ t.test('a backup and a restore through slots', async (t) => {
   t.ok((await host.restore(2n, imageId('first'))).equals(data));
   t.equal(bench.backend.live, 0);
   t.equal(bench.engine?.services.usage.size, 0);
-  t.equal(bench.engine?.services.grants.waiting, 0);
+  t.equal(bench.engine?.services.memory.waiting, 0);
   t.notMatch(bench.log.join(''), /hush/, 'secrets stay out of the log');
 });
 

@@ -312,3 +312,107 @@ t.test('property: never above the total and one overdraft, everything granted in
   };
   await t.resolves(fc.assert(fc.asyncProperty(fc.array(command, { maxLength: 40 }), run), { numRuns: 300 }));
 });
+
+t.test('a share that holds all it may, for ever, keeps no other from going on', async (t) => {
+  const budget = new ByteBudget(100);
+  const [hung, well] = [budget.share('hung'), budget.share('well')];
+  t.equal(budget.share('hung'), hung);
+  (await well.take(1)).release();
+  while (!(await full(hung, 10)));
+  t.equal(hung.used, 70, 'a quarter is kept for the other, and what is asked for comes in tens');
+  const output = await hung.takeForOutput(20);
+  output.shrink(20);
+  const stuck = ask(hung.takeForOutput(20));
+  await turns();
+  t.notOk(stuck.ticket, 'one that exceeds the limit is enough');
+
+  for (let again = 0; again < 3; again += 1) {
+    const input = await well.take(60);
+    const result = await well.takeForOutput(60);
+    input.release();
+    result.shrink(50);
+    result.release();
+  }
+  t.equal(budget.used, 90, 'and nothing is left of it');
+  t.notOk(stuck.ticket);
+});
+
+/** Whether there was no room for so much. */
+async function full(share: ByteBudget, bytes: number): Promise<boolean> {
+  const stop = new AbortController();
+  const asked = ask(share.take(bytes, stop.signal));
+  await turns();
+  stop.abort();
+  return asked.ticket === undefined;
+}
+
+t.test('one share alone is the budget; what is kept for others is theirs from their first use on', async (t) => {
+  const budget = new ByteBudget(100);
+  const a = await budget.share('a').take(100);
+  t.ok(await full(budget.share('a'), 1));
+  const b = await budget.share('b').take(10);
+  t.equal(budget.used, 110, 'whoever holds nothing goes on');
+  a.shrink(70);
+  t.ok(await full(budget.share('a'), 10), 'a quarter is kept for the other');
+  const more = await budget.share('b').take(15);
+  for (const ticket of [a, b, more]) ticket.release();
+  t.equal(budget.used, 0);
+});
+
+t.test('shares at any time: bounded, and each of them ends its work while another holds on', () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ share: fc.nat(2), bytes: fc.integer({ min: 1, max: 60 }), stages: fc.nat(2) }), {
+        maxLength: 40,
+      }),
+      async (works) => {
+        const budget = new ByteBudget(100);
+        const letGo = Promise.withResolvers<void>();
+        const left = [0, 0, 0];
+        // Input goes through its stages; what the last of them puts out is freed later. The first share keeps what it has got.
+        const work = async ({ share, bytes, stages }: (typeof works)[number]): Promise<void> => {
+          const account = budget.share(`${share}`);
+          let ticket = await account.take(bytes);
+          for (let stage = 0; stage < stages; stage += 1) {
+            const output = await account.takeForOutput(bytes);
+            await (share === 0 ? letGo.promise : turns(1));
+            ticket.release();
+            output.shrink(Math.ceil(bytes / (stage + 1)));
+            ticket = output;
+          }
+          await (share === 0 ? letGo.promise : turns(1));
+          ticket.release();
+        };
+        const all = works.map((one) => {
+          left[one.share] = (left[one.share] ?? 0) + 1;
+          return work(one).then(() => {
+            left[one.share] = (left[one.share] ?? 0) - 1;
+          });
+        });
+        for (let rounds = 0; left[1] !== 0 || left[2] !== 0; rounds += 1) {
+          assert.ok(rounds < 1000, `${left} works wait for ever, ${budget.used} bytes held`);
+          await turns(1);
+        }
+        assert.ok(budget.peak <= 100 + 3 * 120);
+        letGo.resolve();
+        await Promise.all(all);
+        assert.equal(budget.used + budget.waiting, 0);
+      },
+    ),
+    { numRuns: 1000 },
+  ),
+);
+
+t.test('an overdraft ends with its output, though others have taken the room since', async (t) => {
+  const budget = new ByteBudget(100);
+  const [hung, well] = [budget.share('hung'), budget.share('well')];
+  await hung.take(50);
+  await hung.take(7);
+  const kept = hung.takeForOutput(53).then((ticket) => ticket.shrink(27));
+  const first = await well.takeForOutput(1);
+  const third = await budget.share('third').take(1);
+  await kept;
+  third.release();
+  first.release();
+  t.ok(await well.takeForOutput(1), 'it holds nothing: so it is granted whatever it asks for');
+});

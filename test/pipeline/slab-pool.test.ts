@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { ByteBudget } from '../../src/pipeline/byte-budget.ts';
 import { LeaseScope } from '../../src/pipeline/lease.ts';
-import { type Slab, SlabPool } from '../../src/pipeline/slab-pool.ts';
+import { outputBytes, type Slab, SlabPool } from '../../src/pipeline/slab-pool.ts';
 import { JsBridge } from '../support/js-bridge.ts';
 import { turns } from '../support/turns.ts';
 
@@ -102,12 +102,63 @@ t.test('memory that the system refuses costs no budget', async (t) => {
         throw refused;
       },
       freeSlab: () => undefined,
+      trimSlab: () => undefined,
     },
     budget,
   );
   const scope = new LeaseScope();
   await t.rejects(pool.acquire(PAGE, scope), refused);
+  await t.rejects(pool.acquireOutput(PAGE, { budget, scope }), refused);
   t.strictSame([budget.used, scope.size], [0, 0]);
+});
+
+const MIB = 2 ** 20;
+
+t.test('an output keeps what is used of it, and gives the rest back', async (t) => {
+  const { bridge, budget, pool, scope } = setUp(64 * MIB);
+  const output = await pool.acquireOutput(10 * MIB - 5, { budget, scope });
+  t.strictSame([output.memory.byteLength, budget.used], [10 * MIB, 10 * MIB]);
+  new Uint8Array(output.memory).fill(7);
+  const data = output.keep(2 * MIB + 1, 10 * MIB);
+  t.strictSame([data.byteLength, data.byteOffset, budget.used], [2 * MIB + 1, 0, 2 * MIB + PAGE]);
+  t.equal(new Uint8Array(output.memory)[3 * MIB], 0, 'its memory as well');
+  output.lease.release();
+  t.strictSame([budget.used, pool.idleBytes, bridge.liveSlabs], [0, 2 * MIB + PAGE, 1]);
+
+  const again = await pool.acquireOutput(9 * MIB + 1, { budget, scope });
+  t.equal(again.memory, output.memory, 'used again, by others of about that size');
+  again.unused();
+  t.strictSame([budget.used, pool.idleBytes], [0, 2 * MIB + PAGE], 'and as it was when nothing was written');
+  const third = await pool.acquireOutput(10 * MIB, { budget, scope });
+  third.keep(MIB, MIB);
+  t.equal(budget.used, MIB, 'what it had from before has gone by now');
+  third.lease.release();
+  const failed = await pool.acquireOutput(10 * MIB, { budget, scope });
+  failed.lease.release();
+  t.equal(pool.idleBytes, 10 * MIB, 'nobody knows how far it was written');
+  pool.close();
+  t.strictSame([bridge.liveSlabs, pool.idleBytes], [0, 0]);
+});
+
+t.test('what little of an output is not used stays with it', async (t) => {
+  const { budget, pool, scope } = setUp(64 * MIB);
+  const output = await pool.acquireOutput(10 * MIB, { budget, scope });
+  output.keep(8 * MIB, 10 * MIB);
+  t.equal(budget.used, 10 * MIB);
+  output.lease.release();
+  pool.close();
+});
+
+t.test('sizes of outputs', async (t) => {
+  t.strictSame([0, 1, PAGE, PAGE + 1, 5 * PAGE, MIB, MIB + 1].map(outputBytes), [
+    PAGE,
+    PAGE,
+    PAGE,
+    2 * PAGE,
+    8 * PAGE,
+    MIB,
+    2 * MIB,
+  ]);
 });
 
 t.test('abort while waiting', async (t) => {

@@ -34,7 +34,7 @@ t.test(
     const served = await Served.prepare(t, {
       kind: 'simulator',
       // Version 4 shows paths below the export, version 3 those of the server.
-      lsus:
+      sections:
         section('below-v3', join(V3, 'below-v3'), join(EXPORT, 'below-v3')) +
         section('below-v42', join(V42, 'below-v42'), '/below-v42') +
         section('own', OWN_MOUNT, '/own') +

@@ -1,23 +1,11 @@
-/**
- * The NFS server dies in mid-backup and comes back: a hard mount goes on. The server is outside of this kernel; as long
- * as the file `down` is there it is kept dead, and `is-down` tells that it is.
- */
-import { access, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/** The NFS server dies in mid-backup and comes back: a hard mount goes on. */
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { jsonLines } from '../cli/support.ts';
-import { Backup, restoredDigest, setting, vastOst, WORK } from './support.ts';
+import { ServerFault } from './server-fault.ts';
+import { Backup, restoredDigest, setting, vastOst } from './support.ts';
 
-const exists = (name: string): Promise<boolean> =>
-  access(join(WORK, 'control', name)).then(
-    () => true,
-    () => false,
-  );
-
-async function until(wanted: () => Promise<boolean>): Promise<void> {
-  while (!(await wanted())) await delay(100);
-}
+const down = new ServerFault('down');
 
 for (const mount of ['NFS_V3', 'NFS_V41', 'NFS_V42']) {
   t.test(`the server is killed and starts again: ${mount}`, async (t) => {
@@ -25,13 +13,12 @@ for (const mount of ['NFS_V3', 'NFS_V41', 'NFS_V42']) {
     const lsu = `restart-${mount.replace('NFS_', '').toLowerCase()}-${process.pid}`;
     const backup = new Backup(url, lsu, `restart-${mount}`);
     await backup.feed(40);
-    await writeFile(join(WORK, 'control', 'down'), '');
-    await until(() => exists('is-down'));
+    await down.begin();
     const rest = backup.feed(80);
     // Long enough for the source to wait for storage; the fault is the pause.
     await delay(3_000);
     t.notOk(backup.ended, 'the backup waits');
-    await rm(join(WORK, 'control', 'down'));
+    await down.end();
     await rest;
     const outcome = await backup.end();
     t.equal(outcome.code, 0, outcome.stderr);

@@ -43,7 +43,8 @@ vms = ${sim.vmsUrl}
 vms_ca_file = ${caFile}
 vms_credentials_file = ${secret('vms', `user = ${ADMIN.username}\npassword = ${ADMIN.password}\n`)}
 vip_pool = main
-event_interval = 1s`;
+event_interval = 1s
+scrub_interval = 1h`;
   const performance = 'chunk_size_mb = 5\npart_size_mb = 5\ncompression = lz4';
   const served = await Served.prepare(t, { server, performance, metrics: `listen = ${address}` });
   await served.start();

@@ -20,6 +20,12 @@ const ENGINE_KIB = 250 * 1024;
 const IMAGE_KIB = 80;
 /** A heap of so much holds them; with the usual one the garbage that V8 has not looked at would be measured, a GiB of it. */
 const HEAP = { NODE_OPTIONS: `--max-old-space-size=${Math.ceil(100 + (IMAGES * IMAGE_KIB) / 1024)}` };
+/** Images that many are at a big site, of which the cost of looking is told too. */
+const SOME_IMAGES = 1_000;
+/** Looks whose cost is measured, and what one may have. */
+const LOOKS = 20;
+const METRICS_BYTES = 1_000_000;
+const LOOK_CPU_MS = 200;
 /** How often it is looked whether the streams have come far enough. */
 const LOOK_MS = 5_000;
 
@@ -51,20 +57,52 @@ async function prepare(t: Test) {
       if (values.length > 0) t.comment(`${what}: ${call} ${describe(values)}`);
     t.ok(memory < BUDGET_KIB + ENGINE_KIB + images * IMAGE_KIB, `${what}: private memory`);
   };
+  const scrape = async () => {
+    const { body } = await request(`http://127.0.0.1:${port}/metrics`);
+    const text = await body.text();
+    const series = seriesOf(text);
+    const cpu = ['user', 'system'].map((mode) => series.get(`process_cpu_seconds_total{mode="${mode}"}`) ?? 0);
+    return { bytes: text.length, cpuMs: 1000 * cpu.reduce((sum, seconds) => sum + seconds, 0) };
+  };
+  /** What Prometheus and people who look at the console cost an engine that has nothing else to do, by its own clock. */
+  const costs = async (t: Test, what: string): Promise<void> => {
+    const before = await scrape();
+    for (let nth = 0; nth < LOOKS; nth += 1) await scrape();
+    const after = await scrape();
+    const scrapeMs = (after.cpuMs - before.cpuMs) / (LOOKS + 1);
+    const { body } = await request(`http://127.0.0.1:${port}/api/v1/live`);
+    let [pictures, pictureBytes] = [0, 0];
+    for await (const piece of body.setEncoding('utf8') as AsyncIterable<string>) {
+      pictureBytes += piece.length;
+      pictures += piece.split('\n\n').length - 1;
+      if (pictures >= LOOKS) break;
+    }
+    const pictureMs = ((await scrape()).cpuMs - after.cpuMs) / pictures;
+    t.comment(
+      `${what}: /metrics ${after.bytes} bytes, ${scrapeMs.toFixed(1)} ms of CPU; a picture of the console ${Math.round(pictureBytes / pictures)} bytes, ${pictureMs.toFixed(1)} ms of CPU`,
+    );
+    t.ok(after.bytes < METRICS_BYTES, `${what}: size of /metrics`);
+    t.ok(scrapeMs < LOOK_CPU_MS && pictureMs < LOOK_CPU_MS, `${what}: CPU of a look`);
+  };
   const processes = async (hosts: number, handles: number): Promise<LoadProcesses> => {
     const all = await LoadProcesses.start(served.socket, PROCESSES, { hosts, handles });
     t.teardown(() => all.kill());
     return all;
   };
-  return { served, look, processes };
+  return { served, look, costs, processes };
 }
 
 t.test(`${IMAGES} images open at the same time`, async (t) => {
-  const { served, look, processes } = await prepare(t);
+  const { served, look, costs, processes } = await prepare(t);
   await look(t, 'before', 0);
+  await costs(t, 'idle');
   const each = IMAGES / PROCESSES;
   const hosts = await processes(1, each);
-  await look(t, 'open', IMAGES, await hosts.tell({ do: 'open', images: each }));
+  const some = SOME_IMAGES / PROCESSES;
+  await look(t, `${SOME_IMAGES} open`, SOME_IMAGES, await hosts.tell({ do: 'open', images: some }));
+  await costs(t, `${SOME_IMAGES} open`);
+  await look(t, 'open', IMAGES, await hosts.tell({ do: 'open', images: each - some }));
+  await costs(t, `${IMAGES} open`);
   for (const round of ['once', 'twice', 'three times'])
     await look(t, `written ${round}`, IMAGES, await hosts.tell({ do: 'write' }));
   await look(t, 'closed', IMAGES, await hosts.tell({ do: 'close' }));

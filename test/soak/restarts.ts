@@ -33,7 +33,7 @@ const WRITING = [
 /** Of these only one or two can be met in one job. */
 const PUBLISHING = [
   ...around('list-parts').map((point) => ['before:complete', point]),
-  ...['complete', 'put:index', 'put:image.meta', 'journal-clear'].flatMap(around).map((point) => [point]),
+  ...['complete', 'put:index', 'complete:image.meta', 'journal-clear'].flatMap(around).map((point) => [point]),
 ];
 const READING = [
   ...around('read:image.meta'),

@@ -15,6 +15,18 @@ export const byZod = defineStage({
   decode: async (data) => data,
 });
 
+export const sealing = defineStage({
+  ...common,
+  kind: 'transform',
+  open: ({ sealed, size }): { whole: boolean } => ({ whole: sealed['size'] === size }),
+  seal: ({ size, chunks }, { image }, { whole }) => ({ size, chunks, whole, name: image.name }),
+  encode: same,
+  decode: same,
+});
+
+// @ts-expect-error what is sealed is an object
+export const sealedText = defineStage({ ...common, kind: 'transform', seal: () => 'text', encode: same, decode: same });
+
 declare const schema: StandardSchema<{ readonly mask: number }>;
 export const byHand = defineStage({
   ...common,

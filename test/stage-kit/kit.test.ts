@@ -33,6 +33,7 @@ const FAULTS = [
   ['salted', 'deterministic', /zeros, encoded again: byte 0 came back/],
   ['leak', 'memory', /\d threads had to be replaced/],
   ['picky', 'damaged input', /only the first 0 bytes was not taken for damage/],
+  ['sealed', 'seal', /an image that was cut was not taken for damaged: .*too short/],
   ['stuck', 'damaged input', /only the first 0 bytes: .*did not answer for 2 seconds/],
 ] as const;
 

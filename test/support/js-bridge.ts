@@ -40,8 +40,8 @@ export class JsBridge implements Bridge {
     slab.transfer(0);
   }
 
-  trimSlab(slab: ArrayBuffer): void {
-    new Uint8Array(slab).fill(0);
+  trimSlab(slab: ArrayBuffer, from = 0): void {
+    new Uint8Array(slab, from).fill(0);
   }
 
   async leafDigests(data: Uint8Array): Promise<Buffer> {

@@ -1,5 +1,6 @@
-import { BufferPool } from '../../src/pipeline/buffer-pool.ts';
+import { bridge } from '../../src/bridge/bridge.ts';
 import { ByteBudget } from '../../src/pipeline/byte-budget.ts';
+import { SlabPool } from '../../src/pipeline/slab-pool.ts';
 import type { StageEnv, StageMemory } from '../../src/pipeline/stage.ts';
 
 export const testImage = { lsu: 'lsu', name: 'image', date: '1', policy: 'p', schedule: 's', client: 'c' };
@@ -7,7 +8,7 @@ export const testImage = { lsu: 'lsu', name: 'image', date: '1', policy: 'p', sc
 /** What the first stage of some image works with. */
 export const stageEnv = (memory: StageMemory): StageEnv => ({
   ...memory,
-  buffers: new BufferPool(new ByteBudget(1)),
+  slabs: new SlabPool(bridge, new ByteBudget(1)),
   image: testImage,
   before: (length) => length,
 });

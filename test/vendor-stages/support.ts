@@ -3,7 +3,7 @@ import type { Test } from 'tap';
 import { bridge } from '../../src/bridge/bridge.ts';
 import { parseIni } from '../../src/config/ini.ts';
 import { buildSettings } from '../../src/config/settings.ts';
-import { createResources, type Resources } from '../../src/pipeline/resources.ts';
+import { createResources, type ProcessResources } from '../../src/pipeline/resources.ts';
 import type { StageReport } from '../../src/stage-api/index.ts';
 import { builtInStages } from '../../src/stages/built-in.ts';
 import { type StageChain, VendorStages } from '../../src/vendor-stages/vendor-stages.ts';
@@ -12,7 +12,7 @@ import { type StageChain, VendorStages } from '../../src/vendor-stages/vendor-st
 export const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/stages/${name}`, import.meta.url));
 
 export interface Loaded {
-  readonly resources: Resources;
+  readonly resources: ProcessResources;
   readonly chain: StageChain;
   readonly stages: VendorStages;
   readonly reports: (StageReport & { readonly stage: string; readonly image: string })[];
@@ -36,7 +36,7 @@ export async function load(t: Test, config: string, memoryBudget = 64 * 2 ** 20)
     resources.slabs.close();
     if (resources.budget.used !== 0) throw new Error(`${resources.budget.used} bytes were never given back`);
   });
-  return { resources, chain: stages.chainOf('', ''), stages, reports, output };
+  return { resources, chain: stages.chainOf({ server: '', lsu: '', policy: '' }), stages, reports, output };
 }
 
 export const general = (stages: string): string => `[general]\nstages = ${stages}\n`;

@@ -43,7 +43,7 @@ static void mapping(void) {
     char *data = arena_data(arena);
     strcpy(data + PAGE, "still here");
     arena_hold(arena);
-    struct slab *view = slab_adopt(data + PAGE, PAGE, release, arena);
+    struct slab *view = slab_adopt(data + PAGE, PAGE, arena_fd(arena), PAGE, release, arena);
     CHECK(view != NULL && slab_hold(data + PAGE) == view && slab_hold(data) == NULL);
     arena_release(arena);
     slab_free(view);

@@ -21,7 +21,7 @@ int main(void) {
     CHECK((uintptr_t)data % SLAB_ALIGNMENT == 0 && is_mapped(data));
     CHECK(slab_hold(data + 1) == NULL);
     memset(data, 1, BYTES);
-    CHECK(slab_trim(slab) == 0 && data[0] == 0 && data[BYTES - 1] == 0);
+    CHECK(slab_trim(slab, 0) == 0 && data[0] == 0 && data[BYTES - 1] == 0);
     slab_free(slab);
     CHECK(!is_mapped(data) && slab_hold(data) == NULL);
     slab_free(slab);

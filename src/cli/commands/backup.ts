@@ -1,5 +1,7 @@
+import { compressionStages } from '../../config/compression.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
+import { type ImageOutcome, imageSpan } from '../../image/image-span.ts';
 import { ImageWriter } from '../../image/image-writer.ts';
 import type { Manifest } from '../../image/manifest.ts';
 import { formatDuration, formatSize } from '../../units.ts';
@@ -20,18 +22,29 @@ export interface BackupOptions {
 }
 
 /** `vast-ost backup LSU IMAGE [FILE|-]` */
-export async function backup(
+export function backup(
+  context: Context,
+  lsu: string,
+  image: string,
+  path: string,
+  options: BackupOptions,
+): Promise<void> {
+  return imageSpan('backup', { lsu, name: image }, (tell) => run(context, lsu, image, path, options, tell));
+}
+
+async function run(
   context: Context,
   wantedLsu: string,
   image: string,
   path: string,
   options: BackupOptions,
+  tell: (outcome: ImageOutcome) => void,
 ): Promise<void> {
   const started = performance.now();
   const { performance: tuning } = context.settings;
   const date = options.date ?? String(Math.floor(Date.now() / 1000));
   const metadata = { policy: options.policy ?? '', schedule: options.schedule ?? '', client: options.client ?? '' };
-  const { transforms, observers, routers } = context.stagesOf(wantedLsu);
+  const { transforms, observers, routers } = context.stagesOf(wantedLsu, metadata.policy);
   const route = await routeOf(routers, { lsu: wantedLsu, name: image, date, ...metadata }, context.signal);
   const lsu = route.lsu ?? wantedLsu;
   const store = routedStore(await openLsu(context, lsu, options.createLsu), route);
@@ -45,10 +58,7 @@ export async function backup(
         qualifiers: [],
       },
       metadata,
-      stages: [
-        ...(tuning.compression === 'none' ? [] : [context.resources.stages.configure(tuning.compression, {})]),
-        ...transforms,
-      ],
+      stages: [...compressionStages(tuning.compression, context.resources.stages), ...transforms],
       observers,
       chunkBytes: tuning.chunk_size_mb,
       partBytes: tuning.part_size_mb,
@@ -59,6 +69,8 @@ export async function backup(
       signal: context.signal,
     });
     const manifest = await copy(context, source, writer);
+    const { stored } = writer.progress;
+    tell({ result: 'complete', bytes: manifest.size, stored, stages: context.resources.meters.totals() });
     report(context, lsu, manifest, writer, (performance.now() - started) / 1000);
   } finally {
     await source.close();

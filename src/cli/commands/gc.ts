@@ -18,6 +18,7 @@ export async function gc(context: Context, lsu: string, options: GcOptions): Pro
   const garbage = collectGarbage(store, {
     olderThanMs: options.olderThan,
     pendingOlderThanMs: options.pendingOlderThan,
+    leaseMs: context.settings.engine.writer_lease,
     dryRun: options.dryRun === true,
     signal: context.signal,
   });

@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors.ts';
 import { findImage } from '../../image/catalog.ts';
 import { ImageReader } from '../../image/image-reader.ts';
+import { type ImageOutcome, imageSpan } from '../../image/image-span.ts';
 import { formatDuration, formatSize } from '../../units.ts';
 import { type AtSnapshot, type Context, openAt } from '../context.ts';
 import { printJson } from '../output.ts';
@@ -15,12 +16,23 @@ export interface RestoreOptions extends AtSnapshot {
 }
 
 /** `vast-ost restore LSU IMAGE [FILE|-]` */
-export async function restore(
+export function restore(
   context: Context,
   lsu: string,
   image: string,
   path: string,
   options: RestoreOptions,
+): Promise<void> {
+  return imageSpan('restore', { lsu, name: image }, (tell) => run(context, lsu, image, path, options, tell));
+}
+
+async function run(
+  context: Context,
+  lsu: string,
+  image: string,
+  path: string,
+  options: RestoreOptions,
+  tell: (outcome: ImageOutcome) => void,
 ): Promise<void> {
   const started = performance.now();
   const { signal, resources } = context;
@@ -45,6 +57,7 @@ export async function restore(
       done += data.byteLength;
     });
     await target.finish();
+    tell({ result: 'complete', bytes: done, stages: resources.meters.totals() });
   } catch (error) {
     await target.discard();
     throw error;

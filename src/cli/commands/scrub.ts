@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { EngineError } from '../../errors.ts';
+import { Pace } from '../../image/pace.ts';
 import { type ScrubbedImage, scrub } from '../../image/scrub.ts';
 import { formatSize } from '../../units.ts';
 import { type Context, openLsu } from '../context.ts';
@@ -16,6 +17,7 @@ export interface ScrubCommandOptions {
 /** `vast-ost scrub LSU`: go on verifying its images where the last run ended. */
 export async function scrubLsu(context: Context, lsu: string, options: ScrubCommandOptions): Promise<void> {
   const { signal, resources, json, log } = context;
+  const { bytesPerSecond } = options;
   const store = await openLsu(context, lsu);
   let first: EngineError | undefined;
   const onImage = ({ imageId, bytes, error }: ScrubbedImage): void => {
@@ -33,7 +35,7 @@ export async function scrubLsu(context: Context, lsu: string, options: ScrubComm
   };
   const result = await scrub(store, resources, {
     name: `${hostname()} ${randomUUID()}`,
-    bytesPerSecond: options.bytesPerSecond,
+    pace: bytesPerSecond === undefined ? undefined : new Pace(bytesPerSecond),
     forMs: options.for,
     readAhead: context.readAhead,
     signal,

@@ -4,6 +4,7 @@ import { bridge } from '../../bridge/bridge.ts';
 import { lanesOf } from '../../config/lanes.ts';
 import type { Settings } from '../../config/settings.ts';
 import { Console } from '../../console/console.ts';
+import { AccessFiles } from '../../metrics/access.ts';
 import { serveMetrics } from '../../metrics/serve-metrics.ts';
 import { OstEngine } from '../../ost/engine.ts';
 import { imageHandles } from '../../ost/image-handles.ts';
@@ -11,8 +12,10 @@ import { Lanes } from '../../ost/lanes/lanes.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
 import { createResources } from '../../pipeline/resources.ts';
 import { builtInStages } from '../../stages/built-in.ts';
+import { startTracing } from '../../tracing/start-tracing.ts';
 import { VendorStages } from '../../vendor-stages/vendor-stages.ts';
 import { logDestination, openLog } from '../open-log.ts';
+import { rereading } from '../rereading.ts';
 
 const STANDARD_ERROR = 2;
 /** Of what a stage writes at once, characters. */
@@ -22,16 +25,20 @@ const MAX_OUTPUT = 4096;
 export async function serve(settings: Settings, signal: AbortSignal): Promise<void> {
   const { log, reopen } = logOf(settings);
   hideMemory(log);
-  const metrics = await serveMetrics(settings, log);
-  const console = await Console.prepare(settings, log);
-  process.on('SIGHUP', reopen);
+  const tracing = await startTracing((problem) => log.warn({ problem }, 'traces'));
+  const access = await AccessFiles.open(settings.metrics);
+  const metrics = serveMetrics(settings, access, log);
+  const console = await Console.prepare(settings, access, log);
+  const onHangup = rereading([access, console], reopen, log);
+  process.on('SIGHUP', onHangup);
   const manager = new ServiceManager(bridge);
   // One half for what can be delayed or refused, one for the slots that every open image may always hold.
   const half = settings.performance.memory_budget_mb / 2;
-  const registry = builtInStages();
+  const registry = builtInStages((decision) => log.debug(decision, 'share of the chunks that are compressed'));
   const resources = createResources(bridge, half, registry);
   let stages: VendorStages | undefined;
   let lanes: Lanes | undefined;
+  let abandoned: OstEngine | undefined;
   try {
     stages = await VendorStages.load(settings, registry, {
       mainThread: false,
@@ -57,16 +64,22 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
     manager.ready();
     if (!signal.aborted) await once(signal, 'abort');
     manager.stopping();
-    await console.close();
-    await engine.stop();
+    if (!(await engine.stop(console.close()))) abandoned = engine;
   } finally {
     await metrics.close();
     manager.close();
-    await lanes?.close();
-    await stages?.close();
-    resources.slabs.close();
-    process.off('SIGHUP', reopen);
+    // What did not end may still read from this memory.
+    if (abandoned === undefined) {
+      await lanes?.close();
+      await stages?.close();
+      resources.slabs.close();
+    }
+    await tracing.stop();
+    process.off('SIGHUP', onHangup);
   }
+  if (abandoned === undefined) return;
+  abandoned.abandon();
+  bridge.leave(0);
 }
 
 /** What is in memory, keys and tokens too, stays there unless an administrator raises the limit of core dumps. */

@@ -1,8 +1,9 @@
 import { EngineError, type FailureClass } from '../../errors.ts';
 import { findImage, listImages } from '../../image/catalog.ts';
 import { ImageReader } from '../../image/image-reader.ts';
+import { imageSpan } from '../../image/image-span.ts';
 import { parseSubset } from '../../image/subset.ts';
-import { verifyImage } from '../../image/verify-image.ts';
+import { type VerifyResult, verifyImage } from '../../image/verify-image.ts';
 import { formatSize } from '../../units.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import { type AtSnapshot, type Context, openAt } from '../context.ts';
@@ -33,7 +34,10 @@ export async function verify(
   const failed: EngineError[] = [];
   for (const imageId of await chosen(context, store, image, options)) {
     try {
-      await verifyOne(context, store, imageId, subset);
+      await imageSpan('verify', { lsu, imageId }, async (tell) => {
+        const { bytes } = await verifyOne(context, store, imageId, subset);
+        tell({ result: 'complete', bytes });
+      });
     } catch (error) {
       // Damage in one image must not hide that in the next.
       if (!(error instanceof EngineError) || !FAILED.has(error.failure)) throw error;
@@ -91,7 +95,7 @@ async function verifyOne(
   store: ObjectStore,
   imageId: string,
   subset: string | undefined,
-): Promise<void> {
+): Promise<VerifyResult> {
   const { signal, resources } = context;
   const reader = await ImageReader.open(store, resources, imageId, signal);
   let verified = 0;
@@ -116,6 +120,7 @@ async function verifyOne(
       process.stdout.write(
         `${imageId}  ok  ${formatSize(result.bytes)} of ${formatSize(reader.manifest.size)} in ${result.chunks} chunks\n`,
       );
+    return result;
   } finally {
     progress.stop();
   }

@@ -1,13 +1,13 @@
 // What changes every second.
 /** @import { Flow, State } from '../schemas.ts' */
-import { byId, make, nothing, show, table } from './dom.js';
-import { between, duration, percent, rate, size } from './format.js';
+import { byId, make, show } from './dom.js';
+import { between, percent, rate, size } from './format.js';
 
 const FLOWS = { backup: 'Backup', restore: 'Restore' };
 
 /** @param {State} state */
 export function showLive(state) {
-  const { engine, images } = state;
+  const { engine } = state;
   show(byId('engine'), engine, () => [
     `${engine.version}, up ${between(engine.began, state.at)}, ${engine.sessions} host processes${engine.draining ? ', stopping' : ''}`,
   ]);
@@ -15,7 +15,6 @@ export function showLive(state) {
   show(byId('bottleneck'), sentences(busy), () => [sentences(busy)]);
   show(byId('flows'), busy, () => busy.map(flowPicture));
   show(byId('queues'), [state.queues, state.memory], () => queues(state));
-  show(byId('running-content'), images, () => [runningImages(state)]);
 }
 
 /** @param {Flow[]} flows */
@@ -85,31 +84,4 @@ function queues({ queues: now, memory }) {
     ['Wait for memory', [`${now.stages_waiting} stages, ${now.slots_waiting} hosts`]],
   ];
   return entries.map(([term, what]) => make('div', {}, make('dt', {}, term), make('dd', {}, ...what)));
-}
-
-/** @param {State} state */
-function runningImages({ at, images }) {
-  if (images.shown.length === 0) return nothing('No image is open.');
-  const rows = images.shown.map((image) => {
-    const { size: whole, bytes } = image;
-    const words = whole === null ? size(bytes) : `${size(bytes)} of ${size(whole)}`;
-    const done =
-      whole === null
-        ? make('progress', { 'aria-label': `${image.name}: being written` })
-        : make('progress', { 'aria-label': image.name, max: Math.max(1, whole), value: bytes });
-    return [
-      make('span', {}, image.name, make('small', { class: 'soft' }, ` ${image.server}/${image.lsu}`)),
-      image.operation,
-      make('span', {}, done, ` ${words}`),
-      rate(image.bytes_per_second),
-      between(image.began, at),
-      image.parts_in_flight ?? '–',
-      duration(image.host_waited_seconds * 1000),
-      image.bottleneck?.limit ?? '–',
-    ];
-  });
-  const headings = ['Image', 'What', 'Progress', 'Rate', 'Open for', 'Parts in flight', 'Host waited', 'Held back by'];
-  const more = images.running - images.shown.length;
-  const all = table('Running images', headings, rows);
-  return more > 0 ? make('div', {}, all, nothing(`and ${more} more`)) : all;
 }

@@ -2,6 +2,7 @@
 import { ApiError, ask, live, token } from './api.js';
 import { byId } from './dom.js';
 import { showLive } from './live-views.js';
+import { refreshRunning, showRunning } from './running-images.js';
 import { showActions, showErrors, showEvents, showLsus, showRecent, showVips } from './table-views.js';
 
 const EVERY_MS = 5_000;
@@ -53,6 +54,8 @@ function showConnection(problem) {
 function openDialog() {
   if (dialog.open) return;
   input.value = '';
+  // Escape leaves what an earlier answer put there.
+  dialog.returnValue = '';
   dialog.showModal();
 }
 
@@ -65,7 +68,8 @@ async function refresh() {
     ['/actions', (/** @type {any} */ answer) => showActions(answer, handlers)],
     ['/events', showEvents],
   ]);
-  const results = await Promise.allSettled(views.map(async ([path, view]) => view(await ask(path))));
+  const asked = views.map(async ([path, view]) => view(await ask(path)));
+  const results = await Promise.allSettled([...asked, refreshRunning()]);
   const failed = results.find(({ status }) => status === 'rejected');
   const text = failed?.status === 'rejected' ? `Not all of this is of now: ${failed.reason.message}` : '';
   const place = byId('stale');
@@ -97,5 +101,8 @@ form.addEventListener('submit', (event) => {
   begin({ kind, server: text('server'), lsu: text('lsu'), image: text('image') });
 });
 
-live(showLive, showConnection);
+live((state) => {
+  showLive(state);
+  showRunning(state);
+}, showConnection);
 refreshForEver();

@@ -77,13 +77,14 @@ export function showLsus({ lsus, unreachable }) {
       ? nothing('No LSU is known.')
       : table(
           'LSUs',
-          ['LSU', 'Server', 'Where', 'Used', 'After data reduction'],
+          ['LSU', 'Server', 'Where', 'Used', 'After data reduction', 'Last scrubbed'],
           lsus.map((lsu) => [
             lsu.lsu,
             lsu.server,
             lsu.where,
             fill(lsu.lsu, lsu.used, lsu.size),
             fill(`${lsu.lsu}, after data reduction`, lsu.physical_used, lsu.physical_size),
+            lsu.scrubbed === null ? '–' : time(lsu.scrubbed),
           ]),
         ),
   ]);
@@ -167,7 +168,7 @@ export function showActions({ actions }, handlers) {
           )
         : '',
     ]);
-    return [table('Checks', ['Image', 'Check', 'State', 'Read', 'By', 'Began', ''], rows)];
+    return [table('Checks', ['Image', 'Check', 'State', 'Read', 'By', 'Began', 'Stop'], rows)];
   });
 }
 

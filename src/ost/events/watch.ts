@@ -4,10 +4,11 @@ export class Watch {
   readonly #timer: NodeJS.Timeout;
   #running: Promise<void> = Promise.resolve();
   #busy = false;
+  readonly #turn: () => void;
 
   /** @param look must not throw. */
   constructor(look: (signal: AbortSignal) => Promise<void>, everyMs: number) {
-    const turn = (): void => {
+    this.#turn = (): void => {
       // A slow answer makes the next turn fall out.
       if (this.#busy) return;
       this.#busy = true;
@@ -15,8 +16,13 @@ export class Watch {
         this.#busy = false;
       });
     };
-    this.#timer = setInterval(turn, everyMs);
+    this.#timer = setInterval(this.#turn, everyMs);
     this.#timer.unref();
+  }
+
+  /** Look now, beside the schedule. */
+  soon(): void {
+    this.#turn();
   }
 
   async close(): Promise<void> {

@@ -27,7 +27,8 @@ export const catalogHandlers: Handlers<'IMAGE_PROP_BYNAME' | 'IMAGE_LIST' | 'IMA
   IMAGE_LIST: (session, question) => {
     const { services, signal } = session;
     const server = session.server(question.server);
-    return services.listings.run(() => listPage(services, server, question, signal), signal);
+    const listings = services.listings.of(server.storageOf(question.lsu).name);
+    return listings.run(() => listPage(services, server, question, signal), signal);
   },
 
   IMAGE_DELETE: async (session, question, resend) => {

@@ -1,3 +1,4 @@
+import { COMPRESSIONS } from '../../config/compression.ts';
 import { parseIni } from '../../config/ini.ts';
 import { MOST_STREAMS } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
@@ -9,8 +10,9 @@ import type { Handlers } from './handler.ts';
 /** What CONFIG_SET may change: the reader of each value, undefined for a bad one. */
 const CHANGEABLE: Readonly<Record<string, (value: string, tuning: Tuning) => boolean>> = {
   compression: (value, tuning) => {
-    if (value !== 'none' && value !== 'lz4') return false;
-    tuning.compression = value;
+    const known = COMPRESSIONS.find((name) => name === value);
+    if (known === undefined) return false;
+    tuning.compression = known;
     return true;
   },
   parallel_streams: (value, tuning) => {

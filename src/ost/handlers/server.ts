@@ -27,10 +27,10 @@ export const serverHandlers: Handlers<'PING' | 'SERVER_OPEN' | 'SERVER_CLOSE' | 
   PING: () => ({}),
 
   // Who may connect is settled by the socket; the host's user and secret serve only to find a server that has no section.
-  SERVER_OPEN: (session, { server: number, name, cred_type: type, user, secret }) => {
+  SERVER_OPEN: (session, { server: number, name, cred_type: type, user, secret, job }) => {
     const login = type === CREDENTIALS_CLEAR && user !== '' && secret !== '' ? { user, secret } : undefined;
     const open = (server: StorageServer): WireServerInfo => {
-      session.openServer(number, server);
+      session.openServer(number, server, job);
       return infoOf(server, session.services.settings.engine.max_handles);
     };
     const found = session.services.servers.find(name, login);

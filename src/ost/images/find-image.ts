@@ -1,8 +1,9 @@
 import { EngineError } from '../../errors.ts';
 import { type ImageIdentity, imageIdOf } from '../../image/identity.ts';
 import { decodeManifest, MAX_MANIFEST_BYTES, type Manifest } from '../../image/manifest.ts';
-import { imagePrefix, MANIFEST, PENDING } from '../../image/names.ts';
-import { decodePending, MAX_PENDING_BYTES, type Pending } from '../../image/pending.ts';
+import { imagePrefix, MANIFEST } from '../../image/names.ts';
+import type { Pending } from '../../image/pending.ts';
+import { readPending } from '../../image/pending-records.ts';
 import { readRecord } from '../../image/read-record.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 
@@ -22,8 +23,7 @@ export async function findPending(
   identity: ImageIdentity,
   signal?: AbortSignal,
 ): Promise<Pending | undefined> {
-  const key = `${imagePrefix(imageIdOf(identity))}${PENDING}`;
-  return unlessMissing(readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal));
+  return unlessMissing(readPending(store, imagePrefix(imageIdOf(identity)), signal));
 }
 
 /** A missing key is an answer; a missing LSU is an error. */

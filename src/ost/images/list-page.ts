@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors.ts';
-import { type CatalogEntry, readEntry } from '../../image/catalog.ts';
+import { beginEntry, type CatalogEntry } from '../../image/catalog.ts';
 import { isImageId } from '../../image/identity.ts';
 import { scanFolders } from '../../image/scan.ts';
 import { invalid } from '../errors.ts';
@@ -53,7 +53,7 @@ export async function listPage(
     if (images.length + batch.length >= most) await settle();
     // One more image follows: the page before it was not the last.
     if (images.length >= most) return { cursor: last, images };
-    batch.push(readEntry(store, folder, signal));
+    batch.push(beginEntry(store, folder, signal));
     last = folder.imageId;
     if (batch.length >= CONCURRENCY) await settle();
   }

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import type { ImageIdentity } from '../../image/identity.ts';
 import type { Arena } from '../arena.ts';
-import type { SlotGrants } from '../slot-grants.ts';
 import type { SlotTable } from '../slot-table.ts';
 import type { StorageServer } from '../storage-server.ts';
 import type { Answer, Notice, Question } from '../wire/messages.ts';
@@ -14,7 +13,9 @@ export interface ImagePlace {
   readonly imageId: string;
   /** For {@link ImageUsage}. */
   readonly place: string;
-  /** Its lines name session, server, LSU and image. */
+  /** The host's number of its job, where it told one. */
+  readonly job: string | undefined;
+  /** Its lines name session, job, server, LSU and image. */
   readonly log: Logger;
 }
 
@@ -22,7 +23,6 @@ export interface ImagePlace {
 export interface ImageHost {
   readonly arena: Arena;
   readonly slots: SlotTable;
-  readonly grants: SlotGrants;
   /** Fires when the session ends. */
   readonly signal: AbortSignal;
   /** Dropped when the session has ended. */

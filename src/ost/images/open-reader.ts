@@ -1,4 +1,5 @@
 import { lockedUntil } from '../../image/image-lock.ts';
+import { ImageSpan } from '../../image/image-span.ts';
 import { StageMeters } from '../../pipeline/stage-meters.ts';
 import type { Session } from '../session.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
@@ -6,6 +7,7 @@ import type { WireImageOpened } from '../wire/groups.ts';
 import { infoOfManifest } from './image-info.ts';
 import { recordOf } from './image-record.ts';
 import type { ImagePlace } from './open-image.ts';
+import { subjectOf } from './place.ts';
 import { ReadImage } from './read-image.ts';
 
 const MIB = 1024 * 1024;
@@ -19,13 +21,15 @@ export async function openReader(
   place: ImagePlace,
 ): Promise<{ readonly image: ReadImage; readonly answer: WireImageOpened }> {
   const { services, imageHost: host } = session;
-  const meters = new StageMeters(services.resources.meters);
+  const { resources, grants } = services.memory.of(place.server.storageOf(place.lsu));
+  const meters = new StageMeters(resources.meters);
   const endUse = services.usage.begin(place.place, 'read');
+  const span = new ImageSpan('restore', subjectOf(session, place));
   try {
-    const store = await place.server.open(place.lsu);
+    const store = await span.run(() => place.server.open(place.lsu));
     const context = {
       store,
-      resources: { ...services.resources, meters },
+      resources: { ...resources, meters },
       journal: undefined,
       creator: session.creatorOf(number),
       signal: session.signal,
@@ -34,8 +38,8 @@ export async function openReader(
       region: undefined,
     };
     const until = () => lockedUntil(store, place.imageId, session.signal);
-    const locked = await until();
-    const handle = await services.backend.open(context, place.identity);
+    const locked = await span.run(until);
+    const handle = await span.run(() => services.backend.open(context, place.identity));
     const { slotBytes } = session.arena.layout;
     const share = Math.floor(services.slotReserve / (2 * (services.readers.size + 1)) / MIB) * MIB;
     const image = new ReadImage({
@@ -43,15 +47,18 @@ export async function openReader(
       number,
       place,
       handle,
+      grants,
       maxRange: Math.min(slotBytes, Math.max(LEAST_RANGE, share)),
       lockedUntil: until,
       meters,
+      traceId: span.traceId,
       onEnd: (result, error) => {
         const { counters } = image;
         endUse();
         services.readers.delete(image);
         services.counters.imagesClosed += 1;
         services.counters.images.end('read', result, counters);
+        span.end({ result, bytes: counters.bytes, stages: meters.totals(), error });
         services.ended.add(recordOf('read', image, { result, error, stored: undefined }));
       },
     });
@@ -67,6 +74,7 @@ export async function openReader(
     return { image, answer };
   } catch (error) {
     endUse();
+    span.end({ result: 'failed', error });
     throw error;
   }
 }

@@ -1,7 +1,9 @@
 import { killSwitchOf } from '../../chaos/store-rates.ts';
+import { compressionStages } from '../../config/compression.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
 import type { ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import { ImageSpan } from '../../image/image-span.ts';
 import { journalMemory, steppedJournal } from '../../image/journal-memory.ts';
 import { imageInfoOf } from '../../image/manifest.ts';
 import { StageMeters } from '../../pipeline/stage-meters.ts';
@@ -12,12 +14,14 @@ import type { StageChain } from '../../vendor-stages/vendor-stages.ts';
 import type { ImageContext } from '../backend.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsAlways, slotsToSend } from '../slot-plan.ts';
+import type { StorageServer } from '../storage-server.ts';
 import { IMAGE_FLAG } from '../wire/constants.ts';
 import type { WireImageOpened } from '../wire/groups.ts';
 import { clientOf } from '../wire-identity.ts';
 import { infoOfPending } from './image-info.ts';
 import { recordOf } from './image-record.ts';
 import type { ImagePlace } from './open-image.ts';
+import { subjectOf } from './place.ts';
 import { WriteImage } from './write-image.ts';
 
 export interface WriterQuestion {
@@ -40,15 +44,20 @@ export async function openWriter(
   const { services, imageHost: host, arena } = session;
   await services.deletions.settled(place.place);
   const region = session.takeJournal(journal);
-  const meters = new StageMeters(services.resources.meters);
+  const { resources, grants } = services.memory.of(place.server.storageOf(place.lsu));
+  const meters = new StageMeters(resources.meters);
+  const span = new ImageSpan('backup', subjectOf(session, place));
   let endUsage = (): void => undefined;
+  let endLease = (): void => undefined;
   const endUse = (): void => {
     region.release();
     endUsage();
+    endLease();
   };
   try {
     endUsage = services.usage.begin(place.place, 'write');
-    const lsu = await place.server.open(place.lsu);
+    endLease = leaseOf(session, place.server, place.lsu);
+    const lsu = await span.run(() => place.server.open(place.lsu));
     const { layout, tuning, window, routers } = plansOf(session, place, lsu);
     const about = { identity: place.identity, netbackup_metadata: layout.metadata };
     const route = await routeOf(routers, imageInfoOf(place.lsu, about), session.signal);
@@ -58,18 +67,19 @@ export async function openWriter(
     const kills = killSwitchOf(services.settings.general.chaos);
     const context: ImageContext = {
       store,
-      resources: { ...services.resources, meters },
+      resources: { ...resources, meters },
       journal: kills === undefined ? memory : steppedJournal(memory, kills),
       creator: session.creatorOf(number),
-      lock: await place.server.lockPolicy(place.lsu),
+      lock: await span.run(() => place.server.lockPolicy(place.lsu)),
       signal: session.signal,
       place: { server: place.server, lsu: place.lsu, storageClass: route.storageClass },
       arena,
       region: journal,
     };
-    const handle = await begin(context, layout, tuning);
+    const handle = await span.run(() => begin(context, layout, tuning));
     if (handle === undefined) {
       endUse();
+      span.end({ result: 'complete' });
       return undefined;
     }
     await checkFits(handle, arena.layout.slotBytes);
@@ -81,15 +91,18 @@ export async function openWriter(
       number,
       place,
       handle,
+      grants,
       always: () => Math.min(slotsAlways(slots, services.slotReserve, services.usage.writing), slotCount),
       window: least,
       meters,
+      traceId: span.traceId,
       onEnd: (result, { error, stored }) => {
         const { counters } = image;
         endUse();
         services.writers.delete(place.place);
         services.counters.imagesClosed += 1;
         services.counters.images.end('write', result, counters);
+        span.end({ result, bytes: counters.bytes, stored, stages: meters.totals(), error });
         services.ended.add(recordOf('write', image, { result, error, stored }));
         if (error !== undefined) services.problems.add(error, `write ${place.lsu}/${place.imageId}`);
       },
@@ -99,8 +112,14 @@ export async function openWriter(
     return { image, answer: answerOf(handle, least) };
   } catch (error) {
     endUse();
+    span.end({ result: 'failed', error });
     throw error;
   }
+}
+
+/** Other media servers hear that this host has an image open for writing. The result ends it. */
+export function leaseOf({ services, process }: Session, server: StorageServer, lsu: string): () => void {
+  return services.leases.opened(server.placeOf(lsu, ''), process, () => server.open(lsu));
 }
 
 interface Plans {
@@ -111,7 +130,7 @@ interface Plans {
 }
 
 /** How a new image of this place is written. */
-function plansOf(session: Session, { server, lsu, identity }: ImagePlace, store: ObjectStore): Plans {
+function plansOf(session: Session, { server, lsu, identity, imageId }: ImagePlace, store: ObjectStore): Plans {
   const { services, arena } = session;
   const { performance, engine } = services.settings;
   const { chunkBytes, partBytes, window } = planSlots({
@@ -126,17 +145,31 @@ function plansOf(session: Session, { server, lsu, identity }: ImagePlace, store:
     slotsPerImage: engine.slots_per_image,
   });
   const { compression, parallelStreams } = server.tuning;
-  const { transforms, observers, routers } = services.stages.chainOf(server.id, lsu);
+  const { transforms, observers, routers } = services.stages.chainOf({
+    server: server.id,
+    lsu,
+    policy: identity.full_name,
+  });
   const layout: ImageLayout = {
     identity,
     metadata: { policy: identity.full_name, schedule: '', client: clientOf(identity.basename) },
-    stages: [...(compression === 'none' ? [] : [services.resources.stages.configure(compression, {})]), ...transforms],
+    stages: [...compressionStages(compression, services.resources.stages), ...transforms],
     chunkBytes,
     flatDigest: false,
   };
-  const onReport = (stage: string, report: StageReport): void => server.stageReported({ lsu, identity }, stage, report);
+  const onReport = (stage: string, report: StageReport): void => {
+    server.stageReported({ lsu, identity }, stage, report);
+    if (report.severity !== 'info') services.problems.add(warningOf(stage, report), `write ${lsu}/${imageId}`);
+  };
   const tuning = { partBytes, parallelParts: streamsOf(parallelStreams), observers, onReport };
   return { layout, tuning, window, routers };
+}
+
+/** What a stage wants people to know, for the list of what went wrong lately. */
+function warningOf(stage: string, { text }: StageReport): EngineError {
+  return new EngineError('VOST_STAGE_WARNING', 'internal', `stage ${stage}: ${text}`, {
+    advice: 'the stage says so, and the image was not touched; what it means stands in the manual of the stage',
+  });
 }
 
 /** An image that another media server began may have chunks that this host's slots cannot hold. */

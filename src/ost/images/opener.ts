@@ -1,7 +1,9 @@
 import { type EngineError, failureOf } from '../../errors.ts';
 import type { WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import { LivingWriters, processOf } from '../../image/living-writers.ts';
+import type { ObjectStore } from '../../vast/store.ts';
 import type { ImageBackend, ImageContext } from '../backend.ts';
-import { isGone } from '../creator.ts';
+import { fateOf } from '../creator.ts';
 import { engineError, invalid } from '../errors.ts';
 import type { Session } from '../session.ts';
 import { ATTACHED, OPEN_MODE } from '../wire/constants.ts';
@@ -25,7 +27,7 @@ export function createImage(session: Session, question: WireImageCreate, resend:
 
 /** IMAGE_OPEN: a complete image for reading, or one that is not complete for writing. */
 export function openImage(session: Session, question: WireImageOpen, resend: boolean): Promise<WireImageOpened> {
-  const { backend, machine } = session.services;
+  const { backend } = session.services;
   const { mode, handle } = question;
   if (mode !== OPEN_MODE.READ && mode !== OPEN_MODE.WRITE) throw invalid(`${mode} is no mode`);
   return open(session, handle, placeOf(session, question), (place) =>
@@ -33,11 +35,23 @@ export function openImage(session: Session, question: WireImageOpen, resend: boo
       ? openReader(session, handle, place)
       : openWriter(session, question, place, async (context, _, tuning) => {
           const own = resend ? await takeUp(backend, context, place, tuning) : undefined;
-          // What a process of this machine left behind when it died can be taken from it.
-          const takeOver = (creator: string) => isGone(creator, machine);
+          const takeOver = (creator: string, touched: number) => mayTake(session, context.store, creator, touched);
           return own ?? backend.reopen(context, place.identity, { ...tuning, takeOver });
         }),
   );
+}
+
+/** What a process left open when it ended can be taken from it, or when nothing was heard of it, wherever it is, for the time of a lease. */
+async function mayTake(
+  { services: { machine, settings }, signal }: Session,
+  store: ObjectStore,
+  creator: string,
+  touched: number,
+): Promise<boolean> {
+  const fate = fateOf(processOf(creator), machine);
+  if (fate !== 'unknown') return fate === 'gone';
+  const writers = await LivingWriters.read(store, settings.engine.writer_lease, signal);
+  return writers.isSilent(creator, touched);
 }
 
 /**

@@ -4,7 +4,7 @@ import type { ReadHandle } from '../../image/image-backend.ts';
 import type { StageMeters } from '../../pipeline/stage-meters.ts';
 import { abandoned, engineError, invalid } from '../errors.ts';
 import type { ImageResult } from '../image-tally.ts';
-import { SlotShare } from '../slot-grants.ts';
+import { type SlotGrants, SlotShare } from '../slot-grants.ts';
 import type { SlotUse } from '../slot-table.ts';
 import { wireFault } from '../wire/bytes.ts';
 import { ATTACH_SLOT, CLOSE_MODE, IMAGE_FLAG, RANGE_EOF, READ_HINT } from '../wire/constants.ts';
@@ -27,12 +27,16 @@ export interface ReadImageOptions {
   readonly number: bigint;
   readonly place: ImagePlace;
   readonly handle: ReadHandle;
+  /** Slots of its storage. */
+  readonly grants: SlotGrants;
   /** Most bytes of one range. */
   readonly maxRange: number;
   /** Milliseconds since the epoch. */
   readonly lockedUntil: () => Promise<number>;
   /** The clocks of its chain. */
   readonly meters: StageMeters;
+  /** Of its trace, when there is one. */
+  readonly traceId: string | undefined;
   readonly onEnd: (result: ImageResult, error: EngineError | undefined) => void;
 }
 
@@ -42,9 +46,11 @@ export class ReadImage implements OpenImage {
   readonly counters: ImageCounters = newCounters();
   readonly meters: StageMeters;
   readonly #host: ImageHost;
+  readonly #grants: SlotGrants;
   readonly #number: bigint;
   readonly #handle: ReadHandle;
   readonly #maxRange: number;
+  readonly #traceId: string | undefined;
   readonly #lockedUntil: () => Promise<number>;
   readonly #onEnd: ReadImageOptions['onEnd'];
   readonly #hostClock: HostClock;
@@ -63,9 +69,11 @@ export class ReadImage implements OpenImage {
     setMaxListeners(0, this.#stop.signal);
     this.place = options.place;
     this.#host = options.host;
+    this.#grants = options.grants;
     this.#number = options.number;
     this.#handle = options.handle;
     this.#maxRange = options.maxRange;
+    this.#traceId = options.traceId;
     this.#lockedUntil = options.lockedUntil;
     this.#onEnd = options.onEnd;
     this.meters = options.meters;
@@ -81,7 +89,7 @@ export class ReadImage implements OpenImage {
   adopt(slots: readonly WireAttachSlot[]): void {
     for (const entry of slots) {
       if (entry.state !== ATTACH_SLOT.READ) throw wireFault('a slot of a read handle is read');
-      this.#take(entry.slot, 'read').hold = this.#host.grants.force(this.#share, entry.length);
+      this.#take(entry.slot, 'read').hold = this.#grants.force(this.#share, entry.length);
     }
   }
 
@@ -114,7 +122,7 @@ export class ReadImage implements OpenImage {
       const room = Math.min(this.#maxRange, this.#host.arena.layout.slotBytes);
       const likely = sequential ? room : Math.min(room, Math.ceil(length / LEAF_BYTES) * LEAF_BYTES + LEAF_BYTES);
       const asked = performance.now();
-      use.hold = await this.#host.grants.acquire(this.#share, likely, this.#stop.signal);
+      use.hold = await this.#grants.acquire(this.#share, likely, this.#stop.signal);
       this.counters.waitedMs += performance.now() - asked;
       const into = this.#host.arena.slot(slot).subarray(0, room);
       const range = await this.#handle.read(start, Math.min(length, room), into, sequential, this.#stop.signal);
@@ -153,7 +161,8 @@ export class ReadImage implements OpenImage {
     if (this.#closing !== undefined) throw invalid('the image is being closed');
     await this.#finish(abandoned('the image was closed'), 'complete');
     if (mode !== CLOSE_MODE.READ) throw invalid(`${mode} is no way to close an image that was read`);
-    return reportLine(this.counters, { image: this.place.imageId, lsu: this.place.lsu, state: 'read' });
+    const { imageId: image, lsu } = this.place;
+    return reportLine(this.counters, { image, lsu, state: 'read', trace: this.#traceId });
   }
 
   async drop(): Promise<void> {

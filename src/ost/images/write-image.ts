@@ -5,7 +5,7 @@ import type { StageMeters } from '../../pipeline/stage-meters.ts';
 import { abandoned, engineError, invalid } from '../errors.ts';
 import type { ImageResult } from '../image-tally.ts';
 import { causeOf, resultOf } from '../results.ts';
-import { SlotShare } from '../slot-grants.ts';
+import { type SlotGrants, SlotShare } from '../slot-grants.ts';
 import type { SlotUse } from '../slot-table.ts';
 import { wireFault } from '../wire/bytes.ts';
 import { ATTACH_SLOT, CLOSE_MODE, IMAGE_FLAG, RESULT, SLOT_LAST } from '../wire/constants.ts';
@@ -33,12 +33,16 @@ export interface WriteImageOptions {
   readonly number: bigint;
   readonly place: ImagePlace;
   readonly handle: WriteHandle;
+  /** Slots of its storage. */
+  readonly grants: SlotGrants;
   /** Slots that are granted whatever the budget says; asked each time. */
   readonly always: () => number;
   /** Most slots at the same time. */
   readonly window: number;
   /** The clocks of its chain. */
   readonly meters: StageMeters;
+  /** Of its trace, when there is one. */
+  readonly traceId: string | undefined;
   /** Ends what opening began (usage, counts); called once, when the handle has ended. */
   readonly onEnd: (
     result: ImageResult,
@@ -52,9 +56,11 @@ export class WriteImage implements OpenImage {
   readonly counters: ImageCounters = newCounters();
   readonly meters: StageMeters;
   readonly #host: ImageHost;
+  readonly #grants: SlotGrants;
   readonly #number: bigint;
   readonly #handle: WriteHandle;
   readonly #window: number;
+  readonly #traceId: string | undefined;
   readonly #onEnd: WriteImageOptions['onEnd'];
   readonly #share: SlotShare;
   readonly #hostClock: HostClock;
@@ -73,9 +79,11 @@ export class WriteImage implements OpenImage {
     setMaxListeners(0, this.#stop.signal);
     this.place = options.place;
     this.#host = options.host;
+    this.#grants = options.grants;
     this.#number = options.number;
     this.#handle = options.handle;
     this.#window = options.window;
+    this.#traceId = options.traceId;
     this.#onEnd = options.onEnd;
     this.meters = options.meters;
     this.#hostClock = new HostClock('source', 'backup', options.meters);
@@ -109,7 +117,7 @@ export class WriteImage implements OpenImage {
       if (!full && entry.state !== ATTACH_SLOT.FILLING) throw wireFault('a slot of a write handle is filling or full');
       const chunk = this.#chunkOf(entry.chunk);
       const use = this.#take(entry.slot, chunk, 'filling');
-      use.hold = this.#host.grants.force(this.#share, this.#handle.chunkBytes);
+      use.hold = this.#grants.force(this.#share, this.#handle.chunkBytes);
       if (full) this.#handOver(use, entry.length, (entry.flags & SLOT_LAST) !== 0);
     }
   }
@@ -124,7 +132,7 @@ export class WriteImage implements OpenImage {
     const use = this.#take(slot, number, 'wanted');
     const asked = performance.now();
     try {
-      use.hold = await this.#host.grants.acquire(this.#share, this.#handle.chunkBytes, this.#stop.signal, () =>
+      use.hold = await this.#grants.acquire(this.#share, this.#handle.chunkBytes, this.#stop.signal, () =>
         this.#isLowest(use),
       );
       this.counters.waitedMs += performance.now() - asked;
@@ -221,6 +229,7 @@ export class WriteImage implements OpenImage {
         fragments: manifest?.fragments.length,
         checksum: manifest?.checksum,
         locked_until: manifest?.lock?.until,
+        trace: this.#traceId,
       });
     } finally {
       this.#end(result);
@@ -264,7 +273,7 @@ export class WriteImage implements OpenImage {
     if (this.#uses.get(use.slot) === use) this.#uses.delete(use.slot);
     this.#host.slots.free(use);
     this.#judge();
-    this.#host.grants.kick(this.#share);
+    this.#grants.kick(this.#share);
   }
 
   /** Without this chunk none of the handle's later ones can be stored, and so no slot of it comes back. */

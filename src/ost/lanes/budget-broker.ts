@@ -33,13 +33,14 @@ export class BudgetBroker {
     this.#idle = bytes;
   }
 
-  async take({ ticket, bytes, output, idle }: Extract<FromLane, { say: 'take' }>): Promise<void> {
+  async take({ ticket, share, bytes, output, idle }: Extract<FromLane, { say: 'take' }>): Promise<void> {
     this.#idle = idle;
     const stop = new AbortController();
     this.#waiting.set(ticket, stop);
     try {
       const { signal } = stop;
-      const granted = await (output ? this.#budget.takeForOutput(bytes, signal) : this.#budget.take(bytes, signal));
+      const budget = this.#of(share);
+      const granted = await (output ? budget.takeForOutput(bytes, signal) : budget.take(bytes, signal));
       if (this.#waiting.delete(ticket)) {
         this.#tickets.set(ticket, granted);
         this.#send({ say: 'granted', ticket });
@@ -65,8 +66,8 @@ export class BudgetBroker {
     else ticket?.shrink(bytes);
   }
 
-  reserve(reserve: number, bytes: number): void {
-    this.#reserves.set(reserve, this.#budget.reserveForOutput(bytes));
+  reserve({ reserve, share, bytes }: Extract<FromLane, { say: 'reserve' }>): void {
+    this.#reserves.set(reserve, this.#of(share).reserveForOutput(bytes));
   }
 
   unreserve(reserve: number): void {
@@ -84,5 +85,9 @@ export class BudgetBroker {
     for (const end of this.#reserves.values()) end();
     this.#reserves.clear();
     this.#idle = 0;
+  }
+
+  #of(share: string | undefined): Budget {
+    return share === undefined ? this.#budget : this.#budget.share(share);
   }
 }

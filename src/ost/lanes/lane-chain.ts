@@ -1,3 +1,4 @@
+import type { ImageIdentity } from '../../image/identity.ts';
 import type { ImageLayout, WriteTuning } from '../../image/image-backend.ts';
 import type { StageRecord } from '../../pipeline/stage.ts';
 import type { ConfiguredStage, StageRegistry } from '../../pipeline/stage-registry.ts';
@@ -15,7 +16,7 @@ export class LaneChain {
   }
 
   layout(layout: LaneLayout, place: LaneStore): ImageLayout {
-    const { transforms } = this.#places.chainOf(place.server, place.lsu);
+    const { transforms } = this.#places.chainOf(placeOf(place, layout.identity));
     const stageOf = (record: StageRecord): ConfiguredStage =>
       transforms.find((one) => one.record.name === record.name) ??
       this.#registry.configure(record.name, record.options);
@@ -25,9 +26,18 @@ export class LaneChain {
   tuning(
     { observers: names, ...tuning }: LaneTuning,
     place: LaneStore,
+    identity: ImageIdentity,
     onReport: WriteTuning['onReport'],
   ): WriteTuning {
-    const { observers } = this.#places.chainOf(place.server, place.lsu);
+    const { observers } = this.#places.chainOf(placeOf(place, identity));
     return { ...tuning, observers: observers.filter(({ name }) => names.includes(name)), onReport };
   }
+}
+
+/** Whose list of stages counts. */
+function placeOf(
+  { server, lsu }: LaneStore,
+  { full_name: policy }: ImageIdentity,
+): Parameters<StagePlaces['chainOf']>[0] {
+  return { server, lsu, policy };
 }

@@ -12,12 +12,13 @@ import { LaneArenas } from './lane-arenas.ts';
 import { LaneBeat } from './lane-beat.ts';
 import { LaneChain } from './lane-chain.ts';
 import { LaneImage } from './lane-image.ts';
+import { LaneMemory } from './lane-memory.ts';
 import { LaneStores } from './lane-stores.ts';
 import { LentBudget } from './lent-budget.ts';
-import { Lookups } from './lookups.ts';
 import { Outbox } from './outbox.ts';
 import { errorOf, plainError } from './plain-error.ts';
 import type { FromLane, LaneCopy, LaneLock, LaneStart, ToLane } from './protocol.ts';
+import { Questions } from './questions.ts';
 
 /** How often the main thread hears how images and storages are doing. */
 const TELL_MS = 250;
@@ -43,7 +44,8 @@ export class LaneHost {
   readonly #chain: LaneChain;
   readonly #stores: LaneStores;
   readonly #arenas = new LaneArenas();
-  readonly #lookups: Lookups;
+  readonly #memory: LaneMemory;
+  readonly #questions: Questions;
   readonly #images = new Map<number, LaneImage>();
   /** What can be cancelled, by the number of the request. */
   readonly #running = new Map<number, AbortController>();
@@ -59,12 +61,13 @@ export class LaneHost {
     this.#resources = parts.resources;
     this.#vendors = parts.vendors;
     this.#chain = new LaneChain(parts.resources.stages, parts.vendors);
-    this.#lookups = new Lookups((message) => outbox.send(message));
+    this.#memory = new LaneMemory(parts.resources);
+    this.#questions = new Questions((message) => outbox.send(message));
     this.#stores = new LaneStores({
       settings: start.settings,
       lanes: start.lanes,
       observe: this.#observe,
-      vipsOf: (server) => this.#lookups.source(server),
+      vipsOf: (server) => this.#questions.vipsOf(server),
       log: parts.log,
     });
     this.#timer = setInterval(() => {
@@ -81,7 +84,7 @@ export class LaneHost {
     const outbox = new Outbox<FromLane>(port.post);
     const write = (line: string): void => outbox.send({ say: 'log', line });
     const log = pino({ level: start.logLevel, base: null, timestamp: false }, { write });
-    const registry = builtInStages();
+    const registry = builtInStages((decision) => log.debug(decision, 'share of the chunks that are compressed'));
     const budget = new LentBudget(start.budget, (message) => outbox.send(message));
     const resources = resourcesUnder(bridge, budget, registry);
     const vendors = await VendorStages.load(start.settings, registry, {
@@ -121,11 +124,11 @@ export class LaneHost {
       case 'reclaim':
         this.#budget.reclaim(message.bytes);
         break;
-      case 'vips':
-        this.#lookups.found(message);
+      case 'reply':
+        this.#questions.answered(message.id, message.value);
         break;
-      case 'no-vips':
-        this.#lookups.failed(message.id, errorOf(message.error));
+      case 'no-reply':
+        this.#questions.failed(message.id, errorOf(message.error));
         break;
       case 'end':
         void this.#end();
@@ -161,7 +164,8 @@ export class LaneHost {
     const image = new LaneImage(request.image, {
       arena: this.#arenas.map(context.arena),
       chain: this.#chain,
-      resources: this.#resources,
+      share: this.#memory.of(context.store.storage),
+      takeOver: (creator, touched) => this.#questions.mayTake(request.image, creator, touched),
       chaos: this.#start.settings.general.chaos,
       lockOf: (lock) => this.#lock(request.image, lock),
       send: (message) => this.#outbox.send(message),
@@ -180,7 +184,9 @@ export class LaneHost {
     { from, to, sameStorage, creator, lock }: LaneCopy,
     signal: AbortSignal,
   ): Promise<unknown> {
-    const meters = new StageMeters();
+    const share = this.#memory.of(to.store.storage);
+    const meters = new StageMeters(share.resources.meters);
+    const resources = { ...share.resources, meters };
     const [source, target] = [await this.#stores.open(from.store), await this.#stores.open(to.store)];
     if (signal.aborted) throw abortError(signal);
     const options = {
@@ -192,10 +198,14 @@ export class LaneHost {
     };
     const origin = { store: source, imageId: from.imageId };
     try {
-      return await copyImage(origin, { store: target, identity: to.identity }, { ...this.#resources, meters }, options);
+      return await copyImage(origin, { store: target, identity: to.identity }, resources, options);
     } finally {
       const { mismatches, healed } = meters;
-      this.#outbox.send({ say: 'stages', image, stages: { totals: meters.totals(), mismatches, healed } });
+      this.#outbox.send({
+        say: 'stages',
+        image,
+        stages: { totals: meters.totals(), mismatches, healed, decided: share.decided() },
+      });
     }
   }
 

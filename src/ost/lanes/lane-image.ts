@@ -4,20 +4,22 @@ import type { HandleContext, ReadHandle, WriteHandle } from '../../image/image-b
 import type { LockPolicy } from '../../image/image-lock.ts';
 import { type JournalMemory, journalMemory, steppedJournal } from '../../image/journal-memory.ts';
 import type { Lease } from '../../pipeline/lease.ts';
-import type { Resources } from '../../pipeline/resources.ts';
 import { StageMeters } from '../../pipeline/stage-meters.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import type { Arena } from '../arena.ts';
-import { isGone, thisMachine } from '../creator.ts';
 import { imageHandles } from '../image-handles.ts';
 import type { LaneChain } from './lane-chain.ts';
+import type { LaneShare } from './lane-memory.ts';
 import { plainError } from './plain-error.ts';
 import type { FromLane, HandleCall, LaneContext, LaneLock, LaneProgress, Opened, Opening, ToLane } from './protocol.ts';
 
 export interface LaneImageParts {
   readonly arena: Arena;
   readonly chain: LaneChain;
-  readonly resources: Resources;
+  /** Of the storage that it lies in. */
+  readonly share: LaneShare;
+  /** As in ReopenOptions. */
+  readonly takeOver: (creator: string, touched: number) => Promise<boolean>;
   /** The setting of that name. */
   readonly chaos: string | undefined;
   readonly lockOf: (lock: LaneLock | undefined) => LockPolicy | undefined;
@@ -40,7 +42,7 @@ export class LaneImage {
   constructor(number: number, parts: LaneImageParts) {
     this.#number = number;
     this.#parts = parts;
-    this.#meters = new StageMeters(parts.resources.meters);
+    this.#meters = new StageMeters(parts.share.resources.meters);
   }
 
   /** Nothing can be asked of it any more. */
@@ -54,13 +56,13 @@ export class LaneImage {
     opening: Opening,
     cancelled: AbortSignal,
   ): Promise<Opened> {
-    const { resources, chain, lockOf, send } = this.#parts;
+    const { share, chain, lockOf, send, takeOver } = this.#parts;
     cancelled.addEventListener('abort', () => this.abort(cancelled.reason), { once: true });
     const store = await storeOf();
     if (this.#stop.signal.aborted) throw abortError(this.#stop.signal);
     const context: HandleContext = {
       store,
-      resources: { ...resources, meters: this.#meters },
+      resources: { ...share.resources, meters: this.#meters },
       journal: region === undefined ? undefined : this.#journal(region),
       creator,
       lock: lockOf(lock),
@@ -70,21 +72,20 @@ export class LaneImage {
       this.#reader = await imageHandles.open(context, opening.identity);
       return { kind: 'read', manifest: this.#reader.manifest };
     }
-    const tuning = chain.tuning(opening.tuning, place, (stage, report) =>
+    const identity = opening.how === 'create' ? opening.layout.identity : opening.identity;
+    const tuning = chain.tuning(opening.tuning, place, identity, (stage, report) =>
       send({ say: 'report', image: this.#number, stage, report }),
     );
     let writer: WriteHandle | undefined;
     if (opening.how === 'create') {
       writer = await imageHandles.create(context, chain.layout(opening.layout, place), tuning);
     } else if (opening.how === 'reopen') {
-      const machine = thisMachine();
-      const takeOver = (creator: string): boolean => isGone(creator, machine);
-      writer = await imageHandles.reopen(context, opening.identity, {
+      writer = await imageHandles.reopen(context, identity, {
         ...tuning,
         ...(opening.takeOver ? { takeOver } : {}),
       });
     } else {
-      writer = (await imageHandles.attach(context, opening.identity, tuning)).handle;
+      writer = (await imageHandles.attach(context, identity, tuning)).handle;
     }
     if (writer === undefined) {
       this.#ended = true;
@@ -131,12 +132,13 @@ export class LaneImage {
 
   /** Tell the main thread how it is doing. */
   tell(): void {
-    const { send } = this.#parts;
+    const { send, share } = this.#parts;
     const image = this.#number;
     this.#tellFreed();
     if (this.#writer !== undefined) send({ say: 'progress', image, progress: progressOf(this.#writer) });
     const { mismatches, healed } = this.#meters;
-    send({ say: 'stages', image, stages: { totals: this.#meters.totals(), mismatches, healed } });
+    const stages = { totals: this.#meters.totals(), mismatches, healed, decided: share.decided() };
+    send({ say: 'stages', image, stages });
   }
 
   /** The lane ends. */

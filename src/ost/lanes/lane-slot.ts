@@ -128,7 +128,7 @@ export class LaneSlot {
         this.#broker.keep(message);
         break;
       case 'reserve':
-        this.#broker.reserve(message.reserve, message.bytes);
+        this.#broker.reserve(message);
         break;
       case 'unreserve':
         this.#broker.unreserve(message.reserve);

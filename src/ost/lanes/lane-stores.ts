@@ -50,12 +50,8 @@ export class LaneStores {
 
   /** How the storages of each server are doing. */
   *figures(): Generator<readonly [server: string, figures: readonly StorageFigures[]]> {
-    for (const { id, storage, stores } of this.#servers.values()) {
-      const parts = new Set([
-        storage.part?.('') ?? storage,
-        ...[...stores.keys()].map((lsu) => storage.part?.(lsu) ?? storage),
-      ]);
-      yield [id, [...parts].map(figuresOf)];
+    for (const { id, storage } of this.#servers.values()) {
+      yield [id, (storage.parts?.() ?? [storage]).map(figuresOf)];
     }
   }
 

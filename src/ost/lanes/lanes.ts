@@ -18,12 +18,14 @@ import type { LaneFigures } from './lane-figures.ts';
 import { LaneSlot } from './lane-slot.ts';
 import { errorOf, plainError } from './plain-error.ts';
 import type {
+  FoundVips,
   FromLane,
   LaneArena,
   LaneContext,
   LaneCopy,
   LaneEvent,
   LaneLock,
+  LaneQuestion,
   LaneStore,
   LaneTuning,
   Opening,
@@ -61,6 +63,8 @@ export class Lanes implements ImageBackend {
   readonly #arenas = new WeakMap<Arena, LaneArena>();
   /** Servers that lanes have worked for. */
   readonly #servers = new Map<string, StorageServer>();
+  /** Of images that are being opened again, by their number. */
+  readonly #takeOvers = new Map<number, NonNullable<ReopenOptions['takeOver']>>();
   readonly #hooks = new Map<string, ReturnType<RequestObserver>>();
   readonly #timer: NodeJS.Timeout;
   #numbers = 0;
@@ -120,9 +124,10 @@ export class Lanes implements ImageBackend {
   }
 
   async reopen(context: ImageContext, identity: ImageIdentity, options: ReopenOptions): Promise<WriteHandle> {
-    const takeOver = options.takeOver !== undefined;
-    const opening: Opening = { how: 'reopen', identity, tuning: tuningOf(options), takeOver };
-    const seat = await this.#try(() => this.#open(context, opening));
+    const { takeOver } = options;
+    const tuning = tuningOf(options);
+    const opening: Opening = { how: 'reopen', identity, tuning, takeOver: takeOver !== undefined };
+    const seat = await this.#try(() => this.#open(context, opening, takeOver));
     return this.#writer(seat, context, identity, options);
   }
 
@@ -144,7 +149,7 @@ export class Lanes implements ImageBackend {
   copy(
     from: CopyPlace & { readonly imageId: string },
     to: CopyPlace & { readonly identity: ImageIdentity },
-    { meters }: Resources,
+    { meters, flow }: Resources,
     { sameStorage = false, creator, lock, signal, onProgress }: CopyOptions,
   ): Promise<Manifest> {
     const copy: LaneCopy = {
@@ -157,7 +162,7 @@ export class Lanes implements ImageBackend {
     return this.#try(async () => {
       const lane = await this.#lane(signal);
       const image = this.#number();
-      const stages = new RemoteStages(meters);
+      const stages = new RemoteStages(meters, flow);
       lane.listen(image, {
         heard: (message) => {
           if (message.say === 'copied') onProgress?.(message.done, message.total);
@@ -187,11 +192,12 @@ export class Lanes implements ImageBackend {
     return new RemoteWriter(seat, { context, identity, onReport: tuning.onReport, attach });
   }
 
-  async #open(context: ImageContext, opening: Opening): Promise<Seat> {
+  async #open(context: ImageContext, opening: Opening, takeOver?: ReopenOptions['takeOver']): Promise<Seat> {
     const lane = await this.#lane(context.signal);
     const image = this.#number();
     const mailbox = new Mailbox();
     lane.listen(image, mailbox);
+    if (takeOver !== undefined) this.#takeOvers.set(image, takeOver);
     try {
       const opened = await lane.open(image, this.#context(context, lane), opening, context.signal);
       if (opened === undefined) lane.forget(image);
@@ -199,6 +205,8 @@ export class Lanes implements ImageBackend {
     } catch (error) {
       lane.forget(image);
       throw error;
+    } finally {
+      this.#takeOvers.delete(image);
     }
   }
 
@@ -242,7 +250,8 @@ export class Lanes implements ImageBackend {
     const { id, origin } = server;
     if (origin === undefined) throw new Error(`nothing is known of how ${id} was opened`);
     this.#servers.set(id, server);
-    return { server: id, settings: origin.settings, vips: origin.vips !== undefined, lsu, storageClass };
+    const { name: storage } = server.storageOf(lsu);
+    return { server: id, settings: origin.settings, vips: origin.vips !== undefined, lsu, storageClass, storage };
   }
 
   #arena(arena: Arena, lane: Lane): LaneArena {
@@ -258,7 +267,7 @@ export class Lanes implements ImageBackend {
     if (message.say === 'log') this.#log(number, message.line);
     else if (message.say === 'event') this.#event(message.event);
     else if (message.say === 'figures') this.#servers.get(message.server)?.tell(number, message.figures);
-    else if (message.say === 'look-up') void this.#lookUp(number, message.id, message.server);
+    else if (message.say === 'question') void this.#reply(number, message.id, message.question);
   }
 
   #log(lane: number, line: string): void {
@@ -281,16 +290,24 @@ export class Lanes implements ImageBackend {
     }
   }
 
-  async #lookUp(lane: number, id: number, server: string): Promise<void> {
+  async #reply(lane: number, id: number, question: LaneQuestion): Promise<void> {
     const target = this.#slots[lane]?.lane;
     try {
-      const vips = this.#servers.get(server)?.origin?.vips;
-      if (vips === undefined) throw new Error(`nobody knows the VIPs of ${server}`);
-      const addresses = await vips.resolve(AbortSignal.timeout(PATIENCE_MS));
-      target?.send({ say: 'vips', id, addresses, maxAgeMs: vips.maxAgeMs });
+      const value = question.about === 'vips' ? await this.#vipsOf(question) : await this.#mayTake(question);
+      target?.send({ say: 'reply', id, value });
     } catch (error) {
-      target?.send({ say: 'no-vips', id, error: plainError(error) });
+      target?.send({ say: 'no-reply', id, error: plainError(error) });
     }
+  }
+
+  async #vipsOf({ server }: Extract<LaneQuestion, { about: 'vips' }>): Promise<FoundVips> {
+    const vips = this.#servers.get(server)?.origin?.vips;
+    if (vips === undefined) throw new Error(`nobody knows the VIPs of ${server}`);
+    return { addresses: await vips.resolve(AbortSignal.timeout(PATIENCE_MS)), maxAgeMs: vips.maxAgeMs };
+  }
+
+  async #mayTake({ image, creator, touched }: Extract<LaneQuestion, { about: 'take-over' }>): Promise<boolean> {
+    return (await this.#takeOvers.get(image)?.(creator, touched)) === true;
   }
 
   /** What a lane said of its storages is over with it. */

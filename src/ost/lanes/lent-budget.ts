@@ -8,6 +8,14 @@ interface Waiter {
   readonly refuse: (error: Error) => void;
 }
 
+interface Wish {
+  readonly bytes: number;
+  readonly output: boolean;
+  readonly share: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onGrant: (() => void) | undefined;
+}
+
 /**
  * The process's budget as a lane sees it: every ticket is asked of the main thread, so that there is one bound and one queue for all lanes. A
  * ticket is for a chunk or more; what asking costs does not show.
@@ -16,6 +24,7 @@ export class LentBudget implements Budget {
   readonly total: number;
   readonly #send: (message: FromLane) => void;
   readonly #waiting = new Map<number, Waiter>();
+  readonly #shares = new Map<string, Budget>();
   readonly #pools: { readonly idle: () => number; readonly reclaim: (bytes: number) => void }[] = [];
   #numbers = 0;
   #used = 0;
@@ -36,18 +45,34 @@ export class LentBudget implements Budget {
   }
 
   take(bytes: number, signal?: AbortSignal, onGrant?: () => void): Promise<Ticket> {
-    return this.#ask(bytes, false, signal, onGrant);
+    return this.#ask({ bytes, output: false, share: undefined, signal, onGrant });
   }
 
-  takeForOutput(bytes: number, signal?: AbortSignal): Promise<Ticket> {
-    return this.#ask(bytes, true, signal, undefined);
+  takeForOutput(bytes: number, signal?: AbortSignal, onGrant?: () => void): Promise<Ticket> {
+    return this.#ask({ bytes, output: true, share: undefined, signal, onGrant });
   }
 
   reserveForOutput(bytes: number): () => void {
-    this.#numbers += 1;
-    const reserve = this.#numbers;
-    this.#send({ say: 'reserve', reserve, bytes });
-    return () => this.#send({ say: 'unreserve', reserve });
+    return this.#reserve(bytes, undefined);
+  }
+
+  share(name: string): Budget {
+    const known = this.#shares.get(name);
+    if (known !== undefined) return known;
+    const lent = this;
+    const share: Budget = {
+      total: this.total,
+      get used() {
+        return lent.used;
+      },
+      take: (bytes, signal, onGrant) => this.#ask({ bytes, output: false, share: name, signal, onGrant }),
+      takeForOutput: (bytes, signal, onGrant) => this.#ask({ bytes, output: true, share: name, signal, onGrant }),
+      reserveForOutput: (bytes) => this.#reserve(bytes, name),
+      attachIdle: (idle, reclaim) => this.attachIdle(idle, reclaim),
+      share: (other) => this.share(other),
+    };
+    this.#shares.set(name, share);
+    return share;
   }
 
   attachIdle(idle: () => number, reclaim: (bytes: number) => void): void {
@@ -73,7 +98,14 @@ export class LentBudget implements Budget {
     this.#send({ say: 'idle', bytes: this.idle });
   }
 
-  #ask(bytes: number, output: boolean, signal?: AbortSignal, onGrant?: () => void): Promise<Ticket> {
+  #reserve(bytes: number, share: string | undefined): () => void {
+    this.#numbers += 1;
+    const reserve = this.#numbers;
+    this.#send({ say: 'reserve', reserve, share, bytes });
+    return () => this.#send({ say: 'unreserve', reserve });
+  }
+
+  #ask({ bytes, output, share, signal, onGrant }: Wish): Promise<Ticket> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) {
         reject(abortError(signal));
@@ -103,7 +135,7 @@ export class LentBudget implements Budget {
         },
       });
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#send({ say: 'take', ticket, bytes, output, idle: this.idle });
+      this.#send({ say: 'take', ticket, share, bytes, output, idle: this.idle });
     });
   }
 

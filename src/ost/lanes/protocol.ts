@@ -8,7 +8,7 @@ import type { CloseMode, ImageLayout, ReadRange } from '../../image/image-backen
 import type { LockPolicy } from '../../image/image-lock.ts';
 import type { Manifest } from '../../image/manifest.ts';
 import type { StageRecord } from '../../pipeline/stage.ts';
-import type { StageTotals } from '../../pipeline/stage-meters.ts';
+import type { Outcome, StageTotals } from '../../pipeline/stage-meters.ts';
 import type { StageReport } from '../../stage-api/index.ts';
 import type { AttemptEvent, RetryEvent } from '../../vast/retry.ts';
 import type { VipAddress } from '../../vast/vip-pool/vip-source.ts';
@@ -52,6 +52,8 @@ export interface LaneStore {
   readonly vips: boolean;
   readonly lsu: string;
   readonly storageClass: string | undefined;
+  /** Name of the storage that it lies in, whose share of the memory its images have. */
+  readonly storage: string;
 }
 
 /** A host's memory. */
@@ -88,7 +90,7 @@ export type Opening =
       readonly how: 'reopen';
       readonly identity: ImageIdentity;
       readonly tuning: LaneTuning;
-      /** Writers of this machine that are gone may be taken over. */
+      /** Whoever left it open may be gone: the main thread knows, see {@link LaneQuestion}. */
       readonly takeOver: boolean;
     }
   | { readonly how: 'attach'; readonly identity: ImageIdentity; readonly tuning: LaneTuning }
@@ -170,20 +172,27 @@ export type ToLane =
   | { readonly say: 'granted'; readonly ticket: number }
   | { readonly say: 'refused'; readonly ticket: number; readonly error: PlainError }
   | { readonly say: 'reclaim'; readonly bytes: number }
-  | {
-      readonly say: 'vips';
-      readonly id: number;
-      readonly addresses: readonly VipAddress[];
-      readonly maxAgeMs: number | undefined;
-    }
-  | { readonly say: 'no-vips'; readonly id: number; readonly error: PlainError }
+  | { readonly say: 'reply'; readonly id: number; readonly value: unknown }
+  | { readonly say: 'no-reply'; readonly id: number; readonly error: PlainError }
   | { readonly say: 'end' };
+
+/** What a lane asks the main thread. The answers are {@link FoundVips}, and a boolean. */
+export type LaneQuestion =
+  | { readonly about: 'vips'; readonly server: string }
+  | { readonly about: 'take-over'; readonly image: number; readonly creator: string; readonly touched: number };
+
+export interface FoundVips {
+  readonly addresses: readonly VipAddress[];
+  readonly maxAgeMs: number | undefined;
+}
 
 /** The clocks of one handle. */
 export interface ImageStages {
   readonly totals: readonly StageTotals[];
   readonly mismatches: number;
   readonly healed: number;
+  /** Chunks that were compressed or not, in the image's storage, since this was told last. */
+  readonly decided: Readonly<Record<Outcome, number>>;
 }
 
 export type LaneEvent =
@@ -210,12 +219,14 @@ export type FromLane =
   | {
       readonly say: 'take';
       readonly ticket: number;
+      /** Whose share of the budget; undefined: of the whole. */
+      readonly share: string | undefined;
       readonly bytes: number;
       readonly output: boolean;
       readonly idle: number;
     }
   | { readonly say: 'keep'; readonly ticket: number; readonly bytes: number; readonly idle: number }
-  | { readonly say: 'reserve'; readonly reserve: number; readonly bytes: number }
+  | { readonly say: 'reserve'; readonly reserve: number; readonly share: string | undefined; readonly bytes: number }
   | { readonly say: 'unreserve'; readonly reserve: number }
   | { readonly say: 'idle'; readonly bytes: number }
-  | { readonly say: 'look-up'; readonly id: number; readonly server: string };
+  | { readonly say: 'question'; readonly id: number; readonly question: LaneQuestion };

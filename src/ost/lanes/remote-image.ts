@@ -42,6 +42,8 @@ export class Mailbox implements LaneImageListener {
 
 export interface RemoteImageOptions {
   readonly meters: StageMeters;
+  /** Of all images in the same storage. */
+  readonly flow: StageMeters;
   readonly signal: AbortSignal | undefined;
   /** Open the image again, in another lane. */
   readonly move: () => Promise<Seat>;
@@ -67,7 +69,7 @@ export class RemoteImage {
 
   constructor(options: RemoteImageOptions) {
     this.#options = options;
-    this.#stages = new RemoteStages(options.meters);
+    this.#stages = new RemoteStages(options.meters, options.flow);
   }
 
   /** Begin. */

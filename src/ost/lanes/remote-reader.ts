@@ -24,6 +24,7 @@ export class RemoteReader implements ReadHandle {
     this.#context = context;
     this.#remote = new RemoteImage({
       meters: context.resources.meters,
+      flow: context.resources.flow,
       signal: context.signal,
       move: open,
       heard: () => undefined,

@@ -1,5 +1,5 @@
 import type { StageTimes } from '../../pipeline/stage-clock.ts';
-import type { ReadClock, StageMeters } from '../../pipeline/stage-meters.ts';
+import { OUTCOMES, type ReadClock, type StageMeters } from '../../pipeline/stage-meters.ts';
 import type { ImageStages } from './protocol.ts';
 
 /** A clock of a lane as it was told last. */
@@ -16,15 +16,18 @@ class ToldClock implements ReadClock {
 /** The clocks that a lane keeps of an image, among those of this thread. */
 export class RemoteStages {
   readonly #meters: StageMeters;
+  readonly #flow: StageMeters;
   readonly #clocks = new Map<string, { readonly clock: ToldClock; readonly end: () => void }>();
   #mismatches = 0;
   #healed = 0;
 
-  constructor(meters: StageMeters) {
+  /** @param flow of the image's storage. */
+  constructor(meters: StageMeters, flow: StageMeters) {
     this.#meters = meters;
+    this.#flow = flow;
   }
 
-  told({ totals, mismatches, healed }: ImageStages): void {
+  told({ totals, mismatches, healed, decided }: ImageStages): void {
     for (const { stage, flow, bytesIn, bytesOut, times } of totals) {
       const key = `${flow} ${stage}`;
       let known = this.#clocks.get(key);
@@ -37,6 +40,7 @@ export class RemoteStages {
     }
     for (; this.#mismatches < mismatches; this.#mismatches += 1) this.#meters.mismatch();
     for (; this.#healed < healed; this.#healed += 1) this.#meters.heal();
+    for (const outcome of OUTCOMES) for (let n = decided[outcome]; n > 0; n -= 1) this.#flow.decided(outcome);
   }
 
   /** What was told stays; what comes after it counts anew. */

@@ -55,6 +55,7 @@ export class RemoteWriter implements WriteHandle {
     const { resources, signal } = options.context;
     this.#remote = new RemoteImage({
       meters: resources.meters,
+      flow: resources.flow,
       signal,
       move: options.attach,
       heard: (message) => this.#heard(message),

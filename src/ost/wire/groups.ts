@@ -65,7 +65,15 @@ export const hello = group({
 export type WireHello = ValueOf<typeof hello>;
 export const helloOk = group({ major: u16, minor: u16, features: u64, instance: key, version: short });
 
-export const serverOpen = group({ server: u64, name, interface: name, cred_type: u32, user: long, secret: long });
+export const serverOpen = group({
+  server: u64,
+  name,
+  interface: name,
+  cred_type: u32,
+  user: long,
+  secret: long,
+  job: short,
+});
 export const server = group({ server: u64 });
 export const serverProp = group({ server: u64, name });
 export const serverInfo = group({ name, version: short, capabilities: u64, max_handles: u32 });

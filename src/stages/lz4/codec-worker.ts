@@ -4,6 +4,7 @@
  */
 import { parentPort } from 'node:worker_threads';
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
+import { READY } from '../../pipeline/worker-pool.ts';
 import type { CodecAnswer, CodecRequest } from './codec.ts';
 
 const port = parentPort;
@@ -14,7 +15,10 @@ port.on('message', (request: CodecRequest) => {
   port.postMessage(answer, 'data' in answer ? [answer.data.buffer] : []);
 });
 
+port.postMessage(READY);
+
 function perform({ operation, data }: CodecRequest): CodecAnswer {
+  const begin = performance.now();
   try {
     const input = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     const output =
@@ -22,7 +26,7 @@ function perform({ operation, data }: CodecRequest): CodecAnswer {
     // A copy, because the library's memory cannot leave this thread; the rest is freed without waiting for the collector.
     const copy = new Uint8Array(output);
     free(output);
-    return { data: copy };
+    return { data: copy, milliseconds: performance.now() - begin };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   } finally {

@@ -1,13 +1,19 @@
 import { availableParallelism } from 'node:os';
+import { joined } from '../../pipeline/joined.ts';
 import { WorkerPool } from '../../pipeline/worker-pool.ts';
-import { joined } from './joined.ts';
 
 export interface CodecRequest {
   readonly operation: 'compress' | 'decompress';
   readonly data: Uint8Array<ArrayBuffer>;
 }
 
-export type CodecAnswer = { readonly data: Uint8Array<ArrayBuffer> } | { readonly error: string };
+/** What a thread made, and for how long it worked on that. */
+interface CodecResult {
+  readonly data: Uint8Array<ArrayBuffer>;
+  readonly milliseconds: number;
+}
+
+export type CodecAnswer = CodecResult | { readonly error: string };
 
 const MAX_THREADS = 4;
 
@@ -26,16 +32,16 @@ export class Lz4Codec {
   }
 
   /** One frame with content checksum, of the pieces one after the other. They must stay as they are until this resolves. */
-  compress(...pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+  compress(...pieces: readonly Uint8Array[]): Promise<CodecResult> {
     return this.#run('compress', pieces);
   }
 
   /** The content of exactly one frame, which must have been inspected: decoding allocates what the frame asks for. */
-  decompress(frame: Uint8Array): Promise<Uint8Array> {
-    return this.#run('decompress', [frame]);
+  async decompress(frame: Uint8Array): Promise<Uint8Array> {
+    return (await this.#run('decompress', [frame])).data;
   }
 
-  async #run(operation: CodecRequest['operation'], pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+  async #run(operation: CodecRequest['operation'], pieces: readonly Uint8Array[]): Promise<CodecResult> {
     const answer = await this.#pool.run({
       // A copy is made when a thread is free: of few chunks at a time, however many wait.
       create: () => {
@@ -44,7 +50,7 @@ export class Lz4Codec {
       },
     });
     if ('error' in answer) throw new Error(answer.error);
-    return answer.data;
+    return answer;
   }
 }
 

@@ -11,32 +11,32 @@ const FLAG_BLOCK_CHECKSUM = 0x10;
 const FLAG_CONTENT_SIZE = 0x08;
 const FLAG_CONTENT_CHECKSUM = 0x04;
 const FLAG_DICTIONARY = 0x01;
-/** xxHash-32 of the descriptor `64 70`, second byte, as the format asks; checked in the tests. */
+/** Their last byte is the second one of the descriptor's xxHash-32, as the format asks; checked in the tests. */
 const STORED_HEADER = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x64, 0x70, 0xb9);
+const UNCHECKED_HEADER = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73);
 
 const END_MARK = new Uint8Array(4);
 
 /** Block size of the frames that we build. A multiple of the leaf size, so that each block can be verified alone. */
 export const STORED_BLOCK_BYTES = 4 * 1024 * 1024;
 
-/** Length of {@link storedFrame} for `length` bytes. */
+/** Length of {@link storedFrame} with a checksum for `length` bytes; without it is shorter. */
 export function storedFrameBytes(length: number): number {
   return STORED_HEADER.byteLength + 4 * Math.ceil(length / STORED_BLOCK_BYTES) + length + 8;
 }
 
 /**
- * A frame that holds the bytes as they are, in stored blocks, with content checksum. The pieces refer to
- * `data`: nothing is copied.
+ * A frame that holds the bytes as they are, in stored blocks. The pieces refer to `data`: nothing is copied.
  *
- * @param checksum xxHash-32 of `data`, 4 bytes, little-endian.
+ * @param checksum xxHash-32 of `data`, 4 bytes, little-endian; absent: a frame without content checksum.
  */
-export function storedFrame(data: Uint8Array, checksum: Uint8Array): Uint8Array[] {
-  const pieces: Uint8Array[] = [STORED_HEADER];
+export function storedFrame(data: Uint8Array, checksum?: Uint8Array): Uint8Array[] {
+  const pieces: Uint8Array[] = [checksum === undefined ? UNCHECKED_HEADER : STORED_HEADER];
   for (let at = 0; at < data.byteLength; at += STORED_BLOCK_BYTES) {
     const block = data.subarray(at, at + STORED_BLOCK_BYTES);
     pieces.push(u32((STORED | block.byteLength) >>> 0), block);
   }
-  pieces.push(END_MARK, checksum);
+  pieces.push(END_MARK, ...(checksum === undefined ? [] : [checksum]));
   return pieces;
 }
 

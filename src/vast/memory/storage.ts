@@ -8,7 +8,7 @@ import { MemoryStore } from './store.ts';
 export interface MemoryOptions {
   /** Its LSUs have locks. Default false. */
   readonly locks?: boolean;
-  /** The storage's clock, by which locks end: milliseconds since the epoch. Default: ours. */
+  /** The storage's clock: milliseconds since the epoch. Default: ours. */
   readonly clock?: () => number;
 }
 
@@ -46,7 +46,7 @@ export class MemoryStorage implements Storage {
     this.#check(options);
     if (!this.#state.has(lsu)) throw noSuchLsu(lsu);
     const { locks = false, clock = Date.now } = this.#options;
-    return new MemoryStore(this.#state, lsu, this.#closed.signal, locks ? clock : undefined);
+    return new MemoryStore(this.#state, lsu, this.#closed.signal, clock, locks);
   }
 
   async close(): Promise<void> {

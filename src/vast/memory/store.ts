@@ -32,13 +32,15 @@ export class MemoryStore implements ObjectStore {
   readonly #state: MemoryState;
   readonly retention?: MemoryRetention;
   readonly #closed: AbortSignal;
+  readonly #clock: () => number;
 
-  /** @param clock of its locks, milliseconds since the epoch; without it there are none. */
-  constructor(state: MemoryState, lsu: string, closed: AbortSignal, clock?: () => number) {
+  /** @param clock milliseconds since the epoch. */
+  constructor(state: MemoryState, lsu: string, closed: AbortSignal, clock: () => number, locks: boolean) {
+    this.#clock = clock;
     this.#state = state;
     this.lsu = lsu;
     this.#closed = closed;
-    if (clock) this.retention = new MemoryRetention(lsu, () => this.#data(), clock);
+    if (locks) this.retention = new MemoryRetention(lsu, () => this.#data(), clock);
   }
 
   #data(lsu = this.lsu): MemoryLsu {
@@ -54,6 +56,12 @@ export class MemoryStore implements ObjectStore {
     return object;
   }
 
+  async now({ signal }: RequestOptions = {}): Promise<number> {
+    checkSignal(signal);
+    this.#data();
+    return this.#clock();
+  }
+
   async put(key: string, body: Body, options: RequestOptions = {}): Promise<ObjectInfo> {
     checkKey(key);
     checkSignal(options.signal);
@@ -61,7 +69,7 @@ export class MemoryStore implements ObjectStore {
     checkObjectBytes(bytes.byteLength, this.limits);
     await tick();
     checkSignal(options.signal);
-    const info = { key, size: bytes.byteLength, modified: Date.now(), etag: nextMarker() };
+    const info = { key, size: bytes.byteLength, modified: this.#clock(), etag: nextMarker() };
     this.retention?.check(key);
     this.#data().objects.set(key, { info, bytes });
     return info;
@@ -138,7 +146,7 @@ export class MemoryStore implements ObjectStore {
     checkKey(key);
     checkSignal(options.signal);
     const id = nextMarker();
-    this.#data().uploads.set(id, { key, initiated: Date.now(), parts: new Map() });
+    this.#data().uploads.set(id, { key, initiated: this.#clock(), parts: new Map() });
     return this.resumeUpload(key, id);
   }
 

@@ -53,8 +53,10 @@ export class MemoryStoreUpload implements Upload {
 
   async complete(parts: readonly PartInfo[], options: RequestOptions = {}): Promise<ObjectInfo> {
     checkSignal(options.signal);
+    const stored = await this.listParts();
+    // From here on nothing comes between: an upload that was aborted meanwhile is gone.
     const upload = this.#upload();
-    const size = checkParts(this.#lsu, this.key, parts, await this.listParts(), this.#limits);
+    const size = checkParts(this.#lsu, this.key, parts, stored, this.#limits);
     const bytes = join(parts.map((part) => upload.parts.get(part.number)?.bytes ?? new Uint8Array()));
     const info = { key: this.key, size, modified: Date.now(), etag: nextMarker() };
     this.#retention?.check(this.key);

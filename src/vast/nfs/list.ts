@@ -3,13 +3,12 @@
  * two keys. A folder `a` sorts as `a/`, so that `a-b` comes before `a/x`, as in S3.
  */
 import type { BigIntStats } from 'node:fs';
-import { lstat, opendir } from 'node:fs/promises';
 import { checkSignal } from '../body.ts';
 import { isKey, isReserved } from '../names.ts';
 import type { Retrier } from '../retry.ts';
 import type { ObjectInfo, UploadInfo } from '../store.ts';
 import { fileError, orMissing } from './classify.ts';
-import { idOfSidecar, readHeader } from './sidecar.ts';
+import { idOfSidecar, readHeader, sidecarName } from './sidecar.ts';
 import { infoOf } from './temporary.ts';
 import { entryPath, findFolder, type LsuPlace } from './walk.ts';
 
@@ -46,7 +45,7 @@ async function readWindow(
   await using dir = found;
   let entries: Entry[] = [];
   let more = false;
-  for await (const kind of await opendir(entryPath(dir, '.'), { bufferSize: 1024 })) {
+  for await (const kind of dir.files.entries(entryPath(dir, '.'), 1024)) {
     const entry = entryOf(kind);
     if (entry === undefined || entry <= after) continue;
     entries.push(entry);
@@ -111,7 +110,7 @@ export async function statAll(
   const found = names.length === 0 ? undefined : await findFolder(place, folder);
   if (found === undefined) return names.map(() => undefined);
   await using dir = found;
-  return await Promise.all(names.map((name) => orMissing(lstat(entryPath(dir, name), { bigint: true }))));
+  return await Promise.all(names.map((name) => orMissing(dir.files.lstat(entryPath(dir, name)))));
 }
 
 /** Objects below `prefix`, keys greater than `startAfter`, ascending. */
@@ -220,5 +219,8 @@ async function readUpload(place: LsuPlace, folder: readonly string[], id: string
   if (found === undefined) return undefined;
   await using dir = found;
   const header = await readHeader(dir, id);
-  return header === undefined ? undefined : { key: header.key, id, initiated: header.created };
+  if (header === undefined) return undefined;
+  // By the same clock as everything else; the header says what the writer's showed.
+  const stat = await orMissing(dir.files.lstat(entryPath(dir, sidecarName(id))));
+  return stat === undefined ? undefined : { key: header.key, id, initiated: Number(stat.mtimeNs / 1_000_000n) };
 }

@@ -38,7 +38,12 @@ export function findMount(mountinfo: string, path: string): Mount | undefined {
  * mounted leaves an empty local directory: backups would go there, and restores would find nothing.
  * @throws EngineError VOST_NOT_MOUNTED (`retryable`: it may be mounted later, and no image is said to be missing)
  */
-export async function checkMount(directory: string, exported: string, mountinfo = readMounts): Promise<void> {
+export async function checkMount(
+  directory: string,
+  exported: string,
+  mountinfo = readMounts,
+  resolveLinks: (path: string) => Promise<string> = realpath,
+): Promise<void> {
   const wrong = (what: string, cause?: unknown): EngineError =>
     new EngineError('VOST_NOT_MOUNTED', 'retryable', `${directory} ${what}`, {
       cause,
@@ -47,7 +52,7 @@ export async function checkMount(directory: string, exported: string, mountinfo 
   let mount: Mount | undefined;
   let real: string;
   try {
-    real = await realpath(directory);
+    real = await resolveLinks(directory);
     mount = findMount(await mountinfo(), real);
   } catch (error) {
     throw wrong('cannot be looked at', error);

@@ -1,7 +1,7 @@
 /** Deleting objects, and the folders that became empty. */
-import { type FileHandle, lstat, opendir, rmdir, unlink } from 'node:fs/promises';
 import { checkSignal } from '../body.ts';
 import { errnoOf, orMissing } from './classify.ts';
+import type { OpenFile } from './files.ts';
 import { sidecarName } from './sidecar.ts';
 import { removeFile, TEMPORARY_PREFIX } from './temporary.ts';
 import { entryPath, findFolder, type LsuPlace, splitKey } from './walk.ts';
@@ -13,9 +13,9 @@ const MAX_SWEEP = 64;
 /** A temporary file of a writer that died is garbage after a day. */
 const STALE_MS = 24 * 3_600_000;
 
-async function unlinkObject(dir: FileHandle, name: string): Promise<void> {
+async function unlinkObject(dir: OpenFile, name: string): Promise<void> {
   try {
-    await unlink(entryPath(dir, name));
+    await dir.files.unlink(entryPath(dir, name));
   } catch (error) {
     const errno = errnoOf(error);
     // EISDIR: a folder has that name, so there is no such key.
@@ -34,6 +34,7 @@ export async function deleteKeys(
     const { folder } = splitKey(members[0] ?? '');
     const found = await findFolder(place, folder);
     if (found === undefined) continue;
+    let stays: boolean;
     {
       await using dir = found;
       for (let at = 0; at < members.length; at += BATCH) {
@@ -42,10 +43,19 @@ export async function deleteKeys(
         await Promise.all(batch.map((key) => unlinkObject(dir, splitKey(key).name)));
       }
       await dir.sync();
+      stays = await holdsMore(dir).catch(() => false);
     }
+    if (stays) continue;
     // A folder that stays is seen by nobody; the keys are gone all the same.
     await pruneFolder(place, folder).catch(() => undefined);
   }
+}
+
+/** Whether there is anything but temporary files in a folder. */
+async function holdsMore(dir: OpenFile): Promise<boolean> {
+  for await (const { name } of dir.files.entries(entryPath(dir, '.')))
+    if (!name.startsWith(TEMPORARY_PREFIX)) return true;
+  return false;
 }
 
 /**
@@ -59,15 +69,14 @@ export async function pruneFolder(place: LsuPlace, folder: readonly string[]): P
     await using dir = parent;
     const name = folder[depth - 1] ?? '';
     if (await removeEmpty(dir, name)) continue;
-    await sweep(place, folder.slice(0, depth));
-    if (!(await removeEmpty(dir, name))) return;
+    if (!(await sweep(place, folder.slice(0, depth))) || !(await removeEmpty(dir, name))) return;
   }
 }
 
 /** True when the directory is gone. */
-async function removeEmpty(parent: FileHandle, name: string): Promise<boolean> {
+async function removeEmpty(parent: OpenFile, name: string): Promise<boolean> {
   try {
-    await rmdir(entryPath(parent, name));
+    await parent.files.rmdir(entryPath(parent, name));
     return true;
   } catch (error) {
     const errno = errnoOf(error);
@@ -77,21 +86,22 @@ async function removeEmpty(parent: FileHandle, name: string): Promise<boolean> {
   }
 }
 
-/** When a folder holds nothing but old temporary files without an upload's record, remove them. */
-async function sweep(place: LsuPlace, folder: readonly string[]): Promise<void> {
+/** When a folder holds nothing but old temporary files without an upload's record, remove them; false when it holds more. */
+async function sweep(place: LsuPlace, folder: readonly string[]): Promise<boolean> {
   const found = await findFolder(place, folder);
-  if (found === undefined) return;
+  if (found === undefined) return true;
   await using dir = found;
   const names: string[] = [];
-  for await (const entry of await opendir(entryPath(dir, '.'))) {
-    if (!entry.name.startsWith(TEMPORARY_PREFIX) || names.length === MAX_SWEEP) return;
+  for await (const entry of dir.files.entries(entryPath(dir, '.'))) {
+    if (!entry.name.startsWith(TEMPORARY_PREFIX) || names.length === MAX_SWEEP) return false;
     names.push(entry.name);
   }
   const present = new Set(names);
   for (const name of names) {
-    const stat = await orMissing(lstat(entryPath(dir, name)));
+    const stat = await orMissing(dir.files.lstat(entryPath(dir, name)));
     const owned = present.has(sidecarName(name.slice(TEMPORARY_PREFIX.length)));
-    if (owned || stat === undefined || Date.now() - stat.mtimeMs < STALE_MS) return;
+    if (owned || stat === undefined || Date.now() - Number(stat.mtimeMs) < STALE_MS) return false;
   }
   for (const name of names) await removeFile(dir, name);
+  return true;
 }

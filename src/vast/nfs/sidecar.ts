@@ -11,11 +11,11 @@
  * ```
  */
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, open } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { isKey } from '../names.ts';
 import type { PartInfo } from '../store.ts';
 import { orMissing } from './classify.ts';
+import type { OpenFile } from './files.ts';
 import { readFully } from './read.ts';
 import { TEMPORARY_PREFIX } from './temporary.ts';
 import { entryPath } from './walk.ts';
@@ -124,21 +124,25 @@ export function voidRecord(number: number): string {
 }
 
 /** Open for appending; undefined when the upload is gone. */
-export async function openSidecar(dir: FileHandle, id: string): Promise<FileHandle | undefined> {
-  return orMissing(open(entryPath(dir, sidecarName(id)), constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW));
+export async function openSidecar(dir: OpenFile, id: string): Promise<OpenFile | undefined> {
+  return orMissing(
+    dir.files.open(entryPath(dir, sidecarName(id)), constants.O_RDWR | constants.O_APPEND | constants.O_NOFOLLOW),
+  );
 }
 
 /** Everything the sidecar says; undefined when it has no header. */
-export async function readSidecar(file: FileHandle): Promise<Sidecar | undefined> {
-  const { size } = await file.stat();
+export async function readSidecar(file: OpenFile): Promise<Sidecar | undefined> {
+  const size = Number((await file.stat()).size);
   if (size > MAX_SIDECAR_BYTES) throw new EngineError('VOST_IO', 'internal', `an upload record of ${size} bytes`);
   const buffer = Buffer.allocUnsafe(size);
   return parseSidecar(buffer.toString('utf8', 0, await readFully(file, buffer, 0)));
 }
 
 /** Only the header, of an upload whose data file is still there. */
-export async function readHeader(dir: FileHandle, id: string): Promise<SidecarHeader | undefined> {
-  const file = await orMissing(open(entryPath(dir, sidecarName(id)), constants.O_RDONLY | constants.O_NOFOLLOW));
+export async function readHeader(dir: OpenFile, id: string): Promise<SidecarHeader | undefined> {
+  const file = await orMissing(
+    dir.files.open(entryPath(dir, sidecarName(id)), constants.O_RDONLY | constants.O_NOFOLLOW),
+  );
   if (file === undefined) return undefined;
   await using sidecar = file;
   const buffer = Buffer.allocUnsafe(HEADER_BYTES);
@@ -147,6 +151,6 @@ export async function readHeader(dir: FileHandle, id: string): Promise<SidecarHe
     .split('\n')
     .find((text) => text !== '');
   const header = headerOf(parseLine(line ?? ''));
-  const data = await orMissing(lstat(entryPath(dir, dataName(id))));
+  const data = await orMissing(dir.files.lstat(entryPath(dir, dataName(id))));
   return data?.isFile() ? header : undefined;
 }

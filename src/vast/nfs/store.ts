@@ -1,5 +1,4 @@
 import { constants } from 'node:fs';
-import { copyFile, type FileHandle, lstat } from 'node:fs/promises';
 import { bodyBytes, checkObjectBytes, checkOffset, checkSignal, SourceFailure, watchSource } from '../body.ts';
 import { checkFolderPrefix, checkKey, checkPrefix } from '../names.ts';
 import type { Retrier } from '../retry.ts';
@@ -17,13 +16,14 @@ import type {
 } from '../store.ts';
 import { noSuchKey, shortRead, storageClosed } from '../store-errors.ts';
 import { errnoOf, fileError, orMissing } from './classify.ts';
+import type { OpenFile } from './files.ts';
 import { listLeftovers, removeLeftover } from './leftovers.ts';
 import { listFolderNames, listObjects, listUploads } from './list.ts';
-import { openRegular, readFully } from './read.ts';
+import { openRegular, readRange } from './read.ts';
 import { deleteKeys, pruneFolder } from './remove.ts';
-import { infoOf, replaceFile } from './temporary.ts';
+import { fileTime, infoOf, replaceFile } from './temporary.ts';
 import { createFileUpload, FileUpload, type FileUploadHost } from './upload.ts';
-import { entryPath, findFolder, type LsuPlace, splitKey } from './walk.ts';
+import { during, entryPath, findFolder, type LsuPlace, splitKey } from './walk.ts';
 import { writeBody } from './write.ts';
 
 const LIMITS: StoreLimits = {
@@ -55,10 +55,10 @@ export class FileStore implements ObjectStore, FileUploadHost {
   readonly leftovers: Leftovers = {
     list: (options = {}) => {
       const { retrier } = this;
-      const found = listLeftovers(this.place, { signal: options.signal, retrier });
+      const found = listLeftovers(during(this.place, options.signal), { signal: options.signal, retrier });
       return this.#generate('list temporary files of', options, found);
     },
-    remove: (name, options = {}) => this.#run('remove', name, 0, options, () => removeLeftover(this.place, name)),
+    remove: (name, options = {}) => this.#run('remove', name, 0, options, (place) => removeLeftover(place, name)),
   };
   readonly #placeOf: (lsu: string) => LsuPlace;
   readonly #closed: AbortSignal;
@@ -77,10 +77,10 @@ export class FileStore implements ObjectStore, FileUploadHost {
     checkSignal(signal);
   }
 
-  async #once<T>(what: string, options: RequestOptions, work: () => Promise<T>): Promise<T> {
+  async #once<T>(what: string, options: RequestOptions, work: (place: LsuPlace) => Promise<T>): Promise<T> {
     this.check(options.signal);
     try {
-      return await work();
+      return await work(during(this.place, options.signal));
     } catch (error) {
       throw error instanceof SourceFailure ? error.error : fileError(error, what);
     }
@@ -91,11 +91,12 @@ export class FileStore implements ObjectStore, FileUploadHost {
     key: string,
     bytes: number,
     options: RequestOptions,
-    work: () => Promise<T>,
+    work: (place: LsuPlace) => Promise<T>,
   ): Promise<T> {
     const { signal } = options;
     const what = `${operation} ${this.lsu}/${key}`;
-    return this.retrier.run({ operation, bytes, signal }, () => this.#once(what, options, work));
+    const { lsu } = this;
+    return this.retrier.run({ operation, bytes, lsu, key, signal }, () => this.#once(what, options, work));
   }
 
   async *#generate<T>(what: string, options: RequestOptions, items: AsyncIterable<T>): AsyncGenerator<T, undefined> {
@@ -109,31 +110,37 @@ export class FileStore implements ObjectStore, FileUploadHost {
 
   /** Write a new file; when that fails, folders made for it go away again. */
   async #replace(
+    place: LsuPlace,
     key: string,
     options: RequestOptions,
-    fill: (file: FileHandle, path: string) => Promise<unknown>,
+    fill: (file: OpenFile, path: string) => Promise<unknown>,
   ): Promise<ObjectInfo> {
     try {
-      return await replaceFile(this.place, key, fill, options.signal);
+      return await replaceFile(place, key, fill, options.signal);
     } catch (error) {
-      await pruneFolder(this.place, splitKey(key).folder).catch(() => undefined);
+      await pruneFolder(place, splitKey(key).folder).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** By a file that is made for it: on a mounted export times are the server's. */
+  async now(options: RequestOptions = {}): Promise<number> {
+    return this.#run('ask for the time of', '', 0, options, () => fileTime(this.place));
   }
 
   async put(key: string, body: Body, options: RequestOptions = {}): Promise<ObjectInfo> {
     checkKey(key);
     const bytes = bodyBytes(body);
     checkObjectBytes(bytes, this.limits);
-    return this.#run('put', key, bytes, options, () =>
-      this.#replace(key, options, (file) => writeBody(file, body, 0, options.signal)),
+    return this.#run('put', key, bytes, options, (place) =>
+      this.#replace(place, key, options, (file) => writeBody(file, body, 0, options.signal)),
     );
   }
 
   async putStream(key: string, source: AsyncIterable<Uint8Array>, options: RequestOptions = {}): Promise<ObjectInfo> {
     checkKey(key);
-    return this.#once(`put ${this.lsu}/${key}`, options, () =>
-      this.#replace(key, options, async (file) => {
+    return this.#once(`put ${this.lsu}/${key}`, options, (place) =>
+      this.#replace(place, key, options, async (file) => {
         let at = 0;
         for await (const piece of watchSource(source, options.signal)) {
           checkObjectBytes(at + piece.byteLength, this.limits);
@@ -144,7 +151,7 @@ export class FileStore implements ObjectStore, FileUploadHost {
   }
 
   /** Open an object for reading; the caller closes it. */
-  async #openObject(key: string, place = this.place): Promise<FileHandle> {
+  async #openObject(place: LsuPlace, key: string): Promise<OpenFile> {
     const { lsu } = place;
     const { folder, name } = splitKey(key);
     const dir = await findFolder(place, folder);
@@ -163,24 +170,24 @@ export class FileStore implements ObjectStore, FileUploadHost {
   async read(key: string, offset: number, into: Uint8Array, options: RequestOptions = {}): Promise<void> {
     checkKey(key);
     checkOffset(offset);
-    await this.#run('read', key, into.byteLength, options, async () => {
-      await using file = await this.#openObject(key);
-      const { size } = await file.stat();
+    await this.#run('read', key, into.byteLength, options, async (place) => {
+      await using file = await this.#openObject(place, key);
+      const size = Number((await file.stat()).size);
       const wanted = into.byteLength;
       if (offset + wanted > size) throw shortRead(this.lsu, key, offset, wanted);
-      const filled = await readFully(file, into, offset, options.signal);
+      const filled = await readRange(file, into, offset, this.directIo, options.signal);
       if (filled < wanted) throw shortRead(this.lsu, key, offset, wanted);
     });
   }
 
   async head(key: string, options: RequestOptions = {}): Promise<ObjectInfo | undefined> {
     checkKey(key);
-    return this.#run('head', key, 0, options, async () => {
+    return this.#run('head', key, 0, options, async (place) => {
       const { folder, name } = splitKey(key);
-      const found = await findFolder(this.place, folder);
+      const found = await findFolder(place, folder);
       if (found === undefined) return undefined;
       await using dir = found;
-      const stat = await orMissing(lstat(entryPath(dir, name), { bigint: true }));
+      const stat = await orMissing(dir.files.lstat(entryPath(dir, name)));
       return stat?.isFile() ? infoOf(key, stat) : undefined;
     });
   }
@@ -189,7 +196,11 @@ export class FileStore implements ObjectStore, FileUploadHost {
     const { prefix = '', startAfter = '', signal } = options;
     const { retrier } = this;
     checkPrefix(prefix);
-    yield* this.#generate('list', options, listObjects(this.place, prefix, startAfter, { signal, retrier }));
+    yield* this.#generate(
+      'list',
+      options,
+      listObjects(during(this.place, signal), prefix, startAfter, { signal, retrier }),
+    );
   }
 
   async *listFolders(prefix: string, options: RequestOptions = {}): AsyncGenerator<string, undefined> {
@@ -197,18 +208,18 @@ export class FileStore implements ObjectStore, FileUploadHost {
     yield* this.#generate(
       'list folders of',
       options,
-      listFolderNames(this.place, prefix, { signal: options.signal, retrier: this.retrier }),
+      listFolderNames(during(this.place, options.signal), prefix, { signal: options.signal, retrier: this.retrier }),
     );
   }
 
   async delete(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
     for (const key of keys) checkKey(key);
-    await this.#run('delete', keys[0] ?? '', 0, options, () => deleteKeys(this.place, keys, options.signal));
+    await this.#run('delete', keys[0] ?? '', 0, options, (place) => deleteKeys(place, keys, options.signal));
   }
 
   async createUpload(key: string, options: RequestOptions = {}): Promise<Upload> {
     checkKey(key);
-    return this.#run('create upload', key, 0, options, () => createFileUpload(this, key));
+    return this.#run('create upload', key, 0, options, (place) => createFileUpload(this, place, key));
   }
 
   resumeUpload(key: string, id: string): Upload {
@@ -221,7 +232,7 @@ export class FileStore implements ObjectStore, FileUploadHost {
     yield* this.#generate(
       'list uploads of',
       options,
-      listUploads(this.place, prefix, { signal: options.signal, retrier: this.retrier }),
+      listUploads(during(this.place, options.signal), prefix, { signal: options.signal, retrier: this.retrier }),
     );
   }
 
@@ -234,13 +245,13 @@ export class FileStore implements ObjectStore, FileUploadHost {
     key: string,
     options: RequestOptions = {},
   ): Promise<ObjectInfo> {
-    const place = this.#placeOf(from.lsu);
+    const other = this.#placeOf(from.lsu);
     checkKey(from.key);
     checkKey(key);
-    return this.#run('copy', key, 0, options, async () => {
-      await using source = await this.#openObject(from.key, place);
-      return await this.#replace(key, options, async (_file, path) => {
-        await copyFile(`/proc/self/fd/${source.fd}`, path, constants.COPYFILE_FICLONE);
+    return this.#run('copy', key, 0, options, async (place) => {
+      await using source = await this.#openObject(during(other, options.signal), from.key);
+      return await this.#replace(place, key, options, async (file, path) => {
+        await file.files.copyFile(`/proc/self/fd/${source.fd}`, path, constants.COPYFILE_FICLONE);
       });
     });
   }

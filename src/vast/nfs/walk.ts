@@ -4,11 +4,11 @@
  * directory itself: nobody can swap a directory for a link between the check and the use.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../errors.ts';
 import { noSuchLsu } from '../store-errors.ts';
 import { errnoOf } from './classify.ts';
+import type { Files, OpenFile } from './files.ts';
 
 const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
@@ -19,10 +19,17 @@ export interface LsuPlace {
   readonly directory: string;
   /** A directory inside it in its stead, segment by segment. */
   readonly inside?: readonly string[];
+  /** How it is reached. */
+  readonly files: Files;
+}
+
+/** The place for one request, which the signal ends. */
+export function during(place: LsuPlace, signal: AbortSignal | undefined): LsuPlace {
+  return signal === undefined ? place : { ...place, files: place.files.until(signal) };
 }
 
 /** The path of an entry of an open directory. */
-export function entryPath(dir: FileHandle, name: string): string {
+export function entryPath(dir: OpenFile, name: string): string {
   return `/proc/self/fd/${dir.fd}/${name}`;
 }
 
@@ -42,13 +49,13 @@ function refuseLink(path: string, cause: unknown): never {
 }
 
 /** Linux answers ENOTDIR for a link opened with O_DIRECTORY|O_NOFOLLOW; say what it really is. */
-async function openDirectory(path: string, shown: string): Promise<FileHandle> {
+async function openDirectory(files: Files, path: string, shown: string): Promise<OpenFile> {
   try {
-    return await open(path, DIRECTORY);
+    return await files.open(path, DIRECTORY);
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ELOOP') refuseLink(shown, error);
-    if (errno === 'ENOTDIR' && (await lstat(path).catch(() => undefined))?.isSymbolicLink()) {
+    if (errno === 'ENOTDIR' && (await files.lstat(path).catch(() => undefined))?.isSymbolicLink()) {
       refuseLink(shown, error);
     }
     throw error;
@@ -56,9 +63,9 @@ async function openDirectory(path: string, shown: string): Promise<FileHandle> {
 }
 
 /** Make a directory durably; one that exists is fine. */
-async function makeDirectory(parent: FileHandle, name: string): Promise<void> {
+async function makeDirectory(parent: OpenFile, name: string): Promise<void> {
   try {
-    await mkdir(entryPath(parent, name), 0o750);
+    await parent.files.mkdir(entryPath(parent, name), 0o750);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return;
     throw error;
@@ -66,23 +73,23 @@ async function makeDirectory(parent: FileHandle, name: string): Promise<void> {
   await parent.sync();
 }
 
-async function enter(parent: FileHandle, name: string, shown: string, create: boolean): Promise<FileHandle> {
+async function enter(parent: OpenFile, name: string, shown: string, create: boolean): Promise<OpenFile> {
   try {
-    return await openDirectory(entryPath(parent, name), shown);
+    return await openDirectory(parent.files, entryPath(parent, name), shown);
   } catch (error) {
     if (!create || errnoOf(error) !== 'ENOENT') throw error;
   }
   await makeDirectory(parent, name);
-  return openDirectory(entryPath(parent, name), shown);
+  return openDirectory(parent.files, entryPath(parent, name), shown);
 }
 
 /**
  * Open the LSU's directory.
  * @throws EngineError VOST_NO_SUCH_LSU, VOST_SYMLINK; system errors as they come
  */
-async function openLsu(place: LsuPlace): Promise<FileHandle> {
+async function openLsu(place: LsuPlace): Promise<OpenFile> {
   try {
-    return await openDirectory(place.directory, place.directory);
+    return await openDirectory(place.files, place.directory, place.directory);
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ENOENT' || errno === 'ENOTDIR') throw noSuchLsu(place.lsu, error);
@@ -94,7 +101,7 @@ async function openLsu(place: LsuPlace): Promise<FileHandle> {
  * Open a folder of an LSU; the caller closes it. With `create`, folders that are missing are made;
  * ENOENT can then still come when somebody removes an empty folder at the same moment.
  */
-export async function openFolder(place: LsuPlace, folder: readonly string[], create: boolean): Promise<FileHandle> {
+export async function openFolder(place: LsuPlace, folder: readonly string[], create: boolean): Promise<OpenFile> {
   let dir = await openLsu(place);
   let shown = place.directory;
   const { inside = [] } = place;
@@ -111,7 +118,7 @@ export async function openFolder(place: LsuPlace, folder: readonly string[], cre
 }
 
 /** As {@link openFolder}, but undefined when the folder (or a file in its place) is not there. */
-export async function findFolder(place: LsuPlace, folder: readonly string[]): Promise<FileHandle | undefined> {
+export async function findFolder(place: LsuPlace, folder: readonly string[]): Promise<OpenFile | undefined> {
   try {
     return await openFolder(place, folder, false);
   } catch (error) {

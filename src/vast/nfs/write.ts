@@ -1,15 +1,13 @@
 /** Positional writes of bodies, buffered or past the page cache. Nothing is copied. */
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { EngineError } from '../../errors.ts';
 import { bodyBytes, checkSignal, slices } from '../body.ts';
 import type { Body, PartBody } from '../store.ts';
-import { errnoOf } from './classify.ts';
+import { ALIGNMENT, directly } from './direct-io.ts';
+import type { Files, OpenFile } from './files.ts';
 
 /** Bytes handed to one system call: large enough to be cheap, small enough for a quick abort. */
 const STEP_BYTES = 16 * 1024 * 1024;
-/** Address, offset and length of direct I/O are multiples of this (a page; also 4Kn disks' sectors). */
-const ALIGNMENT = 4096;
 /** Below this a direct write saves nothing. */
 const MIN_DIRECT_BYTES = 256 * 1024;
 
@@ -40,11 +38,11 @@ function rest(pieces: readonly Uint8Array[], written: number): Uint8Array[] {
   return left;
 }
 
-async function writeFully(file: FileHandle, pieces: readonly Uint8Array[], position: number): Promise<number> {
+async function writeFully(file: OpenFile, pieces: readonly Uint8Array[], position: number): Promise<number> {
   let left = [...pieces];
   let at = position;
   while (left.length > 0) {
-    const { bytesWritten } = await file.writev(left, at);
+    const bytesWritten = await file.writev(left, at);
     if (bytesWritten === 0)
       throw new EngineError('VOST_IO', 'internal', 'the system wrote no bytes and named no error');
     at += bytesWritten;
@@ -58,7 +56,7 @@ async function writeFully(file: FileHandle, pieces: readonly Uint8Array[], posit
  * @returns the position behind the last byte
  */
 export async function writeBody(
-  file: FileHandle,
+  file: OpenFile,
   body: Body,
   position: number,
   signal: AbortSignal | undefined,
@@ -95,6 +93,7 @@ export function splitAligned(body: Body, offset: number): { readonly direct: Bod
  * @returns how many bytes were written directly
  */
 export async function writePart(
+  files: Files,
   path: string,
   { body, offset }: Pick<PartBody, 'body' | 'offset'>,
   directIo: boolean,
@@ -103,27 +102,11 @@ export async function writePart(
   const { direct, buffered } = splitAligned(body, offset);
   const bytes = bodyBytes(direct);
   const worthIt = directIo && bytes >= MIN_DIRECT_BYTES;
-  const done = worthIt && (await writeDirect(path, direct, offset, signal));
-  await using file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW);
+  const access = constants.O_WRONLY | constants.O_NOFOLLOW;
+  const done = worthIt && (await directly(files, path, access, (file) => writeBody(file, direct, offset, signal)));
+  await using file = await files.open(path, access);
   if (done) await writeBody(file, buffered, offset + bytes, signal);
   else await writeBody(file, body, offset, signal);
   await file.datasync();
   return done ? bytes : 0;
-}
-
-/** False when the filesystem or the memory's address does not allow direct I/O. */
-async function writeDirect(
-  path: string,
-  body: Body,
-  offset: number,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  try {
-    await using file = await open(path, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_DIRECT);
-    await writeBody(file, body, offset, signal);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'EINVAL') return false;
-    throw error;
-  }
 }

@@ -6,6 +6,7 @@ import { hostOf, portOf } from '../endpoint.ts';
 import { VipPool } from '../vip-pool/vip-pool.ts';
 import { fixedVips } from '../vip-pool/vip-source.ts';
 import type { S3ConnectionOptions, S3Settings } from './options.ts';
+import type { Receipt } from './receipt.ts';
 import { type Handle, VipConnection } from './vip-connection.ts';
 
 /** An S3 client and the connections it owns. */
@@ -23,6 +24,8 @@ export interface HttpOptions {
   readonly abortSignal?: AbortSignal;
   readonly requestTimeout?: number;
   readonly vip: VipConnection;
+  /** Takes the body of an answer that is no error; the stream that the SDK returns is empty then. */
+  readonly receipt?: Receipt;
 }
 
 function readAuthorities(path: string): string[] {
@@ -35,7 +38,10 @@ function readAuthorities(path: string): string[] {
 
 /** The SDK's way to the network: each request names its connections. */
 const requestHandler = {
-  handle: ((request, options) => (options as HttpOptions).vip.handle(request, options)) satisfies Handle,
+  handle: ((request, options) => {
+    const { vip, receipt } = options as HttpOptions;
+    return vip.handle(request, options, receipt);
+  }) satisfies Handle,
 };
 
 function poolOf(settings: S3Settings, options: S3ConnectionOptions): VipPool<VipConnection> {

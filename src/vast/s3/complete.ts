@@ -3,7 +3,8 @@ import { EngineError, failureOf } from '../../errors.ts';
 import type { ObjectInfo, PartInfo, RequestOptions } from '../store.ts';
 import { noSuchKey, wrongSize } from '../store-errors.ts';
 import { headObject, type S3Place } from './head.ts';
-import type { Digests } from './integrity.ts';
+import { type Digests, plainEtag } from './integrity.ts';
+import { dateOf, decorate } from './send.ts';
 
 const MD5_HEX = /^[0-9a-f]{32}$/;
 const JOINED = /^[0-9a-f]{32}-[0-9]{1,5}$/;
@@ -19,7 +20,8 @@ export async function joinedEtag(parts: readonly PartInfo[], digests: Digests): 
 }
 
 /**
- * CompleteMultipartUpload and a HEAD that checks the size. When an answer was lost and the server
+ * CompleteMultipartUpload and a HEAD that checks the size. The HEAD is left out when the parts are known to have come as they were sent, and the answer has
+ * the ETag of just these (`proven`). When an answer was lost and the server
  * then knows no such upload, the HEAD decides whether the first request did its work: size and, where
  * it can be computed, ETag must be those of our parts, or an older object would pass for ours.
  */
@@ -27,7 +29,7 @@ export async function completeUpload(
   place: S3Place,
   upload: { readonly key: string; readonly id: string },
   parts: readonly PartInfo[],
-  size: number,
+  { size, proven }: { readonly size: number; readonly proven: string | undefined },
   options: RequestOptions,
 ): Promise<ObjectInfo> {
   const { sender, lsu } = place;
@@ -35,17 +37,24 @@ export async function completeUpload(
   const task = { operation: 'complete', lsu, key, slow: true, signal: options.signal };
   const Parts = parts.map((part) => ({ PartNumber: part.number, ETag: `"${part.etag}"` }));
   const state = { attempts: 0 };
+  let answered: ObjectInfo;
   try {
-    await sender.send(task, async (client, http, number) => {
+    answered = await sender.send(task, async (client, http, number) => {
       state.attempts = number;
+      let modified = 0;
       const input = { Bucket: lsu, Key: key, UploadId: id, MultipartUpload: { Parts } };
+      const command = decorate(new CompleteMultipartUploadCommand(input), {}, (headers) => {
+        modified = dateOf(headers);
+      });
       // The SDK turns an error inside a 200 answer into an exception. RadosGW's ETag is "" at first.
-      await client.send(new CompleteMultipartUploadCommand(input), http);
+      const { ETag } = await client.send(command, http);
+      return { key, size, modified, etag: plainEtag(ETag) };
     });
   } catch (error) {
     if (state.attempts < 2 || failureOf(error) !== 'not-found') throw error;
     return lostAnswer(place, key, parts, size, options, error);
   }
+  if (answered.etag === proven) return answered;
   const info = await headObject(place, key, options);
   if (info === undefined) throw noSuchKey(lsu, key);
   if (info.size !== size) throw wrongSize(lsu, key, size, info.size);

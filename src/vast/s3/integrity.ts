@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { EngineError } from '../../errors.ts';
 import type { Body } from '../store.ts';
 import type { S3Settings } from './options.ts';
@@ -37,6 +38,17 @@ export async function proveBody(body: Body, mode: S3Settings['wireIntegrity'], d
     }
     default:
       return { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }, etag: '' };
+  }
+}
+
+/** MD5 of a few bytes, on the spot; undefined where the platform forbids it. */
+export function md5OfFew(pieces: Body): Buffer | undefined {
+  try {
+    const hash = createHash('md5');
+    for (const piece of pieces) hash.update(piece);
+    return hash.digest();
+  } catch {
+    return undefined;
   }
 }
 

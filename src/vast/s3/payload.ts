@@ -4,7 +4,7 @@ import type { Body } from '../store.ts';
 
 /** Node encrypts slices of this size at half the cost of one huge write. */
 const TLS_SLICE_BYTES = 256 * 1024;
-const PLAIN_SLICE_BYTES = 1024 * 1024;
+const PLAIN_SLICE_BYTES = 4 * 1024 * 1024;
 
 function view(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

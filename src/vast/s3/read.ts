@@ -3,8 +3,11 @@ import { EngineError } from '../../errors.ts';
 import type { RequestOptions } from '../store.ts';
 import { noSuchKey, shortRead } from '../store-errors.ts';
 import { s3CodeOf } from './classify.ts';
+import type { HttpOptions } from './client.ts';
 import { headObject, type S3Place } from './head.ts';
+import { Receipt } from './receipt.ts';
 
+/** Has no bytes: the receipt gets them. */
 interface Stream extends AsyncIterable<Uint8Array> {
   once(event: 'error', listener: () => void): unknown;
   destroy(): unknown;
@@ -24,15 +27,8 @@ function rangeOf(answer: GetObjectCommandOutput): { offset: number; length: numb
   return length === undefined || length === end - offset ? { offset, length: end - offset } : undefined;
 }
 
-/** Copy the stream into `into`, which it must fill exactly. */
-async function receive(stream: Stream, into: Uint8Array, what: string): Promise<void> {
-  let filled = 0;
-  for await (const chunk of stream) {
-    if (filled + chunk.byteLength > into.byteLength) throw broken(`${what}: more bytes than asked for`);
-    into.set(chunk, filled);
-    filled += chunk.byteLength;
-  }
-  if (filled < into.byteLength) throw broken(`${what}: the answer ended after ${filled} of ${into.byteLength} bytes`);
+async function ended(stream: Stream): Promise<void> {
+  for await (const _ of stream);
 }
 
 /** A ranged GetObject straight into `into`. */
@@ -51,18 +47,27 @@ export async function readObject(
   try {
     await sender.send(task, async (client, http) => {
       const Range = `bytes=${offset}-${offset + wanted - 1}`;
-      const answer = await client.send(new GetObjectCommand({ Bucket: lsu, Key: key, Range }), http);
-      const stream = answer.Body as unknown as Stream;
+      const receipt = new Receipt(into);
+      let stream: Stream | undefined;
       try {
+        const command = new GetObjectCommand({ Bucket: lsu, Key: key, Range });
+        const options: HttpOptions = { ...http, receipt };
+        const answer = await client.send(command, options);
+        stream = answer.Body as unknown as Stream;
         const range = rangeOf(answer);
         if (range?.offset !== offset || range.length > wanted) throw broken(`${what}: the answer is another range`);
         if (range.length < wanted) throw shortRead(lsu, key, offset, wanted);
-        await receive(stream, into, what);
+        await ended(stream);
+        const { received } = receipt;
+        if (received < wanted) throw broken(`${what}: the answer ended after ${received} of ${wanted} bytes`);
       } catch (error) {
         // Leaving a stream makes it fail with an event of its own.
-        stream.once('error', () => undefined);
-        stream.destroy();
-        throw error;
+        stream?.once('error', () => undefined);
+        stream?.destroy();
+        throw receipt.exceeded ? broken(`${what}: more bytes than asked for`) : error;
+      } finally {
+        // The memory is the caller's again, whatever may still come.
+        receipt.end();
       }
     });
   } catch (error) {

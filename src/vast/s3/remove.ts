@@ -40,7 +40,7 @@ async function deleteOne({ sender, lsu }: S3Place, key: string, options: Request
   }
 }
 
-/** Deletes keys, a thousand in one request where the server can, and what versions there are of them. */
+/** Deletes keys, a single one by the plain request, a thousand in one request where the server can, and what versions there are of them. */
 export class S3Remover {
   readonly #place: S3Place;
   readonly #history: S3History;
@@ -61,7 +61,7 @@ export class S3Remover {
   }
 
   async #batch(keys: readonly string[], options: RequestOptions): Promise<void> {
-    if (this.#bulk) {
+    if (this.#bulk && keys.length > 1) {
       try {
         return await deleteBatch(this.#place, keys, options);
       } catch (error) {

@@ -1,4 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3';
+import { trace } from '@opentelemetry/api';
 import { abortError, EngineError } from '../../errors.ts';
 import type { Retrier } from '../retry.ts';
 import { storageClosed } from '../store-errors.ts';
@@ -71,9 +72,10 @@ export class S3Sender {
       };
       return attempt(client, http, number);
     };
-    return this.#retrier.run({ operation, bytes, signal }, async () => {
+    return this.#retrier.run({ operation, bytes, lsu, key, signal }, async () => {
       this.check();
       const lease = await vips.acquire({ avoid, bytes, signal });
+      trace.getActiveSpan()?.setAttribute('server.address', lease.vip);
       let outcome: Outcome = { kind: 'unknown' };
       try {
         const result = await onLiveConnection(lease.connection, once);

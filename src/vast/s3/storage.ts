@@ -39,7 +39,15 @@ export class S3Storage implements Storage {
     this.#sender = new S3Sender({
       name: this.name,
       connection: this.#connection,
-      retrier: new Retrier({ policy, clock, onRetry, onAttempt, flow, refresh: () => this.#connection.refresh() }),
+      retrier: new Retrier({
+        service: 's3',
+        policy,
+        clock,
+        onRetry,
+        onAttempt,
+        flow,
+        refresh: () => this.#connection.refresh(),
+      }),
       settings,
       closed: this.#closed.signal,
     });

@@ -22,6 +22,7 @@ import { readObject } from './read.ts';
 import { S3Remover } from './remove.ts';
 import { S3Retention } from './retention.ts';
 import type { S3Sender } from './send.ts';
+import { serverTime } from './server-time.ts';
 import { putObjectStream } from './stream.ts';
 import { createS3Upload, S3Upload } from './upload.ts';
 import { S3Versioning } from './versioning.ts';
@@ -65,6 +66,10 @@ export class S3Store implements ObjectStore {
     for (const key of keys) checkKey(key);
     this.#place.sender.check();
     checkSignal(options.signal);
+  }
+
+  now(options: RequestOptions = {}): Promise<number> {
+    return serverTime(this.#place, options);
   }
 
   async put(key: string, body: Body, options: RequestOptions = {}): Promise<ObjectInfo> {

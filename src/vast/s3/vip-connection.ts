@@ -5,7 +5,8 @@ import { VERIFIED } from '../tls.ts';
 import type { Closable } from '../vip-pool/vip.ts';
 import { s3Error } from './classify.ts';
 import type { S3Settings } from './options.ts';
-import { WatchedClient } from './watchdog.ts';
+import type { Receipt } from './receipt.ts';
+import { type Connect, WatchedClient } from './watchdog.ts';
 
 /** Servers close idle connections after a minute or so; a closed one costs only a new connection. */
 const KEEP_ALIVE_MS = 60_000;
@@ -13,8 +14,12 @@ const MAX_KEEP_ALIVE_MS = 600_000;
 /** A probe ends when no byte moved for so long. */
 const PROBE_IDLE_MS = 5_000;
 
-/** What the SDK's requests come and go as. */
+/** On plain HTTP, so much of a body is handed to the kernel at once, however many pieces it has: all of a part. A piece at a time costs a tenth more. */
+const GATHERED_BYTES = 64 * 1024 * 1024;
+
+/** How the SDK's requests come and go. */
 export type Handle = UndiciHttpHandler['handle'];
+type Dispatching = Pick<Pool, 'request' | 'close' | 'destroy'>;
 
 /**
  * The connections to one VIP: plain HTTP/1.1, one request at a time on each, with no total time limit: see
@@ -27,24 +32,17 @@ export type Handle = UndiciHttpHandler['handle'];
 export class VipConnection implements Closable {
   readonly #vip: URL;
   readonly #settings: S3Settings;
-  readonly #connect: buildConnector.connector;
+  readonly #authorities: string[] | undefined;
   readonly #left = new Set<Pool>();
   #pool: Pool;
-  #handler: UndiciHttpHandler;
   #generation = 0;
 
   /** @param authorities PEM, instead of the system's */
   constructor(vip: URL, settings: S3Settings, authorities: string[] | undefined) {
     this.#vip = vip;
     this.#settings = settings;
-    this.#connect = buildConnector({
-      ...VERIFIED,
-      allowH2: false,
-      timeout: settings.connectTimeoutMs,
-      ...(authorities === undefined ? {} : { ca: authorities }),
-    });
+    this.#authorities = authorities;
     this.#pool = this.#makePool();
-    this.#handler = new UndiciHttpHandler({ dispatcher: asDispatcher(this.#pool) });
   }
 
   /** Changes with every {@link renew}. */
@@ -52,8 +50,16 @@ export class VipConnection implements Closable {
     return this.#generation;
   }
 
-  /** Send a request. */
-  readonly handle: Handle = (request, options) => this.#handler.handle(request, options);
+  /** Send a request; the body of an answer that is no error goes to `receipt`, if there is one. */
+  handle(request: Parameters<Handle>[0], options: Parameters<Handle>[1], receipt?: Receipt): ReturnType<Handle> {
+    const pool = this.#pool;
+    const dispatcher: Dispatching = {
+      request: (asked) => pool.request({ ...asked, opaque: receipt }),
+      close: () => pool.close(),
+      destroy: () => pool.destroy(),
+    };
+    return new UndiciHttpHandler({ dispatcher: asDispatcher(dispatcher) }).handle(request, options);
+  }
 
   /** Leave connections that stem from `generation`: one was dead, so others may be. Requests under way go on. */
   renew(generation: number): void {
@@ -66,7 +72,6 @@ export class VipConnection implements Closable {
       () => this.#left.delete(old),
     );
     this.#pool = this.#makePool();
-    this.#handler = new UndiciHttpHandler({ dispatcher: asDispatcher(this.#pool) });
   }
 
   /**
@@ -101,8 +106,16 @@ export class VipConnection implements Closable {
   }
 
   #makePool(): Pool {
-    const { connections, idleTimeoutMs, transfers } = this.#settings;
-    const connect = this.#connect;
+    const { connections, connectTimeoutMs, idleTimeoutMs, transfers } = this.#settings;
+    const connect: Connect = (onread) =>
+      buildConnector({
+        ...VERIFIED,
+        allowH2: false,
+        timeout: connectTimeoutMs,
+        ...(this.#vip.protocol === 'https:' ? {} : { highWaterMark: GATHERED_BYTES }),
+        onread,
+        ...(this.#authorities === undefined ? {} : { ca: this.#authorities }),
+      });
     return new Pool(this.#vip.origin, {
       allowH2: false,
       pipelining: 1,
@@ -111,13 +124,12 @@ export class VipConnection implements Closable {
       keepAliveMaxTimeout: MAX_KEEP_ALIVE_MS,
       headersTimeout: 0,
       bodyTimeout: 0,
-      connect,
       factory: (origin, options) => new WatchedClient(origin, options, connect, { idleMs: idleTimeoutMs, transfers }),
     });
   }
 }
 
 /** The handler takes a dispatcher of any undici; its types are those of its own older one. */
-function asDispatcher(pool: Pool): NonNullable<UndiciHttpHandlerOptions['dispatcher']> {
+function asDispatcher(pool: Dispatching): NonNullable<UndiciHttpHandlerOptions['dispatcher']> {
   return pool as unknown as NonNullable<UndiciHttpHandlerOptions['dispatcher']>;
 }

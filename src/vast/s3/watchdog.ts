@@ -7,6 +7,9 @@
 import type { Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher } from 'undici';
 import type { Transfer, TransferMeter } from '../transfer-meter.ts';
+import { ReadBuffer } from './read-buffer.ts';
+import { Receipt } from './receipt.ts';
+import { loadWireState, wireStateOf } from './wire-state.ts';
 
 /** Largest answer that is not object data (listings, error documents), bytes. */
 const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024;
@@ -69,6 +72,8 @@ interface Watch {
   /** Object data that the answer is to have. */
   readonly wantedBytes: number;
   readonly transfers?: TransferMeter | undefined;
+  /** Takes object data. */
+  readonly receipt: Receipt | undefined;
 }
 
 /** The bytes that a Range header wants; 0 when it is not of the one form that we send. */
@@ -88,11 +93,15 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
   readonly #handler: Dispatcher.DispatchHandler;
   readonly #wire: Wire;
   readonly #watch: Watch;
+  #receipt: Receipt | undefined;
   #release: () => void = () => undefined;
   #room = MAX_DOCUMENT_BYTES;
   /** What breaks now was broken before. */
   #stale = false;
   #transfer: Transfer | undefined;
+  readonly #onSent = (): void => {
+    if (!this.#watch.ranged) this.#transfer?.phase('answering');
+  };
 
   constructor(handler: Dispatcher.DispatchHandler, wire: Wire, watch: Watch) {
     this.#handler = handler;
@@ -104,7 +113,10 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
     const { socket, idleSince } = this.#wire;
     this.#stale = idleSince !== undefined && performance.now() - idleSince >= STALE_AFTER_MS;
     const { idleMs, bodyBytes, wantedBytes, transfers } = this.#watch;
-    this.#transfer = transfers?.begin(wantedBytes > 0 ? 'read' : 'write', wantedBytes > 0 ? wantedBytes : bodyBytes);
+    this.#transfer =
+      wantedBytes > 0
+        ? transfers?.begin('read', wantedBytes)
+        : transfers?.begin('write', bodyBytes, () => wireStateOf(socket));
     let graceMs = Math.ceil(Math.min(bodyBytes, KERNEL_BYTES) / SLOWEST_BYTES_PER_MS);
     const onIdle = (): void => {
       if (graceMs > 0 && socket?.writableLength === 0) {
@@ -118,15 +130,18 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
     socket?.setTimeout(idleMs, onIdle);
     this.#release = () => {
       socket?.setTimeout(0, onIdle);
+      socket?.removeListener('drain', this.#onSent);
       this.#transfer?.end();
       this.#release = () => undefined;
     };
     this.#handler.onRequestStart?.(controller, context);
   }
 
-  /** The last slice of the body was handed to the socket. */
+  /** The last slice of the body was handed to the socket, which may hold much of it. */
   onRequestSent(): void {
-    if (!this.#watch.ranged) this.#transfer?.phase('answering');
+    const { socket } = this.#wire;
+    if (this.#watch.ranged || socket === undefined || socket.writableLength === 0) this.#onSent();
+    else socket.once('drain', this.#onSent);
     this.#handler.onRequestSent?.();
   }
 
@@ -134,14 +149,19 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
     this.#stale = false;
     if (this.#watch.ranged) this.#transfer?.phase('moving');
     // Object data is bounded by whoever asked for the range.
-    if (this.#watch.ranged && args[1] < 300) this.#room = Number.POSITIVE_INFINITY;
+    if (this.#watch.ranged && args[1] < 300) this.#receipt = this.#watch.receipt;
     this.#handler.onResponseStart?.(...args);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#receipt !== undefined) {
+      if (!this.#receipt.add(chunk)) controller.abort(new OversizeError());
+      return;
+    }
     this.#room -= chunk.byteLength;
     if (this.#room < 0) controller.abort(new OversizeError());
-    else this.#handler.onResponseData?.(controller, chunk);
+    // The connection's next bytes come into the same memory.
+    else this.#handler.onResponseData?.(controller, Buffer.from(chunk));
   }
 
   onResponseEnd(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
@@ -159,6 +179,9 @@ class WatchedHandler implements Dispatcher.DispatchHandler {
 /** What holds for every request of a connection. */
 type ClientWatch = Pick<Watch, 'idleMs'> & Partial<Pick<Watch, 'transfers'>>;
 
+/** Makes what opens sockets with these options. */
+export type Connect = (onread: ReadBuffer['onread']) => buildConnector.connector;
+
 /**
  * One connection. A request may state in `headersTimeout` how long it bears silence (the SDK's
  * `requestTimeout` ends up there); else `idleMs` holds.
@@ -167,23 +190,28 @@ export class WatchedClient extends Client {
   readonly #limits: ClientWatch;
   readonly #wire: Wire;
 
-  constructor(origin: URL, options: Client.Options, connect: buildConnector.connector, limits: ClientWatch) {
+  constructor(origin: URL, options: Client.Options, connect: Connect, limits: ClientWatch) {
     const wire: Wire = { socket: undefined, idleSince: undefined };
+    const buffer = new ReadBuffer();
+    const open = connect(buffer.onread);
     super(origin, {
       ...options,
       connect: (target, callback) =>
-        connect(target, (...result) => {
+        open(target, (...result) => {
           wire.socket = result[1] ?? undefined;
           wire.idleSince = undefined;
+          if (wire.socket !== undefined) buffer.attach(wire.socket);
           callback(...result);
         }),
     });
     this.#wire = wire;
     this.#limits = limits;
+    if (limits.transfers !== undefined) void loadWireState();
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { headersTimeout: silenceMs, bodyTimeout: _, ...rest } = options;
+    const { opaque } = rest as { readonly opaque?: unknown };
     const headers = (rest.headers ?? {}) as Record<string, unknown>;
     const ranged = rest.method === 'GET' && 'range' in headers;
     const watched = new WatchedHandler(handler, this.#wire, {
@@ -192,6 +220,7 @@ export class WatchedClient extends Client {
       bodyBytes: Number(headers['content-length'] ?? 0),
       ranged,
       wantedBytes: ranged ? rangeBytes(headers['range']) : 0,
+      receipt: opaque instanceof Receipt ? opaque : undefined,
     });
     return super.dispatch(rest, watched);
   }

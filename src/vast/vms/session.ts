@@ -175,6 +175,7 @@ export class VmsSession {
     let used: Proof | undefined;
     let renewed = false;
     const retrier = new Retrier({
+      service: 'vms',
       policy: { ...POLICY, ...this.#options.policy },
       clock: this.#clock,
       onRetry: this.#options.onRetry,

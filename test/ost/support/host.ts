@@ -174,8 +174,8 @@ export class Host {
     }
   }
 
-  async openServer(server = 1n, name = 'VastData:test'): Promise<Answer<'SERVER_OPEN'>> {
-    return this.ask('SERVER_OPEN', { server, name, interface: '', cred_type: 1, user: 'user', secret: 'hush' });
+  async openServer(server = 1n, name = 'VastData:test', job = ''): Promise<Answer<'SERVER_OPEN'>> {
+    return this.ask('SERVER_OPEN', { server, name, interface: '', cred_type: 1, user: 'user', secret: 'hush', job });
   }
 
   create(handle: bigint, id: WireImageId, more: Partial<Question<'IMAGE_CREATE'>> = {}, resend = false) {

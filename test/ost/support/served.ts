@@ -9,14 +9,16 @@ import { fileURLToPath } from 'node:url';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Test } from 'tap';
 import { startS3Sim } from '../../../src/sim/s3/s3-sim.ts';
+import { openStorage } from '../../../src/vast/open-storage.ts';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
+import type { ObjectStore } from '../../../src/vast/store.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 /** What bin/vast-ost tells Node. */
 const FLAGS = /exec "\$node" (.*) "\$here/
   .exec(readFileSync(new URL('../../../bin/vast-ost', import.meta.url), 'utf8'))?.[1]
   ?.split(' ') as string[];
-const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
+export const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
 
 /** For runs of these tests with the images in lanes: VOST_TEST_LANES. */
 const LANES = process.env['VOST_TEST_LANES'];
@@ -47,8 +49,8 @@ export interface ServedOptions {
   readonly fill?: (dir: string) => Promise<void>;
   /** Lines of `[lsu test/lsu-worm]`, an LSU with object lock; simulator only. */
   readonly worm?: string;
-  /** Further sections `[lsu test/…]`. */
-  readonly lsus?: string;
+  /** Further sections, such as `[lsu test/…]`. */
+  readonly sections?: string;
   /** Another engine's storage. */
   readonly storageOf?: Served;
   /** Log into FOLDER/log instead of standard error. */
@@ -99,7 +101,7 @@ ${options.engine ?? ''}
 ${options.metrics ?? 'listen = off'}
 ${options.logFile ? `[logging]\nlog_file = ${served.log}` : ''}
 ${served.#store}
-${options.lsus ?? ''}
+${options.sections ?? ''}
 `;
     served.chaos(undefined);
     t.teardown(() => served.kill());
@@ -167,6 +169,19 @@ ${options.lsus ?? ''}
       await delay(10);
     }
     return child;
+  }
+
+  /** Where its LSUs are, as a URL. */
+  get store(): string {
+    return /store = (.*)/.exec(this.#store)?.[1] ?? '';
+  }
+
+  /** An LSU of its storage, past the engine. */
+  async openLsu(t: Test, lsu: string): Promise<ObjectStore> {
+    const credentials = { accessKeyId: KEYS.accessKey, secretAccessKey: KEYS.secretKey };
+    const storage = openStorage(this.store, { s3: { credentials } });
+    t.teardown(() => storage.close());
+    return storage.open(lsu);
   }
 
   /** SIGKILL, as the kernel's out-of-memory killer would. */

@@ -6,7 +6,7 @@ import { ByteBudget } from '../../../src/pipeline/byte-budget.ts';
 import type { Chunk } from '../../../src/pipeline/chunk.ts';
 import { LeaseScope } from '../../../src/pipeline/lease.ts';
 import { configureStage } from '../../../src/pipeline/stage-registry.ts';
-import { lz4Stage } from '../../../src/stages/lz4/lz4-stage.ts';
+import { createLz4Stage } from '../../../src/stages/lz4/lz4-stage.ts';
 import { refusal } from '../../support/refusal.ts';
 import { stageEnv } from '../../support/stage-env.ts';
 
@@ -22,7 +22,7 @@ function setUp(t: Test, total = 64 * MIB) {
     if (budget.used !== 0) throw new Error(`${budget.used} bytes were never given back`);
   });
   const env = stageEnv({ budget, scope, bridge });
-  const stage = configureStage(lz4Stage, {});
+  const stage = configureStage(createLz4Stage(), {});
   const signal = new AbortController().signal;
   const chunkOf = async (data: Buffer): Promise<Chunk> => ({
     index: 0,

@@ -1,3 +1,5 @@
+// Keeps a file open from its first use on, which is no descriptor that a store forgot.
+import '../../../src/bridge/bridge.ts';
 import { readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';

@@ -1,12 +1,17 @@
+import { constants } from 'node:fs';
 import { readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import { CallGate } from '../../../src/vast/nfs/call-gate.ts';
+import { Files } from '../../../src/vast/nfs/files.ts';
+import { openRegular, readRange } from '../../../src/vast/nfs/read.ts';
 import { splitAligned, writePart } from '../../../src/vast/nfs/write.ts';
 import { pattern } from '../conformance/support.ts';
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
+const files = new Files(new CallGate(1));
 
 /** Page-aligned memory without the native bridge: what WebAssembly runs on. */
 function alignedBytes(bytes: number): Uint8Array {
@@ -45,7 +50,7 @@ t.test('an aligned part goes past the page cache, its tail does not', async (t) 
   const body = [bytes.subarray(0, MIB), bytes.subarray(MIB)];
   await writeFile(path, '');
   await truncate(path, 10 * MIB);
-  const direct = await writePart(path, { body: body, offset: 4 * MIB }, true, undefined);
+  const direct = await writePart(files, path, { body: body, offset: 4 * MIB }, true, undefined);
   t.equal(direct, 3 * MIB, 'this filesystem takes direct I/O');
   const back = await readFile(path);
   t.ok(back.subarray(4 * MIB, 7 * MIB + 100).equals(bytes));
@@ -65,11 +70,52 @@ t.test('what cannot go directly goes buffered', async (t) => {
     ['no bytes', [], 0],
   ] as const) {
     await writeFile(path, '');
-    await writePart(path, { body, offset }, true, undefined);
+    await writePart(files, path, { body, offset }, true, undefined);
     const back = await readFile(path);
     t.ok(back.subarray(offset).equals(Buffer.concat(body)), what);
   }
   await writeFile(path, '');
-  t.equal(await writePart(path, { body: [aligned], offset: 1 }, true, undefined), 0);
-  t.equal(await writePart(path, { body: [aligned], offset: 0 }, false, undefined), 0, 'nor when it is switched off');
+  t.equal(await writePart(files, path, { body: [aligned], offset: 1 }, true, undefined), 0);
+  t.equal(
+    await writePart(files, path, { body: [aligned], offset: 0 }, false, undefined),
+    0,
+    'nor when it is switched off',
+  );
+});
+
+t.test('a long read goes past the page cache, with its tail and whatever cannot go so', async (t) => {
+  const dir = t.testdir({});
+  const bytes = Buffer.from(alignedBytes(12 * MIB + 100));
+  await writeFile(join(dir, 'file'), bytes);
+  const flags: number[] = [];
+  const watched = new Files(new CallGate(1));
+  const open = watched.open.bind(watched);
+  watched.open = (path, asked, mode) => {
+    flags.push(asked & constants.O_DIRECT);
+    return open(path, asked, mode);
+  };
+  await using folder = await watched.open(dir, constants.O_RDONLY);
+  await using file = await openRegular(folder, 'file');
+  if (file === undefined) throw new Error('it is there');
+  const memory = alignedBytes(13 * MIB);
+  for (const [what, into, position, directIo, direct] of [
+    ['all of it', memory.subarray(0, bytes.byteLength), 0, true, true],
+    ['from a page on', memory.subarray(0, 8 * MIB), PAGE, true, true],
+    ['beyond the end', memory.subarray(0, 8 * MIB), 8 * MIB, true, true],
+    ['an unaligned position', memory.subarray(0, 8 * MIB), 1, true, false],
+    ['unaligned memory', memory.subarray(1, 8 * MIB), 0, true, false],
+    ['little', memory.subarray(0, MIB), 0, true, false],
+    ['switched off', memory.subarray(0, 8 * MIB), 0, false, false],
+  ] as const) {
+    flags.length = 0;
+    memory.fill(0);
+    const filled = await readRange(file, into, position, directIo, undefined);
+    t.equal(filled, Math.min(into.byteLength, bytes.byteLength - position), what);
+    t.ok(bytes.subarray(position, position + filled).equals(into.subarray(0, filled)), what);
+    t.equal(flags.includes(constants.O_DIRECT), direct, what);
+  }
+  // Looks aligned, and is not.
+  const malloc = new Uint8Array(Buffer.allocUnsafeSlow(8 * MIB + PAGE).buffer, 0, 8 * MIB);
+  t.equal(await readRange(file, malloc, 0, true, undefined), malloc.byteLength);
+  t.ok(bytes.subarray(0, malloc.byteLength).equals(malloc), 'memory at an unaligned address');
 });

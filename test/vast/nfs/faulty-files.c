@@ -1,7 +1,8 @@
 /*
  * Preloaded into a process, lets its file operations fail: fault.test.ts. What fails is read from the file named by VOST_FILE_FAULTS, anew
- * for every operation: "OP ERRNO FROM COUNT" fails the FROM-th (from 1) to FROM+COUNT-1-th of `write`, `sync` or `rename` since the text
- * changed, with that number; -1 holds them up until the text changes, as a server that hangs does. Only paths with the prefix VOST_FILE_PREFIX count. Each failure appends a byte to the file's name + ".hits".
+ * for every operation: "OP ERRNO FROM COUNT" fails the FROM-th (from 1) to FROM+COUNT-1-th of `write`, `sync`, `rename`, `read`, `open`, `look`
+ * (realpath, statfs), or `all` of these, since the text changed, with that number; -1 holds them up until the text changes, as a server that
+ * hangs does. Only paths with the prefix VOST_FILE_PREFIX count. Each failure appends a byte to the file's name + ".hits".
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -9,10 +10,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -60,7 +63,7 @@ static int fault(const char *op, const char *path) {
       strcpy(last, text);
       seen = 0;
     }
-    if (sscanf(text, "%15s %d %ld %ld", name, &number, &from, &count) != 4 || strcmp(name, op) != 0) {
+    if (sscanf(text, "%15s %d %ld %ld", name, &number, &from, &count) != 4 || (strcmp(name, op) != 0 && strcmp(name, "all") != 0)) {
       number = 0;
     } else {
       seen++;
@@ -104,18 +107,57 @@ OVER_FD("write", ssize_t, pwritev64, (int fd, const struct iovec *data, int coun
 OVER_FD("sync", int, fsync, (int fd), (fd))
 OVER_FD("sync", int, fdatasync, (int fd), (fd))
 
-int rename(const char *from, const char *to) {
-  static int (*real)(const char *, const char *);
-  if (!real) *(void **)&real = dlsym(RTLD_NEXT, "rename");
-  /* Names are given below /proc/self/fd/N of their folder. */
+OVER_FD("read", ssize_t, pread, (int fd, void *data, size_t size, off_t at), (fd, data, size, at))
+OVER_FD("read", ssize_t, pread64, (int fd, void *data, size_t size, off64_t at), (fd, data, size, at))
+
+static char *real_realpath(const char *path, char *resolved) {
+  static char *(*real)(const char *, char *);
+  if (!real) *(void **)&real = dlsym(RTLD_NEXT, "realpath");
+  return real(path, resolved);
+}
+
+/* Names are given whole, or below /proc/self/fd/N of their folder. */
+static int fault_at(const char *op, const char *name) {
+  if (strncmp(name, "/proc/self/fd/", 14) != 0) return fault(op, name);
   char folder[PATH_MAX], path[PATH_MAX];
-  snprintf(folder, sizeof folder, "%s", from);
+  snprintf(folder, sizeof folder, "%s", name);
   char *slash = strrchr(folder, '/');
   if (slash) *slash = 0;
-  int number = fault("rename", realpath(folder, path) ? path : from);
-  if (number) {
-    errno = number;
-    return -1;
-  }
-  return real(from, to);
+  return fault(op, real_realpath(folder, path) ? path : name);
 }
+
+#define OVER_NAME(op, type, failed, name, path, params, args) \
+  type name params {                                          \
+    static type(*real) params;                                \
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, #name);     \
+    int number = fault_at(op, path);                          \
+    if (number) {                                             \
+      errno = number;                                         \
+      return failed;                                          \
+    }                                                         \
+    return real args;                                         \
+  }
+
+OVER_NAME("rename", int, -1, rename, from, (const char *from, const char *to), (from, to))
+OVER_NAME("look", char *, NULL, realpath, path, (const char *path, char *resolved), (path, resolved))
+OVER_NAME("look", int, -1, statfs, path, (const char *path, struct statfs *into), (path, into))
+OVER_NAME("look", int, -1, statfs64, path, (const char *path, struct statfs64 *into), (path, into))
+
+#define OVER_OPEN(name)                                                        \
+  int name(const char *path, int flags, ...) {                                 \
+    static int (*real)(const char *, int, ...);                                \
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, #name);                      \
+    va_list rest;                                                              \
+    va_start(rest, flags);                                                     \
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;    \
+    va_end(rest);                                                              \
+    int number = fault_at("open", path);                                       \
+    if (number) {                                                              \
+      errno = number;                                                          \
+      return -1;                                                               \
+    }                                                                          \
+    return real(path, flags, mode);                                            \
+  }
+
+OVER_OPEN(open)
+OVER_OPEN(open64)

@@ -3,6 +3,8 @@ import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
+import { CallGate } from '../../../src/vast/nfs/call-gate.ts';
+import { Files } from '../../../src/vast/nfs/files.ts';
 import { listObjects } from '../../../src/vast/nfs/list.ts';
 import { FileStorage } from '../../../src/vast/nfs/storage.ts';
 import { Retrier } from '../../../src/vast/retry.ts';
@@ -62,7 +64,7 @@ t.test('large directories are read window by window', async (t) => {
   const { store, root } = await prepare(t);
   const keys = Array.from({ length: 23 }, (_, index) => (index % 5 === 0 ? `d${index}/x` : `f${index}`));
   for (const key of keys) await store.put(key, []);
-  const place = { lsu: 'lsu', directory: join(root, 'lsu') };
+  const place = { lsu: 'lsu', directory: join(root, 'lsu'), files: new Files(new CallGate(2)) };
   const retrier = new Retrier();
   for (const window of [1, 2, 3, 22, 23, 24]) {
     const found = (await Array.fromAsync(listObjects(place, '', '', { window, retrier }))).map((info) => info.key);

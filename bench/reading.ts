@@ -1,0 +1,191 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { besideEngine, type EnginePlace, type EngineStore, LSU } from './engine-process.ts';
+import { runFio } from './fio.ts';
+import { HOST, runHost, sizeArguments } from './ost-host.ts';
+import { isInstalled } from './peers.ts';
+import { type Sink, type SinkTls, startSink } from './sink.ts';
+import { median, spread } from './statistics.ts';
+import { certificates } from './transfer.ts';
+
+const GIB = 2 ** 30;
+/** Scattered reads of each stream. */
+const READS = 500;
+
+/** Where the images are. */
+export type Place = 'http' | 'tls' | 'directory';
+
+interface ReadingCase {
+  readonly title: string;
+  readonly place: Place;
+  readonly streams: number;
+}
+
+const CASES: readonly ReadingCase[] = [
+  { title: 'HTTP, 1 stream', place: 'http', streams: 1 },
+  { title: 'HTTP, 4 streams', place: 'http', streams: 4 },
+  { title: 'TLS, 1 stream', place: 'tls', streams: 1 },
+  { title: 'directory, 1 stream', place: 'directory', streams: 1 },
+];
+
+interface Sample {
+  /** GiB/s. */
+  readonly backup: number;
+  readonly restore: number;
+  /** CPU-seconds per GiB of host and engine. */
+  readonly backupCost: number;
+  readonly restoreCost: number;
+  readonly readsPerSecond: number;
+  /** Requests of the store for one scattered read, and bytes that it sent for one that was asked for. */
+  readonly requests: number;
+  readonly amplification: number;
+}
+
+/** Run `work` with the store that a case wants. */
+export async function withStore<T>(
+  place: Place,
+  tls: SinkTls,
+  work: (store: EngineStore, sink: Sink | undefined) => Promise<T>,
+): Promise<T> {
+  if (place === 'directory') return work({}, undefined);
+  const sink = await startSink([], undefined, place === 'tls' ? tls : undefined);
+  try {
+    const caFile = place === 'tls' ? tls.caFile : undefined;
+    return await work({ url: `s3:${sink.endpoint}`, caFile }, sink);
+  } finally {
+    await sink.stop();
+  }
+}
+
+/** Run `ost-host bench --read`; `mark` is called when a phase has ended. */
+async function readBack(
+  place: EnginePlace,
+  args: readonly string[],
+  mark: (line: string) => Promise<void>,
+): Promise<string> {
+  const child = spawn(HOST, ['bench', '--read', '--lsu', LSU, '--count', String(READS), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, VAST_OST_PLUGIN_CONF: place.pluginConf },
+  });
+  const closed = once(child, 'close');
+  let said = '';
+  for await (const line of createInterface({ input: child.stdout })) {
+    await mark(line);
+    said += `${line}\n`;
+  }
+  const [status] = await closed;
+  if (status !== 0) throw new Error(`ost-host bench --read ended with status ${status}: ${said}`);
+  return said;
+}
+
+const RESTORED = /restore: ([0-9.]+) GiB in ([0-9.]+) s, [0-9.]+ GiB\/s, ([0-9.]+) CPU-s\/GiB/;
+const SCATTERED = /scattered: ([0-9]+) reads of ([0-9]+) bytes in ([0-9.]+) s/;
+
+async function measure({ place: where, streams }: ReadingCase, bytes: number, tls: SinkTls): Promise<Sample> {
+  return withStore(where, tls, async (store, sink) => {
+    const size = sizeArguments(streams, bytes);
+    const { result } = await besideEngine(store, async (place, engine) => {
+      const before = await engine.usage();
+      const { gib: sent, gibPerSecond: backup, host: hostBackup } = await runHost(['--lsu', LSU, ...size], place);
+      const after = await engine.usage();
+      const now = async () => ({
+        cpuSeconds: (await engine.usage()).cpuSeconds,
+        ...(sink === undefined ? { requests: 0, bytes_out: 0 } : await sink.stats()),
+      });
+      const marks: Awaited<ReturnType<typeof now>>[] = [];
+      const said = await readBack(place, size, async () => {
+        marks.push(await now());
+      });
+      const [, gib = 'NaN', seconds = 'NaN', host = 'NaN'] = RESTORED.exec(said) ?? [];
+      const [, reads = 'NaN', asked = 'NaN', took = 'NaN'] = SCATTERED.exec(said) ?? [];
+      const [written, restored, end] = marks;
+      if (written === undefined || restored === undefined || end === undefined)
+        throw new Error(`too few marks: ${said}`);
+      return {
+        backup,
+        restore: Number(gib) / Number(seconds),
+        backupCost: hostBackup + (after.cpuSeconds - before.cpuSeconds) / sent,
+        restoreCost: Number(host) + (restored.cpuSeconds - written.cpuSeconds) / Number(gib),
+        readsPerSecond: Number(reads) / Number(took),
+        requests: (end.requests - restored.requests) / Number(reads),
+        amplification: (end.bytes_out - restored.bytes_out) / Number(asked),
+      };
+    });
+    return result;
+  });
+}
+
+/** The same directory, by plugin and engine and by fio, in turns. */
+function besideFio(ours: readonly Sample[], disk: readonly Awaited<ReturnType<typeof runFio>>[]): string {
+  const times = (of: (sample: Sample) => number, than: (one: (typeof disk)[number]) => number): string =>
+    `${(median(ours.map(of)) / median(disk.map(than))).toFixed(2)}×`;
+  const line = (title: string, way: 'write' | 'read', speed: 'backup' | 'restore', cost: `${typeof speed}Cost`) => [
+    title,
+    spread(disk.map((one) => one[way].gibPerSecond)),
+    spread(disk.map((one) => one[way].cost)),
+    times(
+      (sample) => sample[speed],
+      (one) => one[way].gibPerSecond,
+    ),
+    times(
+      (sample) => sample[cost],
+      (one) => one[way].cost,
+    ),
+  ];
+  const headings = ['fio, direct', 'GiB/s', 'CPU-s/GiB', 'directory, 1 stream: speed / fio', 'CPU / fio'];
+  const lines = [line('write', 'write', 'backup', 'backupCost'), line('read', 'read', 'restore', 'restoreCost')];
+  return [headings, headings.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+const HEADINGS = ['case', 'GiB', 'backup GiB/s', 'CPU-s/GiB', 'restore GiB/s', 'CPU-s/GiB', 'restore / backup'];
+const SCATTERED_HEADINGS = ['reads/s', 'requests / read', 'bytes read / asked'];
+
+export async function measureReading(bytes: number, runs: number, say: (text: string) => void): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'vast-ost-bench.'));
+  const rows = CASES.map((one) => ({ one, samples: [] as Sample[] }));
+  const disk: Awaited<ReturnType<typeof runFio>>[] = [];
+  try {
+    const tls = await certificates(folder);
+    for (let round = 1; round <= runs; round += 1) {
+      for (const { one, samples } of rows) {
+        const sample = await measure(one, bytes, tls);
+        samples.push(sample);
+        say(
+          `${round}/${runs} restore, ${one.title}: ${sample.restore.toFixed(2)} GiB/s, ${sample.restoreCost.toFixed(2)} CPU-s/GiB, ${sample.readsPerSecond.toFixed(0)} reads/s`,
+        );
+      }
+      if (!isInstalled('fio')) continue;
+      const sample = await runFio(bytes);
+      disk.push(sample);
+      say(
+        `${round}/${runs} fio: ${sample.write.gibPerSecond.toFixed(2)} and ${sample.read.gibPerSecond.toFixed(2)} GiB/s`,
+      );
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  const lines = rows.map(({ one, samples }) => {
+    const of = (figure: (sample: Sample) => number, digits = 2) => spread(samples.map(figure), digits);
+    const known = one.place !== 'directory';
+    return [
+      one.title,
+      `${bytes / GIB}`,
+      of(({ backup }) => backup),
+      of(({ backupCost }) => backupCost),
+      of(({ restore }) => restore),
+      of(({ restoreCost }) => restoreCost),
+      `${median(samples.map(({ backup, restore }) => restore / backup)).toFixed(2)}×`,
+      of(({ readsPerSecond }) => readsPerSecond, 0),
+      known ? of(({ requests }) => requests) : '',
+      known ? of(({ amplification }) => amplification) : '',
+    ];
+  });
+  const headings = [...HEADINGS, ...SCATTERED_HEADINGS];
+  const table = [headings, headings.map(() => '---'), ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');
+  const [directory] = rows.filter(({ one }) => one.place === 'directory').map(({ samples }) => samples);
+  return `${table}\n\n${disk.length === 0 ? 'fio is not installed.' : besideFio(directory ?? [], disk)}`;
+}

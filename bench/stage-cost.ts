@@ -1,0 +1,123 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ImageWork } from './case.ts';
+import { DEFAULTS, spawnJob } from './run-job.ts';
+import { startSink } from './sink.ts';
+import { median, spread } from './statistics.ts';
+
+const GIB = 2 ** 30;
+
+/** The most that a stage may cost, as a share of the same image without it. */
+const WANTED = { noop: 1.05, observe: 1.02 } as const;
+
+interface StageCase {
+  readonly title: string;
+  readonly stage?: NonNullable<ImageWork['stage']>;
+}
+
+const STAGES: readonly StageCase[] = [
+  { title: 'no stage' },
+  { title: 'no stage, again' },
+  { title: 'transform that does nothing', stage: 'noop' },
+  { title: 'observer', stage: 'observe' },
+  { title: 'transform that returns new memory', stage: 'fresh' },
+  { title: 'transform that works in place', stage: 'in-place' },
+];
+
+/** More than are ever under way. */
+const WARM_CHUNKS = 8;
+
+const TARGETS: readonly { readonly title: string; readonly work: ImageWork }[] = [
+  { title: 'directory, direct I/O', work: { kind: 'image', warm: WARM_CHUNKS, store: 'directory', directIo: true } },
+  { title: 'directory, buffered', work: { kind: 'image', warm: WARM_CHUNKS, store: 'directory', directIo: false } },
+  { title: 'S3', work: { kind: 'image', warm: WARM_CHUNKS, store: 's3', wireIntegrity: 'none' } },
+];
+
+/** Of one GiB of the image. */
+interface Sample {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+async function measure(work: ImageWork, bytes: number): Promise<Sample> {
+  const directory = await mkdtemp(join(tmpdir(), 'vast-ost-bench.'));
+  const sink = await startSink();
+  try {
+    const job = { ...DEFAULTS, work, data: 'random', bytes, directory, endpoint: sink.endpoint } as const;
+    const { seconds, cpuSeconds } = await spawnJob(job).outcome;
+    return { seconds: (seconds * GIB) / bytes, cpuSeconds: (cpuSeconds * GIB) / bytes };
+  } finally {
+    await sink.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+interface Row extends StageCase {
+  readonly samples: Sample[];
+}
+
+/** By how much the measured values exceed those of the same rounds without a stage. */
+function ratio(row: Row, first: Row, of: (sample: Sample) => number): number {
+  return median(row.samples.map((sample, round) => of(sample) / of(first.samples[round] as Sample)));
+}
+
+const HEADINGS = ['to', 'stage', 'GiB/s', 'CPU-s/GiB', 'time / none', 'CPU / none', 'wanted', 'by CPU', 'by time'];
+
+function cells(target: string, row: Row, first: Row): string[] {
+  const time = ratio(row, first, ({ seconds }) => seconds);
+  const cpu = ratio(row, first, ({ cpuSeconds }) => cpuSeconds);
+  const most = wantedOf(row);
+  const verdict = (value: number): string => (most === undefined ? '' : value <= most ? 'reached' : 'not reached');
+  return [
+    target,
+    row.title,
+    spread(row.samples.map(({ seconds }) => 1 / seconds)),
+    spread(row.samples.map(({ cpuSeconds }) => cpuSeconds)),
+    `${time.toFixed(3)}×`,
+    `${cpu.toFixed(3)}×`,
+    most === undefined ? '' : `≤ ${most}×`,
+    verdict(cpu),
+    verdict(time),
+  ];
+}
+
+const wantedOf = ({ stage }: StageCase): number | undefined =>
+  stage === 'noop' || stage === 'observe' ? WANTED[stage] : undefined;
+
+/**
+ * What a vendor's stage on threads of its own costs: the same image with and without one, in turns.
+ *
+ * @param bytes of each image.
+ * @param filter only targets and stages whose names hold it, as `S3/noop`; those without a stage always.
+ */
+export async function measureStageCost(
+  bytes: number,
+  rounds: number,
+  filter: string,
+  say: (text: string) => void,
+): Promise<{ readonly markdown: string; readonly good: boolean }> {
+  const wanted = ({ stage }: StageCase, target: string): boolean =>
+    stage === undefined ? `${target}/`.includes(filter.split('/')[0] ?? '') : `${target}/${stage}`.includes(filter);
+  const lines: string[][] = [];
+  let good = true;
+  for (const { title: target, work } of TARGETS) {
+    const rows = STAGES.filter((one) => wanted(one, target)).map((one): Row => ({ ...one, samples: [] }));
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const { title, stage, samples } of rows) {
+        const sample = await measure({ ...work, ...(stage ? { stage } : {}) }, bytes);
+        samples.push(sample);
+        const figures = `${(1 / sample.seconds).toFixed(2)} GiB/s, ${sample.cpuSeconds.toFixed(3)} CPU-s/GiB`;
+        say(`${round}/${rounds} ${target}, ${title}: ${figures}`);
+      }
+    }
+    const [first] = rows;
+    if (first === undefined) continue;
+    for (const row of rows) {
+      lines.push(cells(target, row, first));
+      good &&= ratio(row, first, ({ cpuSeconds }) => cpuSeconds) <= (wantedOf(row) ?? Number.POSITIVE_INFINITY);
+    }
+  }
+  const table = [HEADINGS, HEADINGS.map(() => '---'), ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');
+  return { markdown: table, good };
+}

@@ -1,0 +1,3 @@
+import { packageTest } from './package-test.ts';
+
+packageTest('zstd');
