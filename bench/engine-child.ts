@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pino } from 'pino';
 import { bridge } from '../src/bridge/bridge.ts';
 import { parseIni } from '../src/config/ini.ts';
-import { lanesOf } from '../src/config/lanes.ts';
+import { planLanes } from '../src/config/lanes.ts';
 import { buildSettings } from '../src/config/settings.ts';
 import { Console } from '../src/console/console.ts';
 import type { WriteHandle } from '../src/image/image-backend.ts';
@@ -86,7 +86,7 @@ const told = pino({ level: 'info' }, { write: (line: string) => lines.push(line)
 const access = await AccessFiles.open(settings.metrics);
 const metrics = served ? serveMetrics(settings, access, told) : undefined;
 const console = served ? await Console.prepare(settings, access, told) : undefined;
-const count = discard ? 0 : (wanted ?? lanesOf(settings.engine.lanes));
+const count = discard ? 0 : (wanted ?? planLanes(settings.engine.lanes).count);
 const { budget } = resources;
 const observe = metrics?.observe;
 const lanes = count === 0 ? undefined : await Lanes.open({ settings, count, budget, log, observe });

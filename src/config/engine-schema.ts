@@ -39,7 +39,7 @@ export const engineSchema = {
   /** Slots that an image being written may hold. */
   slots_per_image: Count(2, 1024).default(8),
   /** Threads that work on images; `auto`: by the number of processors, 0: the main thread does. */
-  lanes: z.union([z.literal('auto'), Count(0, MOST_LANES)]).default(0),
+  lanes: z.union([z.literal('auto'), Count(0, MOST_LANES)]).default('auto'),
   /** How long a stopping engine lets running calls finish, seconds. */
   drain_seconds: Count(0, 3600).default(60),
   /** After so long without a sign of life of its writer another media server may take an image over, milliseconds. */

@@ -59,4 +59,6 @@ export interface ImageBackend {
   ): Promise<Manifest>;
   /** The threads that it works on, where there are some. */
   readonly lanes?: readonly LaneFigures[];
+  /** End them, when no image is open any more. Resolves to whether all ended: what did not still uses memory of this process. */
+  close?(): Promise<boolean>;
 }

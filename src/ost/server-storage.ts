@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { withChaos } from '../chaos/store-rates.ts';
 import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts';
+import { planLanes } from '../config/lanes.ts';
 import { directoryCount, mountedLsus } from '../config/lsu-data.ts';
 import { keysFileOf } from '../config/managed-files.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
@@ -57,7 +58,9 @@ export function openServerStorage(
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = keysFileOf(id, settings, server);
-  const files = { calls: callShare(directoryCount(settings)), directIo: performance.use_direct_io, mountinfo };
+  // Every thread that has storages has them all, and the calls of all come to the same pool.
+  const sharers = directoryCount(settings) * (1 + planLanes(settings.engine.lanes).count);
+  const files = { calls: callShare(sharers), directIo: performance.use_direct_io, mountinfo };
   const open = (url: string, options: OpenStorageOptions): Storage => {
     const retry: RetrierOptions = {
       policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },

@@ -21,8 +21,8 @@ export interface StorageFigures {
   readonly name: string;
   readonly gates: Readonly<Partial<Record<Direction, GateFigures>>>;
   readonly transfers: Readonly<Record<Direction, PhaseTimes>> | undefined;
-  readonly vips: VipPoolSnapshot | undefined;
-  readonly calls: CallStatus | undefined;
+  readonly vips?: VipPoolSnapshot | undefined;
+  readonly calls?: CallStatus | undefined;
 }
 
 const DIRECTIONS = ['write', 'read'] as const;

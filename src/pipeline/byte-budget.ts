@@ -93,6 +93,11 @@ export class ByteBudget {
     return this.#ledger.peak;
   }
 
+  /** Bytes of memory that pools keep unused. */
+  get idle(): number {
+    return this.#ledger.pools.reduce((sum, pool) => sum + pool.idle(), 0);
+  }
+
   /** Requests waiting now, in all shares. */
   get waiting(): number {
     let sum = 0;

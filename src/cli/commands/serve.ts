@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Logger } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
-import { lanesOf } from '../../config/lanes.ts';
+import { planLanes } from '../../config/lanes.ts';
 import type { Settings } from '../../config/settings.ts';
 import { Console } from '../../console/console.ts';
 import { AccessFiles } from '../../metrics/access.ts';
@@ -47,9 +47,11 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
       onOutput: (text) => log.info({ text: text.slice(0, MAX_OUTPUT) }, 'a stage wrote to its standard output'),
       signal,
     });
-    const count = lanesOf(settings.engine.lanes);
+    const plan = planLanes(settings.engine.lanes);
+    log.info({ lanes: plan.count, why: plan.why }, 'threads that images are worked on in');
+    const { count } = plan;
     const { budget } = resources;
-    if (count > 0) lanes = await Lanes.open({ settings, count, budget, log, observe: metrics.observe });
+    if (count > 0) lanes = await Lanes.open({ settings, count, budget, log, observe: metrics.observe, stages });
     const engine = await OstEngine.start({
       settings,
       bridge,

@@ -6,6 +6,8 @@ import type { LockPolicy } from '../../image/image-lock.ts';
 import { type Resources, resourcesUnder } from '../../pipeline/resources.ts';
 import { StageMeters } from '../../pipeline/stage-meters.ts';
 import { builtInStages } from '../../stages/built-in.ts';
+import { below, traceOf } from '../../tracing/spans.ts';
+import { startTracing, type Tracing } from '../../tracing/start-tracing.ts';
 import { VendorStages } from '../../vendor-stages/vendor-stages.ts';
 import type { RequestObserver } from '../request-observer.ts';
 import { LaneArenas } from './lane-arenas.ts';
@@ -41,6 +43,7 @@ export class LaneHost {
   readonly #budget: LentBudget;
   readonly #resources: Resources;
   readonly #vendors: VendorStages;
+  readonly #tracing: Tracing;
   readonly #chain: LaneChain;
   readonly #stores: LaneStores;
   readonly #arenas = new LaneArenas();
@@ -60,19 +63,19 @@ export class LaneHost {
     this.#budget = parts.budget;
     this.#resources = parts.resources;
     this.#vendors = parts.vendors;
+    this.#tracing = parts.tracing;
     this.#chain = new LaneChain(parts.resources.stages, parts.vendors);
     this.#memory = new LaneMemory(parts.resources);
     this.#questions = new Questions((message) => outbox.send(message));
     this.#stores = new LaneStores({
       settings: start.settings,
-      lanes: start.lanes,
       observe: this.#observe,
       vipsOf: (server) => this.#questions.vipsOf(server),
       log: parts.log,
     });
     this.#timer = setInterval(() => {
       // What is idle has nothing to tell, once it has told that.
-      const busy = this.#images.size > 0 || this.#running.size > 0;
+      const busy = this.#images.size > 0 || this.#running.size > 0 || this.#stores.busy;
       if (busy || this.#busy) this.#tell();
       this.#busy = busy;
     }, TELL_MS);
@@ -83,17 +86,17 @@ export class LaneHost {
   static async start(start: LaneStart, port: LanePort): Promise<LaneHost> {
     const outbox = new Outbox<FromLane>(port.post);
     const write = (line: string): void => outbox.send({ say: 'log', line });
-    const log = pino({ level: start.logLevel, base: null, timestamp: false }, { write });
+    const log = pino({ level: start.logLevel, base: null, timestamp: false, mixin: traceOf }, { write });
+    const tracing = await startTracing((problem) => log.warn({ problem }, 'traces'));
     const registry = builtInStages((decision) => log.debug(decision, 'share of the chunks that are compressed'));
     const budget = new LentBudget(start.budget, (message) => outbox.send(message));
     const resources = resourcesUnder(bridge, budget, registry);
     const vendors = await VendorStages.load(start.settings, registry, {
       mainThread: false,
-      onReport: (stage, { lsu, name }, { severity, text, values }) =>
-        log[severity === 'warning' ? 'warn' : severity]({ stage, lsu, image: name, values }, text),
+      onReport: (stage, about, report) => outbox.send({ say: 'reported', stage, about, report }),
       onOutput: (text) => log.info({ text }, 'a stage wrote to its standard output'),
     });
-    const host = new LaneHost(start, port, outbox, { budget, resources, vendors, log });
+    const host = new LaneHost(start, port, outbox, { budget, resources, vendors, tracing, log });
     outbox.send({ say: 'ready' });
     return host;
   }
@@ -154,7 +157,7 @@ export class LaneHost {
   }
 
   async #perform(request: Request, signal: AbortSignal): Promise<unknown> {
-    if (request.ask === 'copy') return this.#copy(request.image, request.copy, signal);
+    if (request.ask === 'copy') return below(request.span, () => this.#copy(request.image, request.copy, signal));
     if (request.ask === 'call') {
       const image = this.#images.get(request.image);
       if (image === undefined) throw new Error(`the lane has no image ${request.image}`);
@@ -172,7 +175,8 @@ export class LaneHost {
     });
     this.#images.set(request.image, image);
     try {
-      return await image.open(() => this.#stores.open(context.store), context, opening, signal);
+      const open = () => image.open(() => this.#stores.open(context.store), context, opening, signal);
+      return await below(request.span, open);
     } catch (error) {
       this.#images.delete(request.image);
       throw error;
@@ -233,12 +237,13 @@ export class LaneHost {
 
   /** The main thread has ended all images. */
   async #end(): Promise<void> {
-    clearInterval(this.#timer);
     await Promise.allSettled([...this.#images.values()].map((image) => image.drop()));
     await this.#vendors.close();
     await this.#stores.close();
     this.#resources.slabs.close();
     this.#arenas.unmapAll();
+    await this.#tracing.stop();
+    clearInterval(this.#timer);
     this.#tell();
     this.#outbox.flush();
     this.#port.onEnd();
@@ -249,5 +254,6 @@ interface Parts {
   readonly budget: LentBudget;
   readonly resources: Resources;
   readonly vendors: VendorStages;
+  readonly tracing: Tracing;
   readonly log: Logger;
 }

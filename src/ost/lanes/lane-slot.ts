@@ -75,10 +75,11 @@ export class LaneSlot {
     void this.#lane.kill('it did not answer');
   }
 
-  async close(): Promise<void> {
+  /** As {@link Lane.close}. */
+  close(): Promise<boolean> {
     this.#closing = true;
     clearTimeout(this.#timer);
-    await this.#lane.close();
+    return this.#lane.close();
   }
 
   #begin(): Lane {

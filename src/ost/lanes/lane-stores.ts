@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { planLanes } from '../../config/lanes.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { ObjectStore, Storage } from '../../vast/store.ts';
 import type { VipSource } from '../../vast/vip-pool/vip-source.ts';
@@ -9,8 +10,6 @@ import type { LaneStore } from './protocol.ts';
 
 export interface LaneStoresOptions {
   readonly settings: Settings;
-  /** Lanes that share what a VIP may be asked for. */
-  readonly lanes: number;
   readonly observe: RequestObserver;
   /** The VIPs of a server, as the main thread knows them. */
   readonly vipsOf: (server: string) => VipSource;
@@ -55,6 +54,12 @@ export class LaneStores {
     }
   }
 
+  /** Whether system calls are with the kernel, which may hang. */
+  get busy(): boolean {
+    for (const [, figures] of this.figures()) if (figures.some(({ calls }) => (calls?.inFlight ?? 0) > 0)) return true;
+    return false;
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled([...this.#servers.values()].map(({ storage }) => storage.close()));
   }
@@ -63,9 +68,11 @@ export class LaneStores {
     const key = `${id} ${JSON.stringify(given)}`;
     const known = this.#servers.get(key);
     if (known !== undefined) return known;
-    const { settings, lanes, observe, vipsOf, log } = this.#options;
+    const { settings, observe, vipsOf, log } = this.#options;
     const { connections_per_vip: connections = CONNECTIONS_PER_VIP } = given;
-    const own = { ...given, connections_per_vip: Math.max(1, Math.floor(connections / lanes)) };
+    // Lanes share what a VIP may be asked for.
+    const { count } = planLanes(settings.engine.lanes);
+    const own = { ...given, connections_per_vip: Math.max(1, Math.floor(connections / count)) };
     const storage = openServerStorage(
       id,
       own,

@@ -2,6 +2,8 @@ import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { abortError, EngineError } from '../../errors.ts';
 import type { Manifest } from '../../image/manifest.ts';
+import { spanToTell } from '../../tracing/spans.ts';
+import { within } from '../within.ts';
 import { Outbox } from './outbox.ts';
 import { errorOf, plainError } from './plain-error.ts';
 import {
@@ -21,8 +23,9 @@ import {
   type ToLane,
 } from './protocol.ts';
 
-/** How long a lane that was told to end may take, milliseconds. */
+/** How long a lane that was told to end may take, and one that is ended where it stands, milliseconds. */
 const END_MS = 10_000;
+const KILL_MS = 2_000;
 
 /** Messages about one image. */
 export type ImageMessage = Extract<FromLane, { readonly image: number }>;
@@ -127,11 +130,11 @@ export class Lane {
 
   /** Open an image. Rejects, as all that is asked, with what the lane says, or with {@link LANE_LOST}. */
   open(image: number, context: LaneContext, opening: Opening, signal: AbortSignal | undefined): Promise<Opened> {
-    return this.#request(image, { ask: 'open', context, opening }, signal) as Promise<Opened>;
+    return this.#request(image, { ask: 'open', context, opening, span: spanToTell() }, signal) as Promise<Opened>;
   }
 
   copy(image: number, copy: LaneCopy, signal: AbortSignal | undefined): Promise<Manifest> {
-    return this.#request(image, { ask: 'copy', copy }, signal) as Promise<Manifest>;
+    return this.#request(image, { ask: 'copy', copy, span: spanToTell() }, signal) as Promise<Manifest>;
   }
 
   /** Call a handle. */
@@ -170,16 +173,14 @@ export class Lane {
     });
   }
 
-  /** End the thread; its images have ended, or are lost. */
-  async close(): Promise<void> {
+  /** End the thread; its images have ended, or are lost. Resolves to whether it ended: system calls that do not come back keep it. */
+  async close(): Promise<boolean> {
     this.#ending = true;
     this.send({ say: 'end' });
-    const timer = setTimeout(() => {
-      this.#options.log.warn({ lane: this.#options.start.lane }, 'a lane did not end in time');
-      void this.#worker.terminate();
-    }, END_MS);
-    await this.#exit;
-    clearTimeout(timer);
+    if (await within(this.#exit, END_MS)) return true;
+    this.#options.log.warn({ lane: this.#options.start.lane }, 'a lane did not end in time');
+    void this.#worker.terminate();
+    return within(this.#exit, KILL_MS);
   }
 
   /** End the thread where it stands. What it worked on is lost to it. */

@@ -8,7 +8,9 @@ import type { ImageLayout, ReadHandle, ReopenOptions, WriteHandle, WriteTuning }
 import type { LockPolicy } from '../../image/image-lock.ts';
 import type { Manifest } from '../../image/manifest.ts';
 import type { Budget } from '../../pipeline/byte-budget.ts';
+import { shareProcessors } from '../../pipeline/processors.ts';
 import type { Resources } from '../../pipeline/resources.ts';
+import type { VendorStages } from '../../vendor-stages/vendor-stages.ts';
 import type { Arena } from '../arena.ts';
 import type { CopyPlace, ImageBackend, ImageContext, StorePlace } from '../backend.ts';
 import type { RequestObserver } from '../request-observer.ts';
@@ -51,6 +53,8 @@ export interface LanesOptions {
   readonly log: Logger;
   /** Hears of every request of the lanes. */
   readonly observe?: RequestObserver | undefined;
+  /** Hears what vendors' stages in the lanes tell. */
+  readonly stages?: Pick<VendorStages, 'heard'>;
   /** What a lane runs, for tests. */
   readonly file?: URL;
   readonly lookMs?: number;
@@ -60,7 +64,7 @@ export interface LanesOptions {
 export class Lanes implements ImageBackend {
   readonly #options: LanesOptions;
   readonly #slots: readonly LaneSlot[];
-  readonly #arenas = new WeakMap<Arena, LaneArena>();
+  readonly #arenas = new WeakMap<Arena, { readonly told: LaneArena; readonly lanes: Set<Lane> }>();
   /** Servers that lanes have worked for. */
   readonly #servers = new Map<string, StorageServer>();
   /** Of images that are being opened again, by their number. */
@@ -74,8 +78,10 @@ export class Lanes implements ImageBackend {
     const { settings, count, budget, log, lookMs = LOOK_MS } = options;
     const kind = import.meta.url.endsWith('.ts') ? './lane-entry.ts' : './lane-entry.js';
     const file = options.file ?? new URL(kind, import.meta.url);
+    const own = { ...settings, engine: { ...settings.engine, lanes: count } };
+    shareProcessors(count);
     this.#slots = Array.from({ length: count }, (_, lane) => {
-      const start = { settings, lane, lanes: count, budget: budget.total, logLevel: log.level };
+      const start = { settings: own, lane, budget: budget.total, logLevel: log.level };
       return new LaneSlot({
         file,
         start,
@@ -180,10 +186,11 @@ export class Lanes implements ImageBackend {
     });
   }
 
-  /** End the threads. Images have ended. */
-  async close(): Promise<void> {
+  /** End the threads. Images have ended. A second call waits for the same. */
+  async close(): Promise<boolean> {
     clearInterval(this.#timer);
-    await Promise.all(this.#slots.map((slot) => slot.close()));
+    const ended = await Promise.all(this.#slots.map((slot) => slot.close()));
+    return ended.every((one) => one);
   }
 
   #writer(seat: Seat, context: ImageContext, identity: ImageIdentity, tuning: WriteTuning): WriteHandle {
@@ -255,11 +262,12 @@ export class Lanes implements ImageBackend {
   }
 
   #arena(arena: Arena, lane: Lane): LaneArena {
-    const known = this.#arenas.get(arena);
     const { descriptor, layout } = arena;
-    const told = known ?? { number: this.#number(), descriptor, layout };
-    this.#arenas.set(arena, told);
-    arena.atEnd(() => lane.send({ say: 'unmap', arena: told.number }));
+    const known = this.#arenas.get(arena);
+    const { told, lanes } = known ?? { told: { number: this.#number(), descriptor, layout }, lanes: new Set() };
+    if (known === undefined) this.#arenas.set(arena, { told, lanes });
+    if (!lanes.has(lane)) arena.atEnd(() => lane.send({ say: 'unmap', arena: told.number }));
+    lanes.add(lane);
     return told;
   }
 
@@ -267,6 +275,7 @@ export class Lanes implements ImageBackend {
     if (message.say === 'log') this.#log(number, message.line);
     else if (message.say === 'event') this.#event(message.event);
     else if (message.say === 'figures') this.#servers.get(message.server)?.tell(number, message.figures);
+    else if (message.say === 'reported') this.#options.stages?.heard(message.stage, message.about, message.report);
     else if (message.say === 'question') void this.#reply(number, message.id, message.question);
   }
 

@@ -2,6 +2,7 @@
  * What the main thread and a lane say to each other. Payload is never in a message: both have the hosts' memory mapped. Messages of one direction
  * arrive in the order in which they were sent, in batches.
  */
+import type { SpanContext } from '@opentelemetry/api';
 import type { Settings } from '../../config/settings.ts';
 import type { ImageIdentity } from '../../image/identity.ts';
 import type { CloseMode, ImageLayout, ReadRange } from '../../image/image-backend.ts';
@@ -9,7 +10,7 @@ import type { LockPolicy } from '../../image/image-lock.ts';
 import type { Manifest } from '../../image/manifest.ts';
 import type { StageRecord } from '../../pipeline/stage.ts';
 import type { Outcome, StageTotals } from '../../pipeline/stage-meters.ts';
-import type { StageReport } from '../../stage-api/index.ts';
+import type { ImageInfo, StageReport } from '../../stage-api/index.ts';
 import type { AttemptEvent, RetryEvent } from '../../vast/retry.ts';
 import type { VipAddress } from '../../vast/vip-pool/vip-source.ts';
 import type { ArenaLayout, SlotSpan } from '../arena.ts';
@@ -20,10 +21,10 @@ import type { PlainError } from './plain-error.ts';
 
 /** What a lane is given when it begins. */
 export interface LaneStart {
+  /** `engine.lanes` is how many there are. */
   readonly settings: Settings;
-  /** Which of how many it is, from 0. */
+  /** Which of them it is, from 0. */
   readonly lane: number;
-  readonly lanes: number;
   /** The process's budget, bytes. */
   readonly budget: number;
   readonly logLevel: string;
@@ -135,10 +136,13 @@ export interface LaneCopy {
   readonly lock: LaneLock | undefined;
 }
 
+/** The span that the work belongs below, and all that comes of it. */
+type Below = SpanContext | undefined;
+
 /** What is answered, by `id`. */
 export type LaneRequest =
-  | { readonly ask: 'open'; readonly context: LaneContext; readonly opening: Opening }
-  | { readonly ask: 'copy'; readonly copy: LaneCopy }
+  | { readonly ask: 'open'; readonly context: LaneContext; readonly opening: Opening; readonly span: Below }
+  | { readonly ask: 'copy'; readonly copy: LaneCopy; readonly span: Below }
   | ({ readonly ask: 'call' } & HandleCall);
 
 /** A call by its name. */
@@ -210,6 +214,8 @@ export type FromLane =
   | { readonly say: 'progress'; readonly image: number; readonly progress: LaneProgress }
   | { readonly say: 'failed'; readonly image: number; readonly error: PlainError }
   | { readonly say: 'report'; readonly image: number; readonly stage: string; readonly report: StageReport }
+  /** For people and metrics; `report` is for the image. */
+  | { readonly say: 'reported'; readonly stage: string; readonly about: ImageInfo; readonly report: StageReport }
   | { readonly say: 'skew'; readonly image: number; readonly skewMs: number }
   | { readonly say: 'copied'; readonly image: number; readonly done: number; readonly total: number }
   | { readonly say: 'stages'; readonly image: number; readonly stages: ImageStages }

@@ -1,5 +1,6 @@
 import { abortError, EngineError } from '../../errors.ts';
 import type { StageMeters } from '../../pipeline/stage-meters.ts';
+import { bound } from '../../tracing/spans.ts';
 import { type ImageMessage, LANE_LOST, type Lane, type LaneImageListener } from './lane.ts';
 import { plainError } from './plain-error.ts';
 import type { CallAnswers, CallOf, HandleCall, Opened } from './protocol.ts';
@@ -68,7 +69,8 @@ export class RemoteImage {
   #ended = false;
 
   constructor(options: RemoteImageOptions) {
-    this.#options = options;
+    // What is done in the next lane belongs to the same trace.
+    this.#options = { ...options, move: bound(options.move) };
     this.#stages = new RemoteStages(options.meters, options.flow);
   }
 

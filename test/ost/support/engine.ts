@@ -8,9 +8,11 @@ import { parseIni } from '../../../src/config/ini.ts';
 import { buildSettings } from '../../../src/config/settings.ts';
 import type { ImageBackend } from '../../../src/ost/backend.ts';
 import { OstEngine } from '../../../src/ost/engine.ts';
+import { imageHandles } from '../../../src/ost/image-handles.ts';
 import { Lanes, type LanesOptions } from '../../../src/ost/lanes/lanes.ts';
 import { createResources } from '../../../src/pipeline/resources.ts';
 import { builtInStages } from '../../../src/stages/built-in.ts';
+import { TEST_LANES } from '../../support/lanes.ts';
 import { Host, type HostOptions } from './host.ts';
 import { MemoryBackend } from './memory-backend.ts';
 
@@ -73,7 +75,10 @@ label = a label
     const log = pino({ level: 'debug' }, { write: (line: string) => this.log.push(line) });
     const settings = buildSettings(parseIni(text, 'test.conf'));
     const resources = createResources(bridge, budget, builtInStages());
-    if (lanes !== undefined) this.lanes = await Lanes.open({ ...lanes, settings, budget: resources.budget, log });
+    const { budget: whole } = resources;
+    const real = this.backend === (imageHandles as ImageBackend);
+    const used = lanes ?? (real && TEST_LANES ? { count: TEST_LANES } : undefined);
+    if (used !== undefined) this.lanes = await Lanes.open({ ...used, settings, budget: whole, log });
     this.engine = await OstEngine.start({
       settings,
       bridge,

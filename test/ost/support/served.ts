@@ -12,6 +12,7 @@ import { startS3Sim } from '../../../src/sim/s3/s3-sim.ts';
 import { openStorage } from '../../../src/vast/open-storage.ts';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
 import type { ObjectStore } from '../../../src/vast/store.ts';
+import { TEST_LANES } from '../../support/lanes.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 /** What bin/vast-ost tells Node. */
@@ -19,9 +20,6 @@ const FLAGS = /exec "\$node" (.*) "\$here/
   .exec(readFileSync(new URL('../../../bin/vast-ost', import.meta.url), 'utf8'))?.[1]
   ?.split(' ') as string[];
 export const KEYS = { accessKey: 'SERVEDKEY', secretKey: 'served/secret' };
-
-/** For runs of these tests with the images in lanes: VOST_TEST_LANES. */
-const LANES = process.env['VOST_TEST_LANES'];
 
 /** An LSU of the simulator that takes records, but no bytes of images. */
 export const FULL_LSU = 'lsu-full';
@@ -95,7 +93,7 @@ ${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
 [engine]
 socket = ${served.socket}
 state_dir = ${join(served.folder, 'state')}
-${LANES === undefined ? '' : `lanes = ${LANES}`}
+${TEST_LANES === undefined ? '' : `lanes = ${TEST_LANES}`}
 ${options.engine ?? ''}
 [metrics]
 ${options.metrics ?? 'listen = off'}
