@@ -75,7 +75,8 @@ export class Lane {
     const { buffer } = this.#beat;
     const workerData = { ...options.start, beat: buffer as SharedArrayBuffer } satisfies LaneStart;
     // What Node was told of the main thread (loaders of tests) is not for lanes; what V8 was told is for the process.
-    this.#worker = new Worker(options.file, { workerData, execArgv: [], name: `lane ${options.start.lane}` });
+    const execArgv = ['--report-exclude-env'];
+    this.#worker = new Worker(options.file, { workerData, execArgv, name: `lane ${options.start.lane}` });
     this.#outbox = new Outbox((batch) => this.#worker.postMessage(batch));
     this.ready = this.#begun.promise;
     this.#worker.on('message', (batch: readonly FromLane[]) => {

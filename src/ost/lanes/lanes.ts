@@ -71,6 +71,7 @@ export class Lanes implements ImageBackend {
   readonly #takeOvers = new Map<number, NonNullable<ReopenOptions['takeOver']>>();
   readonly #hooks = new Map<string, ReturnType<RequestObserver>>();
   readonly #timer: NodeJS.Timeout;
+  #closing = false;
   #numbers = 0;
 
   private constructor(options: LanesOptions) {
@@ -188,6 +189,7 @@ export class Lanes implements ImageBackend {
 
   /** End the threads. Images have ended. A second call waits for the same. */
   async close(): Promise<boolean> {
+    this.#closing = true;
     clearInterval(this.#timer);
     const ended = await Promise.all(this.#slots.map((slot) => slot.close()));
     return ended.every((one) => one);
@@ -235,7 +237,7 @@ export class Lanes implements ImageBackend {
       const lanes = this.#slots.flatMap(({ lane }) => lane ?? []);
       const [first, ...others] = lanes;
       if (first !== undefined) return others.reduce((best, lane) => (lane.load < best.load ? lane : best), first);
-      if (performance.now() >= end) {
+      if (this.#closing || performance.now() >= end) {
         throw new EngineError(LANE_LOST, 'retryable', 'no lane of the engine is up', {
           advice: 'the engine’s log says why',
         });
