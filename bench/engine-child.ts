@@ -2,7 +2,7 @@
  * The engine as a process of its own, for bench/engine-process.ts: takes {@link EngineProcessOptions} as JSON argument, says
  * {@link EngineReady} over the IPC channel, answers `usage` with what it used so far, and ends with the channel.
  */
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { pino } from 'pino';
 import { bridge } from '../src/bridge/bridge.ts';
 import { parseIni } from '../src/config/ini.ts';
@@ -39,6 +39,9 @@ export interface EngineReady {
 export interface EngineUsage {
   /** User and system time of all threads of the engine, seconds. */
   readonly cpuSeconds: number;
+  /** Of these, what its main loop was busy, and the loops of its lanes together. */
+  readonly loopSeconds: number;
+  readonly laneSeconds: number;
   /** Highest resident memory so far, bytes. The shared slots count. */
   readonly peakRss: number;
   /** 99th percentile of how late its main loop was since the last question, milliseconds. */
@@ -108,6 +111,8 @@ process.on('message', () => {
   const { user, system } = process.cpuUsage();
   const usage: EngineUsage = {
     cpuSeconds: (user + system) / 1e6,
+    loopSeconds: performance.eventLoopUtilization().active / 1000,
+    laneSeconds: (lanes?.lanes ?? []).reduce((sum, { active }) => sum + active, 0),
     peakRss: process.resourceUsage().maxRSS * 1024,
     loopDelayP99: Math.max(0, delay.percentile(99) / 1e6 - RESOLUTION_MS),
     laneDelayP99: 1000 * Math.max(0, ...(lanes?.lanes ?? []).map(({ delays }) => new Map(delays).get(0.99) ?? 0)),

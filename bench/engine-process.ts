@@ -78,7 +78,16 @@ async function runEngine<T>(
     const before = await usage();
     const result = await work({ usage, port });
     const after = await usage();
-    return { result, usage: { ...after, cpuSeconds: after.cpuSeconds - before.cpuSeconds } };
+    const since = (of: (usage: EngineUsage) => number): number => of(after) - of(before);
+    return {
+      result,
+      usage: {
+        ...after,
+        cpuSeconds: since(({ cpuSeconds }) => cpuSeconds),
+        loopSeconds: since(({ loopSeconds }) => loopSeconds),
+        laneSeconds: since(({ laneSeconds }) => laneSeconds),
+      },
+    };
   } finally {
     if (engine.connected) engine.disconnect();
     await ended;

@@ -14,28 +14,15 @@ interface HandOverCase {
   readonly kind: 'raw' | 'discard' | 's3';
   /** Bytes as a share of the size given to the run. */
   readonly share: number;
-  /** 0: images are worked on in the engine's main thread. Absent where the engine does not work on them. */
-  readonly lanes?: number;
 }
-
-const toStore = (streams: number, lanes: number): HandOverCase => ({
-  title: `plugin → engine → image → S3, ${streams} stream${streams === 1 ? '' : 's'}, ${lanes === 0 ? 'main thread' : `${lanes} lane${lanes === 1 ? '' : 's'}`}`,
-  streams,
-  kind: 's3',
-  share: 0.25,
-  lanes,
-});
 
 const CASES: readonly HandOverCase[] = [
   { title: 'two C processes, 1 stream', streams: 1, kind: 'raw', share: 1 },
   { title: 'plugin → engine, discarded, 1 stream', streams: 1, kind: 'discard', share: 1 },
   { title: 'two C processes, 4 streams', streams: 4, kind: 'raw', share: 1 },
   { title: 'plugin → engine, discarded, 4 streams', streams: 4, kind: 'discard', share: 1 },
-  toStore(1, 0),
-  toStore(1, 1),
-  toStore(4, 0),
-  toStore(4, 1),
-  toStore(4, 2),
+  { title: 'plugin → engine → image → S3, 1 stream', streams: 1, kind: 's3', share: 0.25 },
+  { title: 'plugin → engine → image → S3, 4 streams', streams: 4, kind: 's3', share: 0.25 },
 ];
 
 interface Sample {
@@ -44,21 +31,17 @@ interface Sample {
   readonly host: number;
   readonly engine: number;
   readonly sink: number;
-  /** 99th percentile of how late the engine's main loop and that of a lane were, milliseconds. */
-  readonly mainDelay: number;
-  readonly laneDelay: number;
 }
 
-async function measurePlugin({ kind, streams, lanes }: HandOverCase, bytes: number): Promise<Sample> {
+async function measurePlugin({ kind, streams }: HandOverCase, bytes: number): Promise<Sample> {
   const sink = kind === 's3' ? await startSink() : undefined;
   try {
-    const store = { discard: kind === 'discard', lanes, ...(sink === undefined ? {} : { url: `s3:${sink.endpoint}` }) };
+    const store = { discard: kind === 'discard', ...(sink === undefined ? {} : { url: `s3:${sink.endpoint}` }) };
     const { result, usage } = await besideEngine(store, (place) =>
       runHost(['--lsu', LSU, ...sizeArguments(streams, bytes)], place),
     );
     const sinkCpu = sink === undefined ? 0 : (await sink.stats()).cpu_seconds;
-    const { cpuSeconds, loopDelayP99: mainDelay, laneDelayP99: laneDelay } = usage;
-    return { ...result, engine: cpuSeconds / result.gib, sink: sinkCpu / result.gib, mainDelay, laneDelay };
+    return { ...result, engine: usage.cpuSeconds / result.gib, sink: sinkCpu / result.gib };
   } finally {
     await sink?.stop();
   }
@@ -66,13 +49,7 @@ async function measurePlugin({ kind, streams, lanes }: HandOverCase, bytes: numb
 
 async function measure(handOver: HandOverCase, bytes: number): Promise<Sample> {
   if (handOver.kind !== 'raw') return measurePlugin(handOver, bytes);
-  return {
-    ...(await runHost(['--raw', ...sizeArguments(handOver.streams, bytes)])),
-    engine: 0,
-    sink: 0,
-    mainDelay: 0,
-    laneDelay: 0,
-  };
+  return { ...(await runHost(['--raw', ...sizeArguments(handOver.streams, bytes)])), engine: 0, sink: 0 };
 }
 
 const HEADINGS = [
@@ -83,8 +60,6 @@ const HEADINGS = [
   'hosts CPU-s/GiB',
   'engine CPU-s/GiB',
   'sink CPU-s/GiB',
-  'main loop late p99, ms',
-  'lane late p99, ms',
 ];
 
 /**
@@ -131,18 +106,6 @@ export async function measureHandOver(
           3,
         )
       : '',
-    handOver.kind === 'raw'
-      ? ''
-      : spread(
-          samples.map(({ mainDelay }) => mainDelay),
-          1,
-        ),
-    (handOver.lanes ?? 0) === 0
-      ? ''
-      : spread(
-          samples.map(({ laneDelay }) => laneDelay),
-          1,
-        ),
   ]);
   const discarded = rows.filter(({ handOver }) => handOver.kind === 'discard');
   const good = discarded.every(
