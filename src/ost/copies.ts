@@ -50,10 +50,10 @@ export class CopyOperations {
       fromServer.placeOf(question.from_lsu, imageIdOf(from)),
       toServer.placeOf(question.to_lsu, imageIdOf(to)),
     ] as const;
-    const endSource = services.usage.begin(places[0], 'copy-from');
+    const endSource = services.usage.begin(places[0], 'copy-from', this.#session.signal);
     let endTarget: () => void;
     try {
-      endTarget = services.usage.begin(places[1], 'copy-to');
+      endTarget = services.usage.begin(places[1], 'copy-to', this.#session.signal);
     } catch (error) {
       endSource();
       throw error;

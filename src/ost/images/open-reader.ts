@@ -23,7 +23,7 @@ export async function openReader(
   const { services, imageHost: host } = session;
   const { resources, grants } = services.memory.of(place.server.storageOf(place.lsu));
   const meters = new StageMeters(resources.meters);
-  const endUse = services.usage.begin(place.place, 'read');
+  const endUse = services.usage.begin(place.place, 'read', session.signal);
   const span = new ImageSpan('restore', subjectOf(session, place));
   try {
     const store = await span.run(() => place.server.open(place.lsu));

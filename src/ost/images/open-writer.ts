@@ -43,6 +43,7 @@ export async function openWriter(
 ): Promise<{ readonly image: WriteImage; readonly answer: WireImageOpened } | undefined> {
   const { services, imageHost: host, arena } = session;
   await services.deletions.settled(place.place);
+  await services.usage.left(place.place);
   const region = session.takeJournal(journal);
   const { resources, grants } = services.memory.of(place.server.storageOf(place.lsu));
   const meters = new StageMeters(resources.meters);
@@ -55,7 +56,7 @@ export async function openWriter(
     endLease();
   };
   try {
-    endUsage = services.usage.begin(place.place, 'write');
+    endUsage = services.usage.begin(place.place, 'write', session.signal);
     endLease = leaseOf(session, place.server, place.lsu);
     const lsu = await span.run(() => place.server.open(place.lsu));
     const { layout, tuning, window, routers } = plansOf(session, place, lsu);

@@ -93,7 +93,7 @@ ${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
 [engine]
 socket = ${served.socket}
 state_dir = ${join(served.folder, 'state')}
-${TEST_LANES === undefined ? '' : `lanes = ${TEST_LANES}`}
+${TEST_LANES === undefined || options.engine?.includes('lanes') ? '' : `lanes = ${TEST_LANES}`}
 ${options.engine ?? ''}
 [metrics]
 ${options.metrics ?? 'listen = off'}
