@@ -8,7 +8,7 @@ import { median, spread } from './statistics.ts';
 
 const GIB = 2 ** 30;
 
-/** The most that a stage may cost, as a share of the same image without it. */
+/** The most time that an image with the stage may take, as a share of the same image without it. */
 const WANTED = { noop: 1.05, observe: 1.02 } as const;
 
 interface StageCase {
@@ -25,8 +25,8 @@ const STAGES: readonly StageCase[] = [
   { title: 'transform that works in place', stage: 'in-place' },
 ];
 
-/** More than are ever under way. */
-const WARM_CHUNKS = 8;
+/** More than are ever under way, and enough that threads have what they need. */
+const WARM_CHUNKS = 32;
 
 const TARGETS: readonly { readonly title: string; readonly work: ImageWork }[] = [
   { title: 'directory, direct I/O', work: { kind: 'image', warm: WARM_CHUNKS, store: 'directory', directIo: true } },
@@ -57,16 +57,22 @@ interface Row extends StageCase {
   readonly samples: Sample[];
 }
 
-/** By how much the measured values exceed those of the same rounds without a stage. */
-function ratio(row: Row, first: Row, of: (sample: Sample) => number): number {
-  return median(row.samples.map((sample, round) => of(sample) / of(first.samples[round] as Sample)));
+/** By how much the measured values exceed those of the same rounds without a stage, which are run more than once. */
+function ratio(row: Row, rows: readonly Row[], of: (sample: Sample) => number): number {
+  const plain = rows.filter(({ stage }) => stage === undefined);
+  return median(
+    row.samples.map((sample, round) => {
+      const others = plain.map(({ samples }) => of(samples[round] as Sample));
+      return of(sample) / (others.reduce((sum, value) => sum + value, 0) / others.length);
+    }),
+  );
 }
 
 const HEADINGS = ['to', 'stage', 'GiB/s', 'CPU-s/GiB', 'time / none', 'CPU / none', 'wanted', 'by CPU', 'by time'];
 
-function cells(target: string, row: Row, first: Row): string[] {
-  const time = ratio(row, first, ({ seconds }) => seconds);
-  const cpu = ratio(row, first, ({ cpuSeconds }) => cpuSeconds);
+function cells(target: string, row: Row, rows: readonly Row[]): string[] {
+  const time = ratio(row, rows, ({ seconds }) => seconds);
+  const cpu = ratio(row, rows, ({ cpuSeconds }) => cpuSeconds);
   const most = wantedOf(row);
   const verdict = (value: number): string => (most === undefined ? '' : value <= most ? 'reached' : 'not reached');
   return [
@@ -104,18 +110,18 @@ export async function measureStageCost(
   for (const { title: target, work } of TARGETS) {
     const rows = STAGES.filter((one) => wanted(one, target)).map((one): Row => ({ ...one, samples: [] }));
     for (let round = 1; round <= rounds; round += 1) {
-      for (const { title, stage, samples } of rows) {
+      // Each begins a round in turn: who comes first, or after a long pause, has it easier.
+      const start = round % rows.length;
+      for (const { title, stage, samples } of [...rows.slice(start), ...rows.slice(0, start)]) {
         const sample = await measure({ ...work, ...(stage ? { stage } : {}) }, bytes);
         samples.push(sample);
         const figures = `${(1 / sample.seconds).toFixed(2)} GiB/s, ${sample.cpuSeconds.toFixed(3)} CPU-s/GiB`;
         say(`${round}/${rounds} ${target}, ${title}: ${figures}`);
       }
     }
-    const [first] = rows;
-    if (first === undefined) continue;
     for (const row of rows) {
-      lines.push(cells(target, row, first));
-      good &&= ratio(row, first, ({ cpuSeconds }) => cpuSeconds) <= (wantedOf(row) ?? Number.POSITIVE_INFINITY);
+      lines.push(cells(target, row, rows));
+      good &&= ratio(row, rows, ({ seconds }) => seconds) <= (wantedOf(row) ?? Number.POSITIVE_INFINITY);
     }
   }
   const table = [HEADINGS, HEADINGS.map(() => '---'), ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');

@@ -5,6 +5,8 @@ const PAGE_BYTES = 4096;
 const STEP_BYTES = 2 ** 20;
 /** Kept for their owners; they are places, not memory. */
 const MAX_IDLE = 8;
+/** An owner that took none for so many times is taken to have gone: images take turns. */
+const GONE = 2 * MAX_IDLE;
 
 interface Opened {
   readonly window: AddonWindow;
@@ -15,6 +17,8 @@ interface Opened {
 
 /** Of this thread, the one used longest ago first. */
 const idle: SlabWindow[] = [];
+/** Windows taken so far. */
+let taken = 0;
 let openedBytes = 0;
 
 /** Bytes of all windows of this thread. V8 counts them as memory, which they are not. */
@@ -31,6 +35,8 @@ export function windowBytes(): number {
  */
 export class SlabWindow {
   #owner: string;
+  /** When it was taken last, in windows taken. */
+  #turn = 0;
   #opened: Opened | undefined;
   #shows = false;
 
@@ -38,13 +44,21 @@ export class SlabWindow {
     this.#owner = owner;
   }
 
-  /** A window that nobody else has in view. */
+  /** A window that nobody else has in view. A new one makes V8 collect garbage, so that of an owner who has gone is better. */
   static take(owner: string): SlabWindow {
-    const own = idle.findIndex((window) => window.#owner === owner);
-    if (own < 0 && idle.length < MAX_IDLE) return new SlabWindow(owner);
-    const [window = new SlabWindow(owner)] = idle.splice(Math.max(0, own), 1);
+    taken += 1;
+    const window = SlabWindow.#idle(owner) ?? new SlabWindow(owner);
     if (window.#owner !== owner) window.#pass(owner);
+    window.#turn = taken;
     return window;
+  }
+
+  static #idle(owner: string): SlabWindow | undefined {
+    const own = idle.findIndex((window) => window.#owner === owner);
+    if (own >= 0) return idle.splice(own, 1)[0];
+    const [oldest] = idle;
+    const gone = oldest !== undefined && taken - oldest.#turn > GONE;
+    return gone || idle.length >= MAX_IDLE ? idle.shift() : undefined;
   }
 
   /**

@@ -61,13 +61,18 @@ const GRACE_MS = 2000;
 /** How long a thread may take to start, on a machine that is very busy. */
 const START_MS = 60_000;
 const LOOK_MS = 100;
+/** How long a task waits before a further thread is started for it: longer than threads take for short tasks, shorter than one takes to start. */
+const PATIENCE_MS = 20;
+/** The same while a thread is starting: it will take tasks as well. */
+const STARTING_MS = 500;
 
 /**
  * Threads that work on one task at a time each; what waits, waits here. So a thread that dies takes one task with it, and a new
  * thread takes its place. A task whose thread died after it had served others is tried once more, on a new thread: what earlier tasks
  * left behind there must not fail this one.
  *
- * Threads are started when they are needed. Busy ones keep the process alive, idle ones do not.
+ * Threads are started when they are needed: the first one at once, further ones when a task has waited for those that run. A
+ * thread costs more to start than a short task takes. Busy ones keep the process alive, idle ones do not.
  */
 export class WorkerPool<Answer> {
   readonly threads: number;
@@ -75,6 +80,7 @@ export class WorkerPool<Answer> {
   readonly #helpers = new Set<Helper<Answer>>();
   readonly #waiting: Job<Answer>[] = [];
   #looking: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
   #lost = 0;
 
   constructor(options: WorkerPoolOptions) {
@@ -105,16 +111,36 @@ export class WorkerPool<Answer> {
   /** End all threads. Tasks that are not answered yet are lost. */
   async close(): Promise<void> {
     for (const job of this.#waiting.splice(0)) this.#settle(job, () => job.reject(CLOSED));
+    this.#wait();
     await Promise.all([...this.#helpers].map((helper) => this.#lose(helper, CLOSED)));
   }
 
   #next(): void {
     while (this.#waiting.length > 0) {
       const idle = [...this.#helpers].find(({ job }) => job === undefined);
-      const helper = idle ?? (this.#helpers.size < this.threads ? this.#start() : undefined);
-      if (helper === undefined) return;
+      const helper = idle ?? (this.#helpers.size === 0 ? this.#start() : undefined);
+      if (helper === undefined) break;
       this.#begin(helper, this.#waiting.shift() as Job<Answer>);
     }
+    this.#wait();
+  }
+
+  /** See to a further thread, if tasks wait for long. */
+  #wait(): void {
+    if (this.#waiting.length === 0 || this.#helpers.size >= this.threads) {
+      clearTimeout(this.#patience);
+      this.#patience = undefined;
+      return;
+    }
+    const starting = [...this.#helpers].some(({ ready }) => !ready);
+    this.#patience ??= setTimeout(
+      () => {
+        this.#patience = undefined;
+        this.#begin(this.#start(), this.#waiting.shift() as Job<Answer>);
+        this.#wait();
+      },
+      starting ? STARTING_MS : PATIENCE_MS,
+    );
   }
 
   #begin(helper: Helper<Answer>, job: Job<Answer>): void {
@@ -169,6 +195,9 @@ export class WorkerPool<Answer> {
 
   #started(helper: Helper<Answer>): void {
     helper.ready = true;
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    this.#wait();
     const { job } = helper;
     if (job !== undefined && !helper.gone && !job.task.signal?.aborted) this.#limit(helper, job);
   }
@@ -211,6 +240,7 @@ export class WorkerPool<Answer> {
     const at = this.#waiting.indexOf(job);
     if (at >= 0) {
       this.#waiting.splice(at, 1);
+      this.#wait();
       this.#settle(job, () => job.reject(abortError(job.task.signal as AbortSignal)));
       return;
     }

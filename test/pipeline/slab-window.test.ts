@@ -51,6 +51,23 @@ t.test('its owner gets it again; others do not see what he kept', async (t) => {
   t.equal(kept.byteLength, 0);
 });
 
+t.test('that of an owner who takes none any more is passed on', async (t) => {
+  const { place } = slabOf(t, MIB, 7);
+  const look = (owner: string): SlabWindow => {
+    const window = SlabWindow.take(owner);
+    window.show(place, false);
+    window.give();
+    return window;
+  };
+  for (let at = 0; at < 200; at += 1) look('stays');
+  const before = windowBytes();
+  const [gone, kept] = [look('gone'), look('stays')];
+  for (let at = 0; at < 200; at += 1) t.equal(look('stays'), kept);
+  look('new');
+  t.equal(windowBytes(), before, 'there are as many as before');
+  t.not(gone, kept);
+});
+
 t.test('memory that was taken away is empty, and another one is used', async (t) => {
   const { bytes, place } = slabOf(t, MIB, 7);
   const before = windowBytes();

@@ -19,14 +19,26 @@ const task = (message: unknown, more: Partial<Task> = {}): Task => ({
   ...more,
 });
 
-t.test('answers, in turn, on as many threads as there may be', async (t) => {
+t.test('answers, in turn', async (t) => {
   const workers = pool(t, { threads: 2 });
   const answers = await Promise.all([1, 2, 3, 4, 5].map((n) => workers.run(task({ echo: n }))));
   t.same(
     answers.map((answer) => (answer as { echo: number }).echo),
     [1, 2, 3, 4, 5],
   );
-  t.equal(new Set(answers.map((answer) => (answer as { thread: number }).thread)).size, 2);
+});
+
+t.test('what waits for a long task gets a further thread, up to as many as there may be', async (t) => {
+  const workers = pool(t, { threads: 3 });
+  const stop = new AbortController();
+  const long = [1, 2].map(() => workers.run(task({ untilAborted: true }, { signal: stop.signal })));
+  const short = (await Promise.all([1, 2, 3].map((echo) => workers.run(task({ echo }))))) as { thread: number }[];
+  t.equal(new Set(short.map(({ thread }) => thread)).size, 1);
+  const third = workers.run(task({ untilAborted: true }, { signal: stop.signal }));
+  const waiting = workers.run(task({ echo: 4 }));
+  stop.abort();
+  for (const { status } of await Promise.allSettled([...long, third])) t.equal(status, 'rejected');
+  t.match(await waiting, { echo: 4 });
 });
 
 t.test('a task is made when a thread is free', async (t) => {
