@@ -65,6 +65,14 @@ for (const compression of ['none', 'lz4'] as const) {
   });
 }
 
+t.test('what becomes of chunks that are compressed if that is worth it', async (t) => {
+  const { engine, host } = await benchOf(t, 1, { compression: 'auto' });
+  await host.backup(1n, imageId('auto'), data);
+  t.ok((await host.restore(2n, imageId('auto'))).equals(data));
+  const { compressed, incompressible, unneeded } = engine.services.resources.meters.outcomes;
+  t.equal(compressed + incompressible + unneeded, 6, 'each chunk is counted');
+});
+
 t.test('what a lane refuses arrives as it is', async (t) => {
   const { host } = await benchOf(t, 1);
   await host.backup(1n, imageId('there'), chunk(0));

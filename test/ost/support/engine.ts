@@ -26,7 +26,7 @@ export interface BenchOptions {
   /** Configured length of chunks and parts, MiB. Default 1. */
   readonly chunkMib?: number;
   readonly reserve?: number;
-  readonly compression?: 'none' | 'lz4';
+  readonly compression?: 'none' | 'lz4' | 'auto';
   /** Work on images in lanes instead of the backend's thread. */
   readonly lanes?: Pick<LanesOptions, 'count' | 'file' | 'lookMs'>;
 }
