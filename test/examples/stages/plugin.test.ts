@@ -93,7 +93,10 @@ t.test('each shipped stage by LSU, and all of them at once', async (t) => {
 });
 
 t.test('a policy’s images, wherever they go', async (t) => {
-  const { served, folder } = await site(t, { engine: 'lanes = 2', sections: `[policy payroll]\nstages = ${shipped('encrypt')}\n` });
+  const { served, folder } = await site(t, {
+    engine: 'lanes = 2',
+    sections: `[policy payroll]\nstages = ${shipped('encrypt')}\n`,
+  });
   const file = join(folder, 'data');
   writeFileSync(file, `${CANARY} `.repeat(100_000));
   await served.start();
