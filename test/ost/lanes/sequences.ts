@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { Lanes } from '../../../src/ost/lanes/lanes.ts';
 import { HandlePlace } from '../support/handle-place.ts';
-import { LaneRun, LaneTally, laneSequence } from './lane-sequence.ts';
+import { LaneRun, type LaneRunParts, LaneTally, laneSequence } from './lane-sequence.ts';
 import type { Trouble } from './troubled-lane.ts';
 
 const FILE = new URL('./troubled-lane.ts', import.meta.url);
@@ -28,19 +28,25 @@ export async function runLaneSequences(count: number, seed: number): Promise<Lan
         ({ settings, resources: { budget } }) => Lanes.open({ settings, count: 2, budget, log, file: FILE }),
         `chaos = ${(seed + at) % 2 ** 31}`,
       );
-      for (const [nth, steps] of sequences.slice(at, at + TOGETHER).entries()) {
-        const where = `seed ${seed}, sequence ${at + nth}`;
-        try {
-          await LaneRun.run({ place, folder, lsu: `lsu-${nth}`, steps, trouble, tally });
-        } catch (cause) {
-          throw new Error(`${where}: ${JSON.stringify(steps)}`, { cause });
-        }
+      try {
+        for (const [nth, steps] of sequences.slice(at, at + TOGETHER).entries())
+          await run({ place, folder, lsu: `lsu-${nth}`, steps, trouble, tally }, `seed ${seed}, sequence ${at + nth}`);
+        await place.close();
+      } finally {
+        await place.backend.close?.();
+        rmSync(folder, { recursive: true });
       }
-      await place.close();
-      rmSync(folder, { recursive: true });
     }
     return tally;
   } finally {
     channel.close();
+  }
+}
+
+async function run(parts: LaneRunParts, where: string): Promise<void> {
+  try {
+    await LaneRun.run(parts);
+  } catch (cause) {
+    throw new Error(`${where}: ${JSON.stringify(parts.steps)}`, { cause });
   }
 }

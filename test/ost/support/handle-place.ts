@@ -71,16 +71,17 @@ store = file:${join(folder, 'store')}
     return new HandlePlace(parts, await openBackend(parts), servers);
   }
 
-  /** Rejects when anything is held. */
+  /** Rejects when anything was held, with all that is left ended. */
   async close(): Promise<void> {
-    if (this.full.size > 0) throw new Error(`${this.full.size} slots did not come back`);
     const { budget, slabs } = this.resources;
-    if (budget.used > 0) throw new Error(`${budget.used} bytes of the budget did not come back`);
-    if ((await this.backend.close?.()) === false) throw new Error('the backend did not end');
+    const held = [this.full.size, budget.used];
+    const ended = await this.backend.close?.();
     this.arena.unmap();
     await this.#servers.close();
     await this.#host.close();
     slabs.close();
+    if (ended === false) throw new Error('the backend did not end');
+    if (held.some((what) => what > 0)) throw new Error(`held in the end: ${held.join(' slots and ')} bytes`);
   }
 
   /** For a new handle, or for one that goes on with a journal. */
