@@ -21,7 +21,7 @@ JOBS ?= 2
 PREFIX ?= /opt/vast-ost
 PLUGIN_DIR ?= /usr/openv/lib/ost-plugins
 
-.PHONY: all build test test-real addon-test plugin-safety soak soak-plugin soak-load restarts reliability dashboards lint demo bench install clean
+.PHONY: all build test test-real addon-test plugin-safety soak soak-lanes soak-plugin soak-load restarts reliability dashboards lint demo bench install clean
 all: build
 build: build/.node_modules build/bridge.node build/.dist plugin plugin-host
 
@@ -81,6 +81,10 @@ soak-load: build build/ost-client.node
 # In batches, each by its seed; goes on where the last run stopped. SEED=n runs a batch again, SEQUENCES=n says how many in all.
 soak: build/.node_modules build/bridge.node
 	node test/soak/model.ts
+
+# Handles in lanes that end at any moment, under random calls, against a model. SEED=n, SEQUENCES=n.
+soak-lanes: build/.node_modules build/bridge.node
+	node test/soak/lanes.ts
 
 # Real engines that die at every kind of step and at random ones, under running jobs; many minutes. SEED=n, JOBS=n.
 restarts: build plugin-programs

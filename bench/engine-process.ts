@@ -16,6 +16,8 @@ export interface EngineStore {
   readonly performance?: readonly string[];
   /** Give every slot back unread. */
   readonly discard?: boolean;
+  /** As in {@link EngineProcessOptions}. */
+  readonly lanes?: number | undefined;
   /** Have metrics and console, or have none and measure nothing else that takes time by itself. Default: none. */
   readonly metrics?: boolean;
 }
@@ -76,7 +78,16 @@ async function runEngine<T>(
     const before = await usage();
     const result = await work({ usage, port });
     const after = await usage();
-    return { result, usage: { ...after, cpuSeconds: after.cpuSeconds - before.cpuSeconds } };
+    const since = (of: (usage: EngineUsage) => number): number => of(after) - of(before);
+    return {
+      result,
+      usage: {
+        ...after,
+        cpuSeconds: since(({ cpuSeconds }) => cpuSeconds),
+        loopSeconds: since(({ loopSeconds }) => loopSeconds),
+        laneSeconds: since(({ laneSeconds }) => laneSeconds),
+      },
+    };
   } finally {
     if (engine.connected) engine.disconnect();
     await ended;
@@ -97,10 +108,9 @@ export async function besideEngine<T>(
     // The sink checks no signatures.
     await writeFile(join(folder, 'credentials'), 'access_key_id = bench\nsecret_access_key = bench\n', { mode: 0o600 });
     const config = configOf(store, folder, socket, place.storeDir);
-    const { discard = false, metrics } = store;
-    return await runEngine({ config, discard, ...(metrics === undefined ? {} : { metrics }) }, (engine) =>
-      work(place, engine),
-    );
+    const { discard = false, lanes, metrics } = store;
+    const options = { ...(lanes === undefined ? {} : { lanes }), ...(metrics === undefined ? {} : { metrics }) };
+    return await runEngine({ config, discard, ...options }, (engine) => work(place, engine));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { measureCompression } from './compression.ts';
 import { measureHandOver } from './hand-over.ts';
+import { measureLanes } from './lanes.ts';
 import { measureLooking } from './looking.ts';
 import { describeMachine } from './machine.ts';
 import { measureMemory } from './memory.ts';
@@ -44,6 +45,9 @@ reader that looks at nothing. "Discarded" is plugin, socket, session and slot gr
 every slot back at once. The clock runs from when every slot has its pages to when the last one came back; the engine's CPU time
 is of its whole life, images created, closed and deleted. The last two go all the way: tree hash, index, manifest, unsigned parts over HTTP
 to the sink.`;
+
+const ABOUT_LANES = `The whole way, as below, by the number of threads that images are worked on in. Loops are busy while they run JavaScript, TLS and system calls; the rest
+of the engine's CPU time is that of V8's helpers and of the digests' threads. What follows for larger machines: docs/performance.md.`;
 
 const ABOUT_STAGES = `A stage of a vendor, with \`placement: worker\`, in an image that is written like those of the write chain, in turns with the same image without
 one. Ratios are medians over the rounds, each to the run without a stage of the same round; "no stage, again" shows how much of them is
@@ -93,6 +97,10 @@ async function run(options: BenchOptions): Promise<boolean> {
     const report = await measureHandOver(options.bytes * HAND_OVER_SHARE, options.runs, say);
     sections.push(`## Hand-over\n\n${ABOUT_HAND_OVER}\n\n${report.markdown}`);
     if (!report.good) shortfalls.push('the hand-over is slower, or costs more, than wanted');
+  }
+  if (options.lanes) {
+    const table = await measureLanes(options.bytes, options.runs, say);
+    sections.push(`## Lanes\n\n${ABOUT_LANES}\n\n${table}`);
   }
   if (options.stages) {
     const { runs, bytes, filter } = options;

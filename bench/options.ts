@@ -15,6 +15,7 @@ export interface BenchOptions {
   readonly verify: boolean;
   readonly table: boolean;
   readonly handOver: boolean;
+  readonly lanes: boolean;
   readonly stages: boolean;
   readonly compression: boolean;
   readonly transfer: boolean;
@@ -30,6 +31,7 @@ const SECTIONS: readonly string[] = [
   'verify',
   'memory',
   'hand-over',
+  'lanes',
   'transfer',
   'reading',
   'looking',
@@ -78,6 +80,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     verify: wants('verify'),
     memory: wants('memory'),
     handOver: wants('hand-over') && filter === '',
+    lanes: wants('lanes') && filter === '',
     stages: wants('stages') && (filter === '' || only === 'stages'),
     compression: wants('compression') && (filter === '' || only === 'compression'),
     transfer: wants('transfer'),

@@ -131,7 +131,7 @@ export async function runPeer(peer: Peer, task: Omit<PeerTask, 'folder'>): Promi
     // Else it sends bodies in chunks, which the sink does not know; it saves a checksum, too.
     AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required',
     RESTIC_PASSWORD: 'bench',
-    ...(task.caFile === undefined ? {} : { AWS_CA_BUNDLE: task.caFile }),
+    ...(task.caFile === undefined || peer.program !== 'aws' ? {} : { AWS_CA_BUNDLE: task.caFile }),
   };
   try {
     const commands = peer.commands({ ...task, folder });

@@ -185,6 +185,22 @@ export const pipeline: DashboardOptions = {
       ],
     },
     {
+      title: 'Compression',
+      panels: [
+        lines(
+          {
+            title: 'Chunks with compression = auto',
+            description:
+              'What became of them. All unneeded: the way to the storage is faster than processors can compress, or nobody waits for it.',
+            queries: [query(rates('vast_ost_compression_chunks_total', 'outcome'), '{{outcome}}')],
+            unit: 'cps',
+            width: 24,
+          },
+          { stack: true },
+        ),
+      ],
+    },
+    {
       title: 'Memory',
       panels: [
         lines({

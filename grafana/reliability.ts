@@ -165,18 +165,25 @@ export const reliability: DashboardOptions = {
           width: 8,
         }),
         lines({
-          title: 'Main loop late by',
+          title: 'Loops late by',
           description: 'Late all the time: the processors have too much to do, or something blocks.',
-          queries: [query(series('vast_ost_event_loop_delay_seconds'), '{{quantile}} {{instance}}')],
+          queries: [
+            query(series('vast_ost_event_loop_delay_seconds'), 'main {{quantile}} {{instance}}'),
+            query(series('vast_ost_lane_event_loop_delay_seconds'), 'lane {{lane}} {{quantile}} {{instance}}'),
+          ],
           unit: 's',
           width: 8,
         }),
         lines({
           title: 'Processors',
-          description: 'Of all threads; `main loop` is its share of one.',
+          description: 'Of all threads; `main loop` and `lane` are their shares of one.',
           queries: [
             query(rates('process_cpu_seconds_total', 'instance, mode'), '{{mode}} {{instance}}'),
             query(rates('vast_ost_event_loop_active_seconds_total', 'instance'), 'main loop {{instance}}'),
+            query(
+              rates('vast_ost_lane_event_loop_active_seconds_total', 'instance, lane'),
+              'lane {{lane}} {{instance}}',
+            ),
           ],
           unit: 'short',
           width: 8,
@@ -187,6 +194,7 @@ export const reliability: DashboardOptions = {
           queries: [
             query(series('process_resident_memory_bytes'), 'memory {{instance}}'),
             query(series('vast_ost_heap_used_bytes'), 'heap {{instance}}'),
+            query(series('vast_ost_lane_heap_used_bytes'), 'heap of lane {{lane}} {{instance}}'),
           ],
           unit: 'bytes',
           width: 8,
@@ -196,7 +204,24 @@ export const reliability: DashboardOptions = {
           description: 'LimitNOFILE of the unit is the end.',
           queries: [query(series('process_open_fds'), '{{instance}}')],
           unit: 'short',
-          width: 24,
+          width: 8,
+        }),
+        lines({
+          title: 'Images by lane',
+          description: 'Each goes where the fewest are, and stays there.',
+          queries: [query(series('vast_ost_lane_images'), 'lane {{lane}} {{instance}}')],
+          unit: 'short',
+          width: 8,
+        }),
+        lines({
+          title: 'Lanes in trouble',
+          description: 'Seconds that one has not answered, and threads that ended and were replaced. The log says why.',
+          queries: [
+            query(series('vast_ost_lane_silent_seconds'), 'silent: lane {{lane}} {{instance}}'),
+            query(series('vast_ost_lane_restarts_total'), 'replaced: lane {{lane}} {{instance}}'),
+          ],
+          unit: 'short',
+          width: 8,
         }),
       ],
     },

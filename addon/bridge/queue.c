@@ -2,11 +2,13 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "select.h"
 
 /* The batch and the deepest digest need a few KiB. */
 #define STACK_BYTES (512u * 1024u)
+#define NICER 5
 
 /* The ready jobs of one algorithm, first in first out. */
 struct ready {
@@ -175,6 +177,8 @@ static void finish_batch(struct batch *batch) {
 static void *run_thread(void *unused) {
     (void)unused;
     pthread_setname_np(pthread_self(), "vost-hash");
+    /* Digests can wait for a processor, the threads that talk cannot. On Linux this is about the calling thread alone, setpriority(2). */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER);
     /* Measure before the lock is held, so that no JavaScript thread waits for it. */
     for (unsigned i = 0; i < ALGORITHM_COUNT; i++) select_for((enum algorithm)i, 1);
     struct batch batch;

@@ -1,6 +1,6 @@
-import { trace } from '@opentelemetry/api';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { EngineError } from '../errors.ts';
+import { traceOf } from '../tracing/spans.ts';
 
 /** Where a log goes. */
 export type LogDestination = DestinationStream & {
@@ -40,10 +40,4 @@ export function logDestination(dest: string | number, mode: number): LogDestinat
 export function openLog(level: string, destination: DestinationStream): Logger {
   const paths = SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`]);
   return pino({ level, name: 'vast-ost', mixin: traceOf, redact: { paths, censor: '[secret]' } }, destination);
-}
-
-/** Leads from a line to the trace that it was written in. */
-function traceOf(): object {
-  const span = trace.getActiveSpan();
-  return span?.isRecording() === true ? { trace_id: span.spanContext().traceId } : {};
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseDuration, parseSize } from '../units.ts';
 import { Count } from './fields.ts';
+import { MOST_LANES } from './lanes.ts';
 import { stageFields } from './stage-fields.ts';
 import { vipFields } from './vip-fields.ts';
 import { Period, wormSchema } from './worm-schema.ts';
@@ -37,6 +38,8 @@ export const engineSchema = {
   max_handles: Count(1, 65_535).default(1024),
   /** Slots that an image being written may hold. */
   slots_per_image: Count(2, 1024).default(8),
+  /** Threads that work on images; `auto`: by the number of processors, 0: the main thread does. */
+  lanes: z.union([z.literal('auto'), Count(0, MOST_LANES)]).default('auto'),
   /** How long a stopping engine lets running calls finish, seconds. */
   drain_seconds: Count(0, 3600).default(60),
   /** After so long without a sign of life of its writer another media server may take an image over, milliseconds. */

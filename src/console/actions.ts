@@ -124,7 +124,7 @@ export class Actions {
 
   async #work(entry: Entry, signal: AbortSignal): Promise<void> {
     const { wanted } = entry;
-    const { servers, usage, memory, backend } = this.#services;
+    const { servers, usage, memory } = this.#services;
     entry.state = 'running';
     const server = servers.get(`${SERVER_PREFIX}${wanted.server}`);
     const { resources } = memory.of(server.storageOf(wanted.lsu));
@@ -139,7 +139,7 @@ export class Actions {
       const reader = await ImageReader.open(store, resources, imageId, signal);
       entry.size = reader.manifest.size;
       if (wanted.kind === 'verify') await verifyImage(reader, { readAhead: READ_AHEAD, signal, onProgress });
-      else await readAsRestore({ backend, store, resources, manifest: reader.manifest, signal, onProgress });
+      else await readAsRestore({ store, resources, manifest: reader.manifest, signal, onProgress });
     } finally {
       endUse();
     }

@@ -58,7 +58,7 @@ async function soon<T>(work: Promise<T>): Promise<T | undefined> {
 export function readVips(servers: readonly StorageServer[]): Vips {
   return {
     servers: servers.flatMap((server) => {
-      const pool = server.storage.vips?.();
+      const pool = server.figures().find(({ vips }) => vips !== undefined)?.vips;
       if (pool === undefined) return [];
       const vips = pool.vips.map((vip) => ({
         vip: vip.vip,

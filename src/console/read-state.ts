@@ -4,7 +4,7 @@ import type { Flow, StageTotals } from '../pipeline/stage-meters.ts';
 import type { Direction } from '../vast/flow/flow-control.ts';
 import { VERSION } from '../version.ts';
 import { openImages, readRunning, timeOf } from './read-images.ts';
-import { keyOf, type Sample, storagesOf } from './sample.ts';
+import { figuresOfAll, keyOf, type Sample } from './sample.ts';
 import type { Flow as FlowState, State } from './schemas.ts';
 
 /** Images that every look shows; the API has them all. */
@@ -76,8 +76,8 @@ function readQueues(engine: OstEngine): State['queues'] {
   let parts = 0;
   for (const image of services.writers.values()) parts += image.partsInFlight;
   let waiting = 0;
-  for (const { flow } of storagesOf(services.servers.all()))
-    waiting += (flow?.write?.waiting ?? 0) + (flow?.read?.waiting ?? 0);
+  for (const { gates } of figuresOfAll(services.servers.all()))
+    waiting += (gates.write?.waiting ?? 0) + (gates.read?.waiting ?? 0);
   return {
     parts_in_flight: parts,
     parts_waiting: waiting,

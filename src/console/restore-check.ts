@@ -1,5 +1,5 @@
 import type { Manifest } from '../image/manifest.ts';
-import type { ImageBackend } from '../ost/backend.ts';
+import { openReadHandle } from '../image/read-handle.ts';
 import { LeaseScope } from '../pipeline/lease.ts';
 import type { Resources } from '../pipeline/resources.ts';
 import type { ObjectStore } from '../vast/store.ts';
@@ -7,7 +7,6 @@ import type { ObjectStore } from '../vast/store.ts';
 const MIB = 1024 * 1024;
 
 export interface RestoreCheckOptions {
-  readonly backend: Pick<ImageBackend, 'open'>;
   readonly store: ObjectStore;
   readonly resources: Resources;
   readonly manifest: Manifest;
@@ -21,9 +20,9 @@ export interface RestoreCheckOptions {
  * restore would throw. Takes the memory of one chunk.
  */
 export async function readAsRestore(options: RestoreCheckOptions): Promise<void> {
-  const { backend, store, resources, manifest, signal, onProgress } = options;
+  const { store, resources, manifest, signal, onProgress } = options;
   const context = { store, resources, journal: undefined, creator: 'restore-check', signal };
-  const handle = await backend.open(context, manifest.identity);
+  const handle = await openReadHandle(context, manifest.identity);
   const scope = new LeaseScope();
   try {
     const { bytes } = await resources.slabs.acquire(Math.max(MIB, manifest.chunk_size), scope, signal);

@@ -1,9 +1,10 @@
 import type { OstEngine } from '../ost/engine.ts';
 import type { ImageCounters } from '../ost/images/report.ts';
+import type { StorageFigures } from '../ost/storage-figures.ts';
+import type { StorageServer } from '../ost/storage-server.ts';
 import type { TransferTimes } from '../pipeline/bottleneck.ts';
 import type { StageTotals } from '../pipeline/stage-meters.ts';
 import type { Direction } from '../vast/flow/flow-control.ts';
-import type { Storage } from '../vast/store.ts';
 
 /** The sums of an engine at one moment. Two of them give rates. */
 export interface Sample {
@@ -31,8 +32,8 @@ export function takeSample({ services }: OstEngine, at: number): Sample {
     bytes.read += image.counters.bytes;
   }
   const stages = new Map(resources.meters.totals().map((totals) => [keyOf(totals), totals]));
-  const storages = storagesOf(servers.all());
-  const transfers = { write: sumOf(storages, 'write'), read: sumOf(storages, 'read') };
+  const figures = figuresOfAll(servers.all());
+  const transfers = { write: sumOf(figures, 'write'), read: sumOf(figures, 'read') };
   return { at, stages, transfers, bytes, images };
 }
 
@@ -41,25 +42,16 @@ export function keyOf({ flow, stage }: Pick<StageTotals, 'flow' | 'stage'>): str
   return `${flow} ${stage}`;
 }
 
-/** All storages, each once. */
-export function storagesOf(
-  servers: readonly { readonly storage: Storage; lsusNow(): readonly string[] }[],
-): ReadonlySet<Storage> {
-  const storages = new Set<Storage>();
-  for (const server of servers) {
-    const { storage } = server;
-    storages.add(storage.part?.('') ?? storage);
-    for (const lsu of server.lsusNow()) storages.add(storage.part?.(lsu) ?? storage);
-  }
-  return storages;
+/** How all storages are doing. */
+export function figuresOfAll(servers: readonly Pick<StorageServer, 'figures'>[]): StorageFigures[] {
+  return servers.flatMap((server) => server.figures());
 }
 
-function sumOf(storages: Iterable<Storage>, direction: Direction): TransferTimes {
+function sumOf(figures: readonly StorageFigures[], direction: Direction): TransferTimes {
   const sum = { moving: 0, answering: 0 };
-  for (const { transfers } of storages) {
-    const times = transfers?.read(direction);
-    sum.moving += times?.moving ?? 0;
-    sum.answering += times?.answering ?? 0;
+  for (const { transfers } of figures) {
+    sum.moving += transfers?.[direction].moving ?? 0;
+    sum.answering += transfers?.[direction].answering ?? 0;
   }
   return sum;
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { bridge } from '../bridge/bridge.ts';
+import { planLanes } from '../config/lanes.ts';
 import type { Settings } from '../config/settings.ts';
 import { formatSize } from '../units.ts';
 import { type Findings, look, ok, type Seen, warning } from './finding.ts';
@@ -12,8 +13,12 @@ const ENOUGH_FILES = 8192;
 const BESIDE_BUDGET = 200 * 2 ** 20;
 
 /** What the engine runs on. */
-export async function* examineMachine({ performance }: Settings): Findings {
+export async function* examineMachine({ engine, performance }: Settings): Findings {
   yield await look(SUBJECT, 'Node', () => ok(`${process.version}, ${availableParallelism()} CPUs`));
+  yield await look(SUBJECT, 'lanes', () => {
+    const { count, why } = planLanes(engine.lanes);
+    return ok(`${count === 0 ? 'none, images are worked on in the main thread' : count} (${why})`);
+  });
   yield await look(SUBJECT, 'digests', () => {
     const { sha256, threads } = bridge.implementation;
     return ok(`SHA-256 by ${sha256} on ${threads} threads`);

@@ -1,7 +1,7 @@
-import { type Context, trace } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
 import type { StageInstance } from '../pipeline/stage.ts';
 import type { Part } from '../stages/packer.ts';
-import { begin } from '../tracing/spans.ts';
+import { begin, isRecorded } from '../tracing/spans.ts';
 
 /** Tells a trace how long the chunks of each part took through the stages. */
 export interface ChunkTimes {
@@ -11,9 +11,9 @@ export interface ChunkTimes {
   gathered(part: Part): void;
 }
 
-/** @param parent context of the image; when its span is not recorded nothing is watched. */
+/** @param parent context of the image; when it is not recorded nothing is watched. */
 export function chunkTimes(parent: Context): ChunkTimes {
-  if (trace.getSpan(parent)?.isRecording() !== true) return { watch: (first) => first, gathered: () => undefined };
+  if (!isRecorded(parent)) return { watch: (first) => first, gathered: () => undefined };
   /** When chunks came that are not sent yet, milliseconds since the epoch. */
   const came = new Map<number, number>();
   return {

@@ -17,6 +17,7 @@ const REQUEST = {
   service: '`s3`, `file` (a directory store), `vms` (the management of a cluster)',
   operation: 'what was asked: `part`, `read`, `GET views`, …',
 };
+const LANE = { lane: 'number of the lane, from 0' };
 const FLOW = { server: SERVER, storage: 'address or directory', direction: '`write`, `read`' };
 const SIZE = { server: SERVER, storage: 'address or directory', of: '`part`, `read`, `read-ahead`' };
 const DIRECTORY = { server: SERVER, storage: 'directory' };
@@ -310,6 +311,28 @@ export const METRICS = {
     labels: { quantile: '`0.5`, `0.9`, `0.99`, `1`' },
   },
   vast_ost_event_loop_active_seconds_total: { type: 'counter', help: 'Time that the main loop worked.', labels: {} },
+  vast_ost_lane_images: { type: 'gauge', help: 'Images and copies that a lane works on.', labels: LANE },
+  vast_ost_lane_event_loop_delay_seconds: {
+    type: 'gauge',
+    help: 'How late the loop of a lane was, over the last 10 seconds or more.',
+    labels: { ...LANE, quantile: '`0.5`, `0.9`, `0.99`, `1`' },
+  },
+  vast_ost_lane_event_loop_active_seconds_total: {
+    type: 'counter',
+    help: 'Time that the loop of a lane worked.',
+    labels: LANE,
+  },
+  vast_ost_lane_silent_seconds: {
+    type: 'gauge',
+    help: 'How long a lane has not answered; after 30 seconds it is replaced, and its images go on in another.',
+    labels: LANE,
+  },
+  vast_ost_lane_restarts_total: {
+    type: 'counter',
+    help: 'How often the thread of a lane ended and was replaced.',
+    labels: LANE,
+  },
+  vast_ost_lane_heap_used_bytes: { type: 'gauge', help: 'JavaScript heap of a lane in use.', labels: LANE },
   vast_ost_heap_used_bytes: { type: 'gauge', help: 'JavaScript heap in use.', labels: {} },
   process_cpu_seconds_total: {
     type: 'counter',

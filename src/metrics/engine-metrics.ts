@@ -1,6 +1,7 @@
 import type { OstEngine } from '../ost/engine.ts';
 import type { RequestObserver } from '../ost/request-observer.ts';
 import { readEngine } from './read-engine.ts';
+import { readLanes } from './read-lanes.ts';
 import { readPipeline } from './read-pipeline.ts';
 import { ProcessReader } from './read-process.ts';
 import { readServers } from './read-servers.ts';
@@ -22,11 +23,12 @@ export class EngineMetrics {
 
   /** Read this engine's numbers. */
   watch(engine: OstEngine): void {
-    const { resources, servers, stages } = engine.services;
+    const { resources, servers, stages, backend } = engine.services;
     this.registry.read(() => readEngine(engine));
     this.registry.read(() => readPipeline(resources));
     this.registry.read(() => readStages(stages));
     this.registry.read(() => readServers(servers.all()));
+    this.registry.read(() => readLanes(backend.lanes ?? []));
   }
 
   close(): void {

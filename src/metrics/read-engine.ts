@@ -2,8 +2,8 @@ import { streamsOf } from '../config/streams.ts';
 import type { OstEngine } from '../ost/engine.ts';
 import type { ImageOperation, ImageResult } from '../ost/image-tally.ts';
 import type { SlotState } from '../ost/slot-table.ts';
+import type { StorageServer } from '../ost/storage-server.ts';
 import { RESULT } from '../ost/wire/constants.ts';
-import type { FlowGate } from '../vast/flow/flow-gate.ts';
 import type { Reading } from './registry.ts';
 
 const SLOT_STATES: readonly SlotState[] = ['wanted', 'filling', 'full', 'reading', 'read', 'meta'];
@@ -69,14 +69,13 @@ function* readImages({ services }: OstEngine): Generator<Reading> {
   for (const [operation, at] of images.succeeded)
     yield { name: 'vast_ost_last_success_timestamp_seconds', labels: { operation }, value: at / 1000 };
   let [parts, limit] = [0, 0];
-  const shared = new Set<FlowGate>();
+  const shared = new Set<StorageServer>();
   for (const { partsInFlight, place } of open.write) {
     parts += partsInFlight;
-    const gate = place.server.storage.flow?.write;
-    if (gate === undefined) limit += streamsOf(place.server.tuning.parallelStreams);
-    else shared.add(gate);
+    if (place.server.storage.flow?.write === undefined) limit += streamsOf(place.server.tuning.parallelStreams);
+    else shared.add(place.server);
   }
-  for (const gate of shared) limit += gate.limit;
+  for (const server of shared) limit += server.figures()[0]?.gates.write?.limit ?? 0;
   yield { name: 'vast_ost_parts_in_flight', value: parts };
   yield { name: 'vast_ost_parts_limit', value: limit };
 }

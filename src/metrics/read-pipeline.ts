@@ -1,4 +1,4 @@
-import type { Resources } from '../pipeline/resources.ts';
+import type { ProcessResources, Resources } from '../pipeline/resources.ts';
 import { OUTCOMES, type StageTotals } from '../pipeline/stage-meters.ts';
 import type { Reading } from './registry.ts';
 
@@ -18,8 +18,8 @@ function totalsOf({ meters, stages }: Resources): StageTotals[] {
 }
 
 /** Stages and payload memory. */
-export function* readPipeline(resources: Resources): Generator<Reading> {
-  const { budget, slabs, meters } = resources;
+export function* readPipeline(resources: ProcessResources): Generator<Reading> {
+  const { budget, meters } = resources;
   for (const { stage, flow, streams, bytesIn, bytesOut, times } of totalsOf(resources)) {
     const labels = { stage, flow };
     yield { name: 'vast_ost_stage_streams', labels, value: streams };
@@ -34,7 +34,7 @@ export function* readPipeline(resources: Resources): Generator<Reading> {
   yield { name: 'vast_ost_checksum_mismatches_total', labels: { place: 'image' }, value: meters.mismatches };
   yield { name: 'vast_ost_checksum_mismatches_total', labels: { place: 'read' }, value: meters.healed };
   yield { name: 'vast_ost_memory_bytes', labels: { state: 'used' }, value: budget.used };
-  yield { name: 'vast_ost_memory_bytes', labels: { state: 'idle' }, value: slabs.idleBytes };
+  yield { name: 'vast_ost_memory_bytes', labels: { state: 'idle' }, value: budget.idle };
   yield { name: 'vast_ost_memory_limit_bytes', value: budget.total };
   yield { name: 'vast_ost_memory_peak_bytes', value: budget.peak };
   yield { name: 'vast_ost_memory_waiting', labels: { for: 'stage' }, value: budget.waiting };

@@ -1,9 +1,8 @@
 import type { Capacity } from '../ost/capacity.ts';
 import type { ScrubFigures } from '../ost/scrub-figures.ts';
+import type { StorageFigures } from '../ost/storage-figures.ts';
 import type { StorageServer } from '../ost/storage-server.ts';
 import { UNKNOWN } from '../ost/wire/kinds.ts';
-import type { Direction } from '../vast/flow/flow-control.ts';
-import type { Storage } from '../vast/store.ts';
 import type { VipSnapshot } from '../vast/vip-pool/vip.ts';
 import type { MetricName } from './definitions.ts';
 import type { Labels, Reading } from './registry.ts';
@@ -19,16 +18,18 @@ const CAPACITY: readonly (readonly [MetricName, keyof Capacity])[] = [
 /** Storage servers, from what is known in memory: a scrape asks no storage and no cluster. */
 export function* readServers(servers: readonly StorageServer[]): Generator<Reading> {
   for (const server of servers) {
-    const { id, events, storage } = server;
+    const { id, events } = server;
     yield { name: 'vast_ost_events_total', labels: { server: id }, value: events.latest };
     yield* readManagement(server);
     for (const lsu of server.lsusNow()) yield* readCapacity({ server: id, lsu }, server.capacityNow(lsu));
     if (server.scrubs !== undefined) yield* readScrubs(id, server.scrubs);
-    for (const part of server.storages()) {
-      yield* readFlow(id, part);
-      yield* readCalls(id, part);
+    const figures = server.figures();
+    for (const one of figures) {
+      yield* readFlow(id, one);
+      yield* readSizes(id, one);
+      yield* readCalls(id, one);
     }
-    const pool = storage.vips?.();
+    const pool = figures.find(({ vips }) => vips !== undefined)?.vips;
     if (pool === undefined) continue;
     yield { name: 'vast_ost_vip_waiting', labels: { server: id }, value: pool.waiting };
     const failed = pool.lookupError === undefined ? 0 : 1;
@@ -62,14 +63,12 @@ function* readScrubs(server: string, { intervalMs, lsus }: ScrubFigures): Genera
   }
 }
 
-function* readFlow(server: string, { name, flow, transfers }: Storage): Generator<Reading> {
+function* readFlow(server: string, { name, gates, transfers }: StorageFigures): Generator<Reading> {
   for (const direction of ['write', 'read'] as const) {
     const labels = { server, storage: name, direction };
-    const times = transfers?.read(direction);
-    for (const [phase, ms] of Object.entries(times ?? {}))
+    for (const [phase, ms] of Object.entries(transfers?.[direction] ?? {}))
       yield { name: 'vast_ost_transfer_seconds_total', labels: { ...labels, phase }, value: ms / 1000 };
-    yield* readSizes({ server, storage: name }, direction, flow);
-    const gate = flow?.[direction];
+    const gate = gates[direction];
     if (gate === undefined) continue;
     yield { name: 'vast_ost_payload_requests_limit', labels, value: gate.limit };
     yield { name: 'vast_ost_payload_requests_in_flight', labels, value: gate.inFlight };
@@ -79,23 +78,18 @@ function* readFlow(server: string, { name, flow, transfers }: Storage): Generato
   }
 }
 
-function* readSizes(labels: Labels, direction: Direction, flow: Storage['flow']): Generator<Reading> {
-  const sizes =
-    direction === 'write'
-      ? { part: flow?.parts?.size }
-      : { read: flow?.ahead?.request, 'read-ahead': flow?.ahead?.ahead };
-  for (const [of, size] of Object.entries(sizes)) {
-    if (size === undefined) continue;
-    yield { name: 'vast_ost_flow_size_bytes', labels: { ...labels, of }, value: size.bytes };
-    for (const [reason, value] of size.decisions)
-      yield { name: 'vast_ost_flow_size_changes_total', labels: { ...labels, of, reason }, value };
+function* readSizes(server: string, { name, sizes }: StorageFigures): Generator<Reading> {
+  for (const { of, bytes, decisions } of sizes) {
+    const labels = { server, storage: name, of };
+    yield { name: 'vast_ost_flow_size_bytes', labels, value: bytes };
+    for (const [reason, value] of decisions)
+      yield { name: 'vast_ost_flow_size_changes_total', labels: { ...labels, reason }, value };
   }
 }
 
-function* readCalls(server: string, storage: Storage): Generator<Reading> {
-  const status = storage.calls?.();
+function* readCalls(server: string, { name, calls: status }: StorageFigures): Generator<Reading> {
   if (status === undefined) return;
-  const labels = { server, storage: storage.name };
+  const labels = { server, storage: name };
   yield { name: 'vast_ost_directory_calls_limit', labels, value: status.limit };
   yield { name: 'vast_ost_directory_calls_in_flight', labels, value: status.inFlight };
   yield { name: 'vast_ost_directory_calls_waiting', labels, value: status.waiting };

@@ -71,6 +71,7 @@ export class Acceptor {
       socket.destroy();
       return;
     }
+    let session: Session | undefined;
     try {
       const parsed = received.data.byteLength === HELLO_BYTES ? parseHello(received.data) : undefined;
       if (parsed === undefined) {
@@ -78,9 +79,12 @@ export class Acceptor {
         socket.destroy();
         return;
       }
-      await this.#welcome(socket, descriptor, parsed, received.descriptor);
+      session = await this.#welcome(socket, descriptor, parsed, received.descriptor);
     } finally {
-      closeSync(received.descriptor);
+      const close = (): void => closeSync(received.descriptor);
+      // Lanes map the memory when they need it.
+      if (session === undefined) close();
+      else session.arena.atEnd(close);
     }
   }
 
@@ -104,7 +108,7 @@ export class Acceptor {
     socketDescriptor: number,
     { id, hello }: NonNullable<ReturnType<typeof parseHello>>,
     memory: number,
-  ): Promise<void> {
+  ): Promise<Session | undefined> {
     const services = this.#services;
     const connection = new Connection(socket);
     const peer = this.#bridge.peerOf(socketDescriptor);
@@ -122,11 +126,13 @@ export class Acceptor {
       const answer = { major: MAJOR, minor, features: 0n, instance: services.instance, version: VERSION };
       connection.send({ kind: 'answer', name: 'HELLO', id, value: answer });
       session.start();
+      return session;
     } catch (error) {
       if (!(error instanceof HelloRefused)) throw error;
       services.counters.sessionsRefused += 1;
       log.warn({ uid: peer.uid }, `session refused: ${error.message}`);
       connection.end({ kind: 'error', name: 'HELLO', id, value: error.answer });
+      return undefined;
     }
   }
 

@@ -24,6 +24,14 @@ export interface ArenaLayout {
   readonly journalCount: number;
 }
 
+/** Bytes of a slot, told to somebody who has mapped the same memory. */
+export interface SlotSpan {
+  readonly slot: number;
+  /** From the slot's beginning. */
+  readonly at: number;
+  readonly length: number;
+}
+
 /** The layout that four sizes give; undefined when one is out of bounds. */
 export function layoutOf(
   sizes: Pick<ArenaLayout, 'slotBytes' | 'slotCount' | 'journalBytes' | 'journalCount'>,
@@ -81,14 +89,19 @@ export function headerOf(layout: ArenaLayout, session: string): Buffer {
  */
 export class Arena {
   readonly layout: ArenaLayout;
+  /** The memfd, for threads that map it as well. */
+  readonly descriptor: number;
   readonly #bridge: ArenaBridge;
   readonly #mapped: MappedArena;
   readonly #views = new Map<number, ArrayBuffer>();
+  readonly #slots = new Map<ArrayBufferLike, number>();
+  readonly #atEnd: (() => void)[] = [];
   #gone = false;
 
-  /** Map the memfd; the descriptor stays the caller's. Throws errno codes. */
+  /** Map the memfd; the descriptor stays the caller's, who closes it when the mapping has ended. Throws errno codes. */
   constructor(bridge: ArenaBridge, descriptor: number, layout: ArenaLayout) {
     this.layout = layout;
+    this.descriptor = descriptor;
     this.#bridge = bridge;
     this.#mapped = bridge.mapArena(descriptor, layout.arenaBytes);
   }
@@ -101,7 +114,20 @@ export class Arena {
   /** Slot `slot`, all of it. The caller has checked the number. */
   slot(slot: number): Uint8Array {
     const { slotsOffset, slotBytes } = this.layout;
-    return new Uint8Array(this.#view(slotsOffset + slot * slotBytes, slotBytes));
+    const view = this.#view(slotsOffset + slot * slotBytes, slotBytes);
+    this.#slots.set(view, slot);
+    return new Uint8Array(view);
+  }
+
+  /** The place of bytes that are part of a {@link slot}; undefined for others. */
+  spanOf({ buffer, byteOffset, byteLength }: Uint8Array): SlotSpan | undefined {
+    const slot = this.#slots.get(buffer);
+    return slot === undefined ? undefined : { slot, at: byteOffset, length: byteLength };
+  }
+
+  /** The bytes of a place. */
+  span({ slot, at, length }: SlotSpan): Uint8Array {
+    return this.slot(slot).subarray(at, at + length);
   }
 
   /** Journal region `region`. The caller has checked the number. */
@@ -110,12 +136,19 @@ export class Arena {
     return new Uint8Array(this.#view(HEADER_BYTES + region * journalBytes, journalBytes));
   }
 
+  /** Called when the mapping ends. */
+  atEnd(listener: () => void): void {
+    this.#atEnd.push(listener);
+  }
+
   /** End every view and the mapping. Nothing may be using them any more. A second call does nothing. */
   unmap(): void {
     this.#gone = true;
     for (const view of this.#views.values()) this.#bridge.freeSlab(view);
     this.#views.clear();
+    this.#slots.clear();
     this.#bridge.unmapArena(this.#mapped);
+    for (const listener of this.#atEnd.splice(0)) listener();
   }
 
   #view(offset: number, bytes: number): ArrayBuffer {

@@ -50,10 +50,10 @@ export class CopyOperations {
       fromServer.placeOf(question.from_lsu, imageIdOf(from)),
       toServer.placeOf(question.to_lsu, imageIdOf(to)),
     ] as const;
-    const endSource = services.usage.begin(places[0], 'copy-from');
+    const endSource = services.usage.begin(places[0], 'copy-from', this.#session.signal);
     let endTarget: () => void;
     try {
-      endTarget = services.usage.begin(places[1], 'copy-to');
+      endTarget = services.usage.begin(places[1], 'copy-to', this.#session.signal);
     } catch (error) {
       endSource();
       throw error;
@@ -177,7 +177,12 @@ export class CopyOperations {
     // Recorded with the copy, so that one asked for again after a reconnect is known to be there, or goes on.
     const creator = this.#session.creatorOf(`copy-${question.operation}`);
     const made = resend ? await findManifest(to, identity, signal) : undefined;
-    const origin = { store: from, imageId: imageIdOf(source) };
+    const origin = {
+      store: from,
+      place: { server: fromServer, lsu: question.from_lsu },
+      imageId: imageIdOf(source),
+    };
+    const target = { store: to, place: { server: toServer, lsu: question.to_lsu }, identity };
     const lock = await toServer.lockPolicy(question.to_lsu);
     const options = {
       sameStorage: sameStorage([fromServer, question.from_lsu], [toServer, question.to_lsu]),
@@ -191,7 +196,7 @@ export class CopyOperations {
       made?.creator === creator
         ? made
         : await this.#leased(toServer, question.to_lsu, () =>
-            services.backend.copy(origin, { store: to, identity }, resources, options),
+            services.backend.copy(origin, target, resources, options),
           );
     if (manifest === made) await ensureLocked(to, imageIdOf(identity), made, signal);
     const stored = manifest.fragments.reduce((sum, { size }) => sum + size, 0);

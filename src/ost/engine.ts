@@ -3,8 +3,7 @@ import type { Logger } from 'pino';
 import type { Bridge, HostBridge } from '../bridge/bridge.ts';
 import type { Settings } from '../config/settings.ts';
 import type { EngineError } from '../errors.ts';
-import type { Resources } from '../pipeline/resources.ts';
-import type { Storage } from '../vast/store.ts';
+import type { ProcessResources } from '../pipeline/resources.ts';
 import { noVendorStages, type StagePlaces } from '../vendor-stages/vendor-stages.ts';
 import { Acceptor } from './acceptor.ts';
 import type { ImageBackend } from './backend.ts';
@@ -13,7 +12,7 @@ import { fateOf, type Machine, thisMachine } from './creator.ts';
 import { Deletions } from './deletions.ts';
 import { DrainGate } from './drain-gate.ts';
 import { EndedImages } from './ended-images.ts';
-import { HangWatch, tellStuckCalls } from './hang-watch.ts';
+import { HangWatch, type StorageCalls, tellStuckCalls } from './hang-watch.ts';
 import { ImageUsage } from './image-usage.ts';
 import { Limiters } from './limiter.ts';
 import { Listener } from './listener.ts';
@@ -39,7 +38,7 @@ export interface EngineOptions {
   readonly settings: Settings;
   readonly bridge: Bridge & HostBridge;
   /** Its budget is for what the engine may refuse or delay; see `slotReserve`. */
-  readonly resources: Resources;
+  readonly resources: ProcessResources;
   /** Vendors' stages. Default: none. */
   readonly stages?: StagePlaces;
   /** Bytes that the slots which every open image may always hold should together stay below. */
@@ -67,7 +66,7 @@ export class OstEngine {
     this.#listener = listener;
     this.#acceptor = acceptor;
     this.#scrubbers = scrubbersOf(services);
-    this.#hangs = new HangWatch({ storages: () => this.#storages(), log: services.log });
+    this.#hangs = new HangWatch({ storages: () => this.#calls(), log: services.log });
   }
 
   /** Listen. When this resolves, hosts can connect. */
@@ -145,9 +144,14 @@ export class OstEngine {
     await Promise.race([drain.drained(), tooLong.promise]);
     clearTimeout(timer);
     const closing = Promise.all([beside, this.#acceptor.close(), scrubbers, this.#hangs.close()]);
-    const ending = closing.then(() => this.services.leases.close()).then(() => this.services.servers.close());
-    if (!(await this.#unlessStuck(ending))) {
-      tellStuckCalls(this.#storages(), log);
+    let threadsEnded = true;
+    const ending = closing.then(async () => {
+      threadsEnded = (await this.services.backend.close?.()) ?? true;
+      await this.services.leases.close();
+      await this.services.servers.close();
+    });
+    if (!((await this.#unlessStuck(ending)) && threadsEnded)) {
+      tellStuckCalls(this.#calls(), log);
       return false;
     }
     this.#listener.close();
@@ -167,14 +171,14 @@ export class OstEngine {
   async #unlessStuck(work: Promise<unknown>): Promise<boolean> {
     const began = performance.now();
     while (!(await within(work, LOOK_MS))) {
-      const stuck = this.#storages().some((storage) => (storage.calls?.().oldestMs ?? 0) > LET_GO_MS);
+      const stuck = this.#calls().some(({ calls }) => (calls?.oldestMs ?? 0) > LET_GO_MS);
       if (stuck && performance.now() - began > LET_GO_MS) return false;
     }
     return true;
   }
 
-  #storages(): Storage[] {
-    return this.services.servers.all().flatMap((server) => server.storages());
+  #calls(): StorageCalls[] {
+    return this.services.servers.all().flatMap((server) => server.figures());
   }
 }
 

@@ -1,6 +1,9 @@
 import type { Logger } from 'pino';
-import type { Storage } from '../vast/store.ts';
 import { Watch } from './events/watch.ts';
+import type { StorageFigures } from './storage-figures.ts';
+
+/** What is looked at, of all threads together. */
+export type StorageCalls = Pick<StorageFigures, 'name' | 'calls'>;
 
 /** A call that takes longer than this counts as one that hangs, milliseconds. */
 const HANGS_MS = 30_000;
@@ -8,7 +11,7 @@ const LOOK_MS = 5_000;
 
 export interface HangWatchOptions {
   /** The storages that there are now. */
-  readonly storages: () => Iterable<Pick<Storage, 'name' | 'calls'>>;
+  readonly storages: () => Iterable<StorageCalls>;
   readonly log: Logger;
   readonly lookMs?: number;
   readonly hangsMs?: number;
@@ -31,9 +34,7 @@ export class HangWatch {
 
   #look(): void {
     const { storages, log, hangsMs = HANGS_MS } = this.#options;
-    for (const storage of storages()) {
-      const { name } = storage;
-      const status = storage.calls?.();
+    for (const { name, calls: status } of storages()) {
       const hangs = (status?.oldestMs ?? 0) >= hangsMs;
       if (hangs === this.#hung.has(name)) continue;
       if (hangs) this.#hung.add(name);
@@ -45,10 +46,8 @@ export class HangWatch {
 }
 
 /** What an engine that stops could not wait for: calls that the kernel does not give back. */
-export function tellStuckCalls(storages: Iterable<Pick<Storage, 'name' | 'calls'>>, log: Logger): void {
-  for (const storage of storages) {
-    const { name } = storage;
-    const status = storage.calls?.();
+export function tellStuckCalls(storages: Iterable<StorageCalls>, log: Logger): void {
+  for (const { name, calls: status } of storages) {
     if (status === undefined || status.inFlight === 0) continue;
     log.error(
       { storage: name, ...status },

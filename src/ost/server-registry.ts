@@ -23,7 +23,7 @@ import { EventLog } from './events/event-log.ts';
 import { FoundKeys } from './found-keys.ts';
 import { type RequestObserver, requestHooks } from './request-observer.ts';
 import { rotationsOf, rotationsOfFound } from './rotations.ts';
-import { openServerStorage, type StorageSettings } from './server-storage.ts';
+import { openServerStorage, type StorageSettings, storageSettingsOf } from './server-storage.ts';
 import { SERVER_PREFIX, StorageServer, type StorageServerOptions } from './storage-server.ts';
 
 /** Servers that hosts may name without a section of their own. */
@@ -126,7 +126,8 @@ async function openConfigured(
   };
   if (server.vms === undefined) {
     const storage = openServerStorage(id, server, settings, child, undefined, observe, mountinfo);
-    return openServer({ ...common, storage }, settings, child);
+    const origin = { settings: storageSettingsOf(server), vips: undefined };
+    return openServer({ ...common, storage, origin }, settings, child);
   }
   const client = openVms(id, server, requestHooks('vms', child, observe));
   const vips = server.vip_pool === undefined ? undefined : new VmsVips(client, server.vip_pool);
@@ -134,7 +135,8 @@ async function openConfigured(
   const cluster = new Cluster({ client, placeOf: lsuPlaces(id, settings), log: child });
   cluster.warm();
   const rotations = rotationsOf(id, settings, server, client, child);
-  return openServer({ ...common, storage, cluster, rotations }, settings, child);
+  const origin = { settings: storageSettingsOf(server), vips };
+  return openServer({ ...common, storage, origin, cluster, rotations }, settings, child);
 }
 
 function lockPolicyOf(id: string, lsu: string, settings: Settings, log: Logger): LockPolicy | undefined {
@@ -156,7 +158,9 @@ async function openFound(
   const child = log.child({ server: id });
   const { client, store } = found;
   const server: StorageSettings = { store, s3_credentials_file: managedKeysFile(id, settings) };
-  const storage = openServerStorage(id, server, settings, child, new VmsVips(client), observe);
+  const vips = new VmsVips(client);
+  const storage = openServerStorage(id, server, settings, child, vips, observe);
+  const origin = { settings: server, vips };
   const cluster = new Cluster({ client, placeOf: (lsu) => ({ bucket: lsu }), log: child });
   const keys = new FoundKeys({
     id,
@@ -168,10 +172,14 @@ async function openFound(
   });
   const rotations = rotationsOfFound(id, settings, client, child);
   child.info({ store, vms: client.origin }, 'storage server found by its name');
-  return openServer({ id, settings: { ...server, label: '' }, storage, cluster, keys, rotations }, settings, child);
+  return openServer(
+    { id, settings: { ...server, label: '' }, storage, origin, cluster, keys, rotations },
+    settings,
+    child,
+  );
 }
 
-type Parts = Pick<StorageServerOptions, 'id' | 'settings' | 'storage' | 'cluster' | 'keys' | 'rotations'>;
+type Parts = Pick<StorageServerOptions, 'id' | 'settings' | 'storage' | 'origin' | 'cluster' | 'keys' | 'rotations'>;
 
 async function openServer(parts: Parts, settings: Settings, log: Logger): Promise<StorageServer> {
   const { compression, parallel_streams: parallelStreams } = settings.performance;

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { withChaos } from '../chaos/store-rates.ts';
 import { readCredentialsFile, type S3Keys } from '../config/credentials-file.ts';
+import { planLanes } from '../config/lanes.ts';
 import { directoryCount, mountedLsus } from '../config/lsu-data.ts';
 import { keysFileOf } from '../config/managed-files.ts';
 import type { ServerSettings, Settings } from '../config/settings.ts';
@@ -22,8 +23,23 @@ export type StorageSettings = Pick<ServerSettings, 'store'> &
   Partial<Pick<ServerSettings, 's3_ca_file' | 's3_region' | 's3_credentials_file' | 'vms' | 'data' | 'view_path'>> &
   Partial<VipSettings>;
 
+/** What of a section another thread needs to open the same storage. */
+export function storageSettingsOf(server: StorageSettings): StorageSettings {
+  const { store, s3_ca_file, s3_region, s3_credentials_file, vms, data, view_path } = server;
+  const { endpoints, dns_name, dns_servers, connections_per_vip } = server;
+  const given = { s3_ca_file, s3_region, s3_credentials_file, vms, data, view_path, connections_per_vip };
+  return { store, endpoints, dns_name, dns_servers, ...defined(given) };
+}
+
+/** Without what is undefined. */
+function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
 /** As in `[server NAME]`. */
-const CONNECTIONS_PER_VIP = 64;
+export const CONNECTIONS_PER_VIP = 64;
 
 /**
  * The storage of the section `[server ID]`, with those of its LSUs that are mounted by themselves. Nothing is contacted yet.
@@ -42,7 +58,9 @@ export function openServerStorage(
   const { general, performance } = settings;
   const caFile = server.s3_ca_file ?? general.s3_ca_file;
   const credentials = keysFileOf(id, settings, server);
-  const files = { calls: callShare(directoryCount(settings)), directIo: performance.use_direct_io, mountinfo };
+  // Every thread that has storages has them all, and the calls of all come to the same pool.
+  const sharers = directoryCount(settings) * (1 + planLanes(settings.engine.lanes).count);
+  const files = { calls: callShare(sharers), directIo: performance.use_direct_io, mountinfo };
   const open = (url: string, options: OpenStorageOptions): Storage => {
     const retry: RetrierOptions = {
       policy: { budgetMs: performance.retry_seconds * 1000, retries: performance.retry_count },

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
-import type { Resources } from '../pipeline/resources.ts';
+import type { ProcessResources } from '../pipeline/resources.ts';
 import type { StagePlaces } from '../vendor-stages/vendor-stages.ts';
 import type { ImageBackend } from './backend.ts';
 import type { Counters } from './counters.ts';
@@ -22,7 +22,7 @@ export interface Services {
   readonly settings: Settings;
   readonly servers: ServerRegistry;
   readonly backend: ImageBackend;
-  readonly resources: Resources;
+  readonly resources: ProcessResources;
   readonly stages: StagePlaces;
   readonly memory: StorageMemory;
   /** Bytes that all always-granted slots together should stay below. */

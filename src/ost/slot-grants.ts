@@ -1,5 +1,5 @@
 import { abortError } from '../errors.ts';
-import type { ByteBudget, Ticket } from '../pipeline/byte-budget.ts';
+import type { Budget, Ticket } from '../pipeline/byte-budget.ts';
 
 /** The right to fill a slot. */
 export interface SlotHold {
@@ -47,12 +47,12 @@ export class SlotShare {
  * fewest bytes, first come first served among equals.
  */
 export class SlotGrants {
-  readonly #budget: ByteBudget;
+  readonly #budget: Budget;
   readonly #waiters: Waiter[] = [];
   /** Ends the request to the budget that runs. */
   #taking: AbortController | undefined;
 
-  constructor(budget: ByteBudget) {
+  constructor(budget: Budget) {
     this.#budget = budget;
   }
 

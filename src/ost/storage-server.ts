@@ -8,6 +8,7 @@ import type { LockBounds, LockPolicy } from '../image/image-lock.ts';
 import type { StageReport } from '../stage-api/index.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { noSuchLsu } from '../vast/store-errors.ts';
+import type { VipSource } from '../vast/vip-pool/vip-source.ts';
 import { Aged, type Clock } from './aged.ts';
 import { type Capacity, capacityOf, readCapacity } from './capacity.ts';
 import type { Cluster } from './cluster.ts';
@@ -22,7 +23,9 @@ import { readLabel, writeLabel } from './lsu-label.ts';
 import { LsuLocks } from './lsu-locks.ts';
 import type { Rotations } from './rotations.ts';
 import { ScrubFigures } from './scrub-figures.ts';
+import type { StorageSettings } from './server-storage.ts';
 import { SnapshotKeeper } from './snapshot-keeper.ts';
+import { figuresOf, mergeFigures, type StorageFigures } from './storage-figures.ts';
 import { EVENT_TYPE } from './wire/constants.ts';
 import { within } from './within.ts';
 
@@ -55,6 +58,13 @@ interface Lsu {
   readonly locks: LsuLocks;
 }
 
+/** What other threads need to open a server's storage themselves. */
+export interface StorageOrigin {
+  readonly settings: StorageSettings;
+  /** Who knows its VIPs; undefined where the settings do. */
+  readonly vips: VipSource | undefined;
+}
+
 export interface StorageServerOptions {
   /** What follows the prefix in its name. */
   readonly id: string;
@@ -62,6 +72,8 @@ export interface StorageServerOptions {
   readonly settings: Pick<ServerSettings, 'store' | 'label'> &
     Partial<Pick<ServerSettings, 's3_credentials_file' | 'high_water' | 'event_interval' | 'scrub_interval'>>;
   readonly storage: Storage;
+  /** What lanes open it with. */
+  readonly origin?: StorageOrigin;
   readonly events: EventLog;
   readonly tuning: Tuning;
   /** Images of some of its LSUs are locked when they are complete. */
@@ -89,6 +101,7 @@ export class StorageServer {
   readonly name: string;
   readonly settings: StorageServerOptions['settings'];
   readonly storage: Storage;
+  readonly origin: StorageOrigin | undefined;
   readonly events: EventLog;
   readonly tuning: Tuning;
   readonly cluster: Cluster | undefined;
@@ -103,6 +116,8 @@ export class StorageServer {
   readonly #lsus: Aged<readonly string[]>;
   /** By the name of the storage that they lie in. */
   readonly #capacity = new Map<string, Aged<Capacity>>();
+  /** What lanes said of their storages last, by lane. */
+  readonly #told = new Map<number, readonly StorageFigures[]>();
   readonly #now: Clock;
   /** When the storages were last found to be what they should be, by name. */
   readonly #sound = new Map<string, number>();
@@ -116,6 +131,7 @@ export class StorageServer {
     this.name = `${SERVER_PREFIX}${id}`;
     this.settings = settings;
     this.storage = storage;
+    this.origin = options.origin;
     this.events = events;
     this.tuning = { ...tuning };
     this.cluster = cluster;
@@ -200,6 +216,22 @@ export class StorageServer {
   /** The storage that an LSU lies in. Two servers may share one. */
   storageOf(lsu: string): Storage {
     return this.storage.part?.(lsu) ?? this.storage;
+  }
+
+  /** How its storages are doing, all threads together. */
+  figures(): StorageFigures[] {
+    const told = [...this.#told.values()].flat();
+    return this.storages().map((storage) => {
+      const own = figuresOf(storage);
+      return mergeFigures([own, ...told.filter(({ name }) => name === own.name)]);
+    });
+  }
+
+  /** A lane tells how the storages are doing that it has open; nothing, when it has gone. */
+  tell(lane: number, figures: readonly StorageFigures[]): void {
+    this.#told.set(lane, figures);
+    for (const storage of this.storages())
+      storage.flow?.hear(lane, figures.find(({ name }) => name === storage.name)?.gates);
   }
 
   /** All storages that its LSUs lie in. */

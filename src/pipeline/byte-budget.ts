@@ -93,6 +93,11 @@ export class ByteBudget {
     return this.#ledger.peak;
   }
 
+  /** Bytes of memory that pools keep unused. */
+  get idle(): number {
+    return this.#ledger.pools.reduce((sum, pool) => sum + pool.idle(), 0);
+  }
+
   /** Requests waiting now, in all shares. */
   get waiting(): number {
     let sum = 0;
@@ -289,4 +294,10 @@ function grantNext(queue: Waiter[], fitsNow: (bytes: number) => boolean): void {
     queue.shift();
     next.grant();
   }
+}
+
+/** A budget as those who work under it see it; whose it is does not matter to them. */
+export interface Budget
+  extends Pick<ByteBudget, 'total' | 'used' | 'take' | 'takeForOutput' | 'reserveForOutput' | 'attachIdle'> {
+  share(name: string): Budget;
 }

@@ -1,13 +1,13 @@
 import type { Bridge } from '../bridge/bridge.ts';
-import { ByteBudget } from './byte-budget.ts';
+import { type Budget, ByteBudget } from './byte-budget.ts';
 import { SlabPool } from './slab-pool.ts';
 import { StageMeters } from './stage-meters.ts';
 import type { StageRegistry } from './stage-registry.ts';
 
-/** What all images of a process share. */
+/** What all images of a process, or of one of its lanes, share. */
 export interface Resources {
   readonly bridge: Bridge;
-  readonly budget: ByteBudget;
+  readonly budget: Budget;
   readonly slabs: SlabPool;
   readonly stages: StageRegistry;
   readonly meters: StageMeters;
@@ -22,12 +22,22 @@ export function resourcesFor(resources: Resources, storage: string): Resources {
   return { ...resources, budget, slabs: resources.slabs.under(budget), meters: flow, flow };
 }
 
+/** Those of a process: the budget itself. */
+export interface ProcessResources extends Resources {
+  readonly budget: ByteBudget;
+}
+
 /**
  * @param memoryBudget bound on payload memory, bytes.
  * @param stages the stages that images may be written with or were written with.
  */
-export function createResources(bridge: Bridge, memoryBudget: number, stages: StageRegistry): Resources {
+export function createResources(bridge: Bridge, memoryBudget: number, stages: StageRegistry): ProcessResources {
   const budget = new ByteBudget(memoryBudget);
+  return { ...resourcesUnder(bridge, budget, stages), budget };
+}
+
+/** As {@link createResources}, under a budget that others share. */
+export function resourcesUnder(bridge: Bridge, budget: Budget, stages: StageRegistry): Resources {
   const meters = new StageMeters();
   return { bridge, budget, slabs: new SlabPool(bridge, budget), stages, meters, flow: meters };
 }

@@ -1,5 +1,5 @@
 import type { Bridge } from '../bridge/bridge.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { Budget } from './byte-budget.ts';
 import type { Lease, LeaseScope } from './lease.ts';
 
 const PAGE_BYTES = 4096;
@@ -104,11 +104,11 @@ class IdleSlabs {
  */
 export class SlabPool {
   readonly #bridge: Pick<Bridge, 'allocSlab' | 'freeSlab' | 'trimSlab'>;
-  readonly #budget: ByteBudget;
+  readonly #budget: Budget;
   readonly #idle: IdleSlabs;
 
   /** @param idle of the pool that this is a view of. */
-  constructor(bridge: Pick<Bridge, 'allocSlab' | 'freeSlab' | 'trimSlab'>, budget: ByteBudget, idle?: IdleSlabs) {
+  constructor(bridge: Pick<Bridge, 'allocSlab' | 'freeSlab' | 'trimSlab'>, budget: Budget, idle?: IdleSlabs) {
     this.#bridge = bridge;
     this.#budget = budget;
     this.#idle = idle ?? new IdleSlabs(bridge);
@@ -120,7 +120,7 @@ export class SlabPool {
   }
 
   /** The same slabs, under a share of the budget. */
-  under(share: ByteBudget): SlabPool {
+  under(share: Budget): SlabPool {
     return new SlabPool(this.#bridge, share, this.#idle);
   }
 
@@ -151,13 +151,13 @@ export class SlabPool {
   }
 
   /**
-   * As {@link acquire}, for a stage's output of at most `length` bytes; see {@link ByteBudget.takeForOutput}.
+   * As {@link acquire}, for a stage's output of at most `length` bytes; see {@link Budget.takeForOutput}.
    *
    * @param memory whose budget is asked, which may be a watched one of the same.
    */
   async acquireOutput(
     length: number,
-    memory: { readonly budget: Pick<ByteBudget, 'takeForOutput'>; readonly scope: LeaseScope },
+    memory: { readonly budget: Pick<Budget, 'takeForOutput'>; readonly scope: LeaseScope },
     signal?: AbortSignal,
   ): Promise<OutputSlab> {
     const size = outputBytes(length);

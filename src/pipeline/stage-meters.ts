@@ -19,6 +19,9 @@ export interface StageTotals {
   readonly times: StageTimes;
 }
 
+/** What is read of a clock, whoever keeps it. */
+export type ReadClock = Pick<StageClock, 'bytesIn' | 'bytesOut' | 'read'>;
+
 /** A stream that keeps a clock. */
 interface Metered {
   readonly name: string;
@@ -33,7 +36,7 @@ export class StageMeters {
   #healed = 0;
   readonly #outcomes: Record<Outcome, number> = { compressed: 0, incompressible: 0, unneeded: 0 };
   readonly #ended = new Map<string, StageTotals>();
-  readonly #live = new Map<StageClock, { readonly stage: string; readonly flow: Flow }>();
+  readonly #live = new Map<ReadClock, { readonly stage: string; readonly flow: Flow }>();
 
   /** Name of the storage whose streams these are; empty for those of several. */
   readonly storage: string;
@@ -78,7 +81,7 @@ export class StageMeters {
   }
 
   /** Count a clock; the function that is returned ends it, and what it says then stays in the totals. */
-  begin(stage: string, flow: Flow, clock: StageClock): () => void {
+  begin(stage: string, flow: Flow, clock: ReadClock): () => void {
     this.#live.set(clock, { stage, flow });
     const end = this.#all?.begin(stage, flow, clock);
     return () => {
@@ -106,7 +109,7 @@ function isMetered(stream: object): stream is Metered {
   return 'clock' in stream && stream.clock instanceof StageClock;
 }
 
-function add(sums: Map<string, StageTotals>, stage: string, flow: Flow, clock: StageClock): StageTotals {
+function add(sums: Map<string, StageTotals>, stage: string, flow: Flow, clock: ReadClock): StageTotals {
   const key = `${flow} ${stage}`;
   const sum = sums.get(key) ?? {
     stage,

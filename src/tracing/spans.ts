@@ -5,6 +5,7 @@ import {
   createContextKey,
   ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   TraceFlags,
@@ -69,6 +70,35 @@ export function begin(name: string, { parent = here(), ...options }: SpanPlan): 
   return { span, at: trace.setSpan(parent, span).setValue(OUTER, parent) };
 }
 
+/** The span at work as it is told to another thread; undefined when nobody records it. */
+export function spanToTell(): SpanContext | undefined {
+  const at = here();
+  const span = trace.getSpan(at);
+  if (span === undefined || !isRecorded(at)) return undefined;
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  return { traceId, spanId, traceFlags };
+}
+
+/** Do some work below a span of another thread. */
+export function below<T>(told: SpanContext | undefined, work: () => T): T {
+  if (told === undefined) return work();
+  return context.with(trace.setSpanContext(ROOT_CONTEXT, { ...told, isRemote: true }), work);
+}
+
+/** Whether what happens in a context ends up in a trace. */
+export function isRecorded(at: Context = context.active()): boolean {
+  const span = trace.getSpan(at);
+  if (span === undefined) return false;
+  const { isRemote, traceFlags } = span.spanContext();
+  return span.isRecording() || (isRemote === true && (traceFlags & TraceFlags.SAMPLED) !== 0);
+}
+
+/** Leads from a line of a log to the trace that it was written in. */
+export function traceOf(): object {
+  const span = trace.getActiveSpan();
+  return span !== undefined && isRecorded() ? { trace_id: span.spanContext().traceId } : {};
+}
+
 /**
  * Note an error: its code and message, which hold no secrets; not its cause.
  * @param fine what is no failure all the same.
@@ -89,7 +119,8 @@ function lasting(at: Context): Context {
   return context;
 }
 
-/** One that was never to be recorded has no end. */
+/** One that was never to be recorded has no end, and that of another thread is not ours to end. */
 function hasEnded(span: Span): boolean {
-  return !span.isRecording() && (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0;
+  const { isRemote, traceFlags } = span.spanContext();
+  return !span.isRecording() && isRemote !== true && (traceFlags & TraceFlags.SAMPLED) !== 0;
 }

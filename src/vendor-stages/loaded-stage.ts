@@ -124,7 +124,7 @@ export class LoadedStage<Description extends StageDescription = StageDescription
       throw lossOf(blame(), error);
     });
     if ('error' in answer) throw faultOf(blame(), answer.error);
-    if (session) for (const report of answer.reports) this.#report(session.image, report);
+    if (session) for (const report of answer.reports) this.report(session.image, report);
     return answer;
   }
 
@@ -133,7 +133,8 @@ export class LoadedStage<Description extends StageDescription = StageDescription
     return { stage: this.name, counts: this.#counts, values: this.#values };
   }
 
-  #report(image: ImageInfo, report: StageReport): void {
+  /** Take note of what it tells people. */
+  report(image: ImageInfo, report: StageReport): void {
     this.#counts[report.severity] += 1;
     for (const [name, value] of Object.entries(report.values ?? {}))
       if (this.#values.has(name) || this.#values.size < MAX_NAMES) this.#values.set(name, value);

@@ -3,7 +3,7 @@ import type { StageEntry } from '../config/stage-fields.ts';
 import { stageEntries, stageListOf, stageLists } from '../config/stage-lists.ts';
 import { EngineError } from '../errors.ts';
 import type { ConfiguredObserver, ConfiguredStage, StageRegistry } from '../pipeline/stage-registry.ts';
-import type { Json, JsonObject } from '../stage-api/index.ts';
+import type { ImageInfo, Json, JsonObject, StageReport } from '../stage-api/index.ts';
 import type { ObserverDescription, StageDescription, TransformDescription } from './description.ts';
 import { type LoadOptions, loadStage } from './load-stage.ts';
 import type { LoadedStage, Reported } from './loaded-stage.ts';
@@ -81,6 +81,11 @@ export class VendorStages {
   /** Those of a policy's images in an LSU of `[server NAME]`; of `[general]` alone where all three are empty. */
   chainOf(place: { readonly server: string; readonly lsu: string; readonly policy: string }): StageChain {
     return this.#chains.get(stageListOf(this.#settings, place)) ?? EMPTY;
+  }
+
+  /** One of them told something in another thread. */
+  heard(stage: string, image: ImageInfo, report: StageReport): void {
+    [...this.#loaded.values()].find(({ name }) => name === stage)?.report(image, report);
   }
 
   /** What they have told people. */

@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os';
 import { bridge } from '../bridge/bridge.ts';
 import { type Chunk, sizeOf } from '../pipeline/chunk.ts';
 import { type Place, placeOf } from '../pipeline/place.ts';
+import { processors } from '../pipeline/processors.ts';
 import { outputBytes } from '../pipeline/slab-pool.ts';
 import type { StageEnv, StageInstance, StageRecord } from '../pipeline/stage.ts';
 import { type ConfiguredStage, type RegisteredStage, reads } from '../pipeline/stage-registry.ts';
@@ -16,7 +16,7 @@ const MAX_THREADS = 4;
 
 /** Chunks that a stage works on at the same time, and its threads. */
 export function concurrencyOf({ concurrency }: { readonly concurrency?: number | undefined }): number {
-  return concurrency ?? Math.min(MAX_THREADS, availableParallelism());
+  return concurrency ?? Math.min(MAX_THREADS, processors());
 }
 
 /** A transform of a vendor's as the registry has it: for images that it wrote. */

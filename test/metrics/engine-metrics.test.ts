@@ -10,7 +10,7 @@ import { SCRUB_KEY, type ScrubState } from '../../src/image/scrub-state.ts';
 import { METRIC_NAMES } from '../../src/metrics/definitions.ts';
 import { EngineMetrics } from '../../src/metrics/engine-metrics.ts';
 import { OstEngine } from '../../src/ost/engine.ts';
-import { imageHandles } from '../../src/ost/image-handles.ts';
+import { Lanes } from '../../src/ost/lanes/lanes.ts';
 import { createResources } from '../../src/pipeline/resources.ts';
 import { startS3Sim } from '../../src/sim/s3/s3-sim.ts';
 import { builtInStages } from '../../src/stages/built-in.ts';
@@ -20,6 +20,8 @@ import { Host, imageId, refuses } from '../ost/support/host.ts';
 import { ADMIN, cluster } from '../sim/support.ts';
 import { until } from '../support/turns.ts';
 import { bornLate, seriesOf } from './support.ts';
+
+t.setTimeout(120_000);
 
 const MIB = 1024 * 1024;
 const ELSEWHERE: ScrubState = {
@@ -93,18 +95,23 @@ vms_ca_file = ${vms.ca?.file}
 vms_credentials_file = ${login}
 `;
   const metrics = new EngineMetrics();
+  const settings = buildSettings(parseIni(text, 'x.conf'));
+  const resources = createResources(bridge, 64 * MIB, builtInStages());
+  const log = pino({ level: 'silent' });
+  const { observe } = metrics;
+  const lanes = await Lanes.open({ settings, count: 1, budget: resources.budget, log, observe });
   const engine = await OstEngine.start({
-    settings: buildSettings(parseIni(text, 'x.conf')),
+    settings,
     bridge,
-    resources: createResources(bridge, 64 * MIB, builtInStages()),
+    resources,
     slotReserve: 64 * MIB,
-    backend: imageHandles,
+    backend: lanes,
     stages: {
       ...noVendorStages,
       reported: () => [{ stage: 'watch', counts: { info: 0, warning: 2, error: 0 }, values: new Map([['seen', 7]]) }],
     },
-    log: pino({ level: 'silent' }),
-    observe: metrics.observe,
+    log,
+    observe,
   });
   metrics.watch(engine);
   const first = seriesOf(await metrics.registry.text());
@@ -112,6 +119,7 @@ vms_credentials_file = ${login}
   t.teardown(async () => {
     await host.close();
     await engine.stop();
+    await lanes.close();
     metrics.close();
     await sim.close();
     rmSync(dir, { recursive: true });

@@ -180,6 +180,7 @@ t.test('an image whose writer lives is not taken from it', async (t) => {
   const host = await connected(t, served, MIB);
   await host.create(1n, imageId('left'), { lsu: 'lsu-1' });
   await host.disconnect();
+  while (!served.stderr.includes('session ended')) await delay(5);
   const second = await connected(t, served, MIB);
   const open = { handle: 1n, server: 1n, lsu: 'lsu-1', id: imageId('left'), mode: OPEN_MODE.WRITE, journal: 0 };
   // The process behind the first session is this one, and it lives.

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import fc from 'fast-check';
 import t from 'tap';
 import { runSequence, sequence, Tally } from '../chaos/model-sequence.ts';
@@ -35,7 +36,8 @@ t.test('random sequences against the model', async (t) => {
         );
       }
     } catch (error) {
-      failure = error instanceof Error ? `${error.message}\n${String(error.cause)}` : String(error);
+      // Why a call failed that should not have is the cause of the cause.
+      failure = error instanceof Error ? `${error.message}\n${inspect(error.cause, { depth: 6 })}` : String(error);
     }
     const { faults, ...counted } = tally;
     const date = new Date().toISOString().slice(0, 10);

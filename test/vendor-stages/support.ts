@@ -3,7 +3,7 @@ import type { Test } from 'tap';
 import { bridge } from '../../src/bridge/bridge.ts';
 import { parseIni } from '../../src/config/ini.ts';
 import { buildSettings } from '../../src/config/settings.ts';
-import { createResources, type Resources } from '../../src/pipeline/resources.ts';
+import { createResources, type ProcessResources } from '../../src/pipeline/resources.ts';
 import type { StageReport } from '../../src/stage-api/index.ts';
 import { builtInStages } from '../../src/stages/built-in.ts';
 import { type StageChain, VendorStages } from '../../src/vendor-stages/vendor-stages.ts';
@@ -12,7 +12,7 @@ import { type StageChain, VendorStages } from '../../src/vendor-stages/vendor-st
 export const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/stages/${name}`, import.meta.url));
 
 export interface Loaded {
-  readonly resources: Resources;
+  readonly resources: ProcessResources;
   readonly chain: StageChain;
   readonly stages: VendorStages;
   readonly reports: (StageReport & { readonly stage: string; readonly image: string })[];

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import type { Logger } from 'pino';
 import { bridge } from '../../bridge/bridge.ts';
+import { planLanes } from '../../config/lanes.ts';
 import type { Settings } from '../../config/settings.ts';
 import { Console } from '../../console/console.ts';
 import { AccessFiles } from '../../metrics/access.ts';
 import { serveMetrics } from '../../metrics/serve-metrics.ts';
 import { OstEngine } from '../../ost/engine.ts';
 import { imageHandles } from '../../ost/image-handles.ts';
+import { Lanes } from '../../ost/lanes/lanes.ts';
 import { ServiceManager } from '../../ost/service-manager.ts';
 import { createResources } from '../../pipeline/resources.ts';
 import { builtInStages } from '../../stages/built-in.ts';
@@ -35,6 +37,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
   const registry = builtInStages((decision) => log.debug(decision, 'share of the chunks that are compressed'));
   const resources = createResources(bridge, half, registry);
   let stages: VendorStages | undefined;
+  let lanes: Lanes | undefined;
   let abandoned: OstEngine | undefined;
   try {
     stages = await VendorStages.load(settings, registry, {
@@ -44,13 +47,18 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
       onOutput: (text) => log.info({ text: text.slice(0, MAX_OUTPUT) }, 'a stage wrote to its standard output'),
       signal,
     });
+    const plan = planLanes(settings.engine.lanes);
+    log.info({ lanes: plan.count, why: plan.why }, 'threads that images are worked on in');
+    const { count } = plan;
+    const { budget } = resources;
+    if (count > 0) lanes = await Lanes.open({ settings, count, budget, log, observe: metrics.observe, stages });
     const engine = await OstEngine.start({
       settings,
       bridge,
       resources,
       stages,
       slotReserve: half,
-      backend: imageHandles,
+      backend: lanes ?? imageHandles,
       log,
       observe: metrics.observe,
     });
@@ -64,6 +72,7 @@ export async function serve(settings: Settings, signal: AbortSignal): Promise<vo
     manager.close();
     // What did not end may still read from this memory.
     if (abandoned === undefined) {
+      await lanes?.close();
       await stages?.close();
       resources.slabs.close();
     }

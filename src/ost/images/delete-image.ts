@@ -19,6 +19,7 @@ export async function removeImage(
   const { services } = session;
   const { server, lsu, imageId, place, log } = image;
   await services.deletions.settled(place);
+  await services.usage.left(place);
   const endUse = services.usage.begin(place, 'delete');
   const hidden = Promise.withResolvers<boolean>();
   const work = services.drain

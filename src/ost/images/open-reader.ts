@@ -24,7 +24,7 @@ export async function openReader(
   const { services, imageHost: host } = session;
   const { resources, grants } = services.memory.of(place.server.storageOf(place.lsu));
   const meters = new StageMeters(resources.meters);
-  const endUse = services.usage.begin(place.place, 'read');
+  const endUse = services.usage.begin(place.place, 'read', session.signal);
   const span = new ImageSpan('restore', subjectOf(session, place));
   try {
     const store = await span.run(() => place.server.open(place.lsu));
@@ -34,6 +34,9 @@ export async function openReader(
       journal: undefined,
       creator: session.creatorOf(number),
       signal: session.signal,
+      place: { server: place.server, lsu: place.lsu },
+      arena: session.arena,
+      region: undefined,
     };
     const until = () => lockedUntil(store, place.imageId, session.signal);
     const locked = await span.run(until);

@@ -3,7 +3,7 @@ import { compressionStages } from '../../config/compression.ts';
 import { imageSizes } from '../../config/image-sizes.ts';
 import { streamsOf } from '../../config/streams.ts';
 import { EngineError } from '../../errors.ts';
-import type { HandleContext, ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import type { ImageLayout, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
 import { ImageSpan } from '../../image/image-span.ts';
 import { journalMemory, steppedJournal } from '../../image/journal-memory.ts';
 import { imageInfoOf } from '../../image/manifest.ts';
@@ -12,6 +12,7 @@ import type { StageReport } from '../../stage-api/index.ts';
 import type { ObjectStore } from '../../vast/store.ts';
 import { routedStore, routeOf, sameLsu } from '../../vendor-stages/vendor-router.ts';
 import type { StageChain } from '../../vendor-stages/vendor-stages.ts';
+import type { ImageContext } from '../backend.ts';
 import type { Session } from '../session.ts';
 import { planSlots, slotsAlways, slotsToSend } from '../slot-plan.ts';
 import type { StorageServer } from '../storage-server.ts';
@@ -32,7 +33,7 @@ export interface WriterQuestion {
 }
 
 /** Begins a handle; undefined when the image turns out to be complete already. */
-type Begin = (context: HandleContext, layout: ImageLayout, tuning: WriteTuning) => Promise<WriteHandle | undefined>;
+type Begin = (context: ImageContext, layout: ImageLayout, tuning: WriteTuning) => Promise<WriteHandle | undefined>;
 
 /** Open an image for writing; undefined as for {@link Begin}. Whatever fails leaves nothing open. */
 export async function openWriter(
@@ -43,6 +44,7 @@ export async function openWriter(
 ): Promise<{ readonly image: WriteImage; readonly answer: WireImageOpened } | undefined> {
   const { services, imageHost: host, arena } = session;
   await services.deletions.settled(place.place);
+  await services.usage.left(place.place);
   const region = session.takeJournal(journal);
   const { resources, grants } = services.memory.of(place.server.storageOf(place.lsu));
   const meters = new StageMeters(resources.meters);
@@ -55,7 +57,7 @@ export async function openWriter(
     endLease();
   };
   try {
-    endUsage = services.usage.begin(place.place, 'write');
+    endUsage = services.usage.begin(place.place, 'write', session.signal);
     endLease = leaseOf(session, place.server, place.lsu);
     const lsu = await span.run(() => place.server.open(place.lsu));
     const { layout, tuning, window, routers } = plansOf(session, place, lsu);
@@ -65,13 +67,16 @@ export async function openWriter(
     const store = routedStore(lsu, route);
     const memory = journalMemory(region.memory);
     const kills = killSwitchOf(services.settings.general.chaos);
-    const context: HandleContext = {
+    const context: ImageContext = {
       store,
       resources: { ...resources, meters },
       journal: kills === undefined ? memory : steppedJournal(memory, kills),
       creator: session.creatorOf(number),
       lock: await span.run(() => place.server.lockPolicy(place.lsu)),
       signal: session.signal,
+      place: { server: place.server, lsu: place.lsu, storageClass: route.storageClass },
+      arena,
+      region: journal,
     };
     const handle = await span.run(() => begin(context, layout, tuning));
     if (handle === undefined) {

@@ -1,8 +1,8 @@
 import { type EngineError, failureOf } from '../../errors.ts';
-import type { HandleContext, WriteHandle, WriteTuning } from '../../image/image-backend.ts';
+import type { WriteHandle, WriteTuning } from '../../image/image-backend.ts';
 import { LivingWriters, processOf } from '../../image/living-writers.ts';
 import type { ObjectStore } from '../../vast/store.ts';
-import type { ImageBackend } from '../backend.ts';
+import type { ImageBackend, ImageContext } from '../backend.ts';
 import { fateOf } from '../creator.ts';
 import { engineError, invalid } from '../errors.ts';
 import type { Session } from '../session.ts';
@@ -98,7 +98,7 @@ async function attach(session: Session, question: WireImageAttach, place: ImageP
 /** The engine before us may have begun the image and died before it answered. Undefined when it did not. */
 async function takeUp(
   backend: ImageBackend,
-  context: HandleContext,
+  context: ImageContext,
   { identity }: ImagePlace,
   tuning: WriteTuning,
 ): Promise<WriteHandle | undefined> {

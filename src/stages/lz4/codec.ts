@@ -1,5 +1,5 @@
-import { availableParallelism } from 'node:os';
 import { joined } from '../../pipeline/joined.ts';
+import { processors } from '../../pipeline/processors.ts';
 import { WorkerPool } from '../../pipeline/worker-pool.ts';
 
 export interface CodecRequest {
@@ -18,12 +18,12 @@ export type CodecAnswer = CodecResult | { readonly error: string };
 const MAX_THREADS = 4;
 
 /**
- * LZ4 frames on threads of our own, shared by all images of the process. lz4-napi's asynchronous functions are not used: memory that they allocate on
+ * LZ4 frames on threads of our own, shared by all images of the process, or of one of its lanes. lz4-napi's asynchronous functions are not used: memory that they allocate on
  * one thread and free on another is kept by its allocator, gigabytes of it (docs/decisions/0005). Its synchronous ones keep
  * nothing when they stay on one thread.
  */
 export class Lz4Codec {
-  readonly threads: number = Math.min(MAX_THREADS, availableParallelism());
+  readonly threads: number = Math.min(MAX_THREADS, processors());
   readonly #pool: WorkerPool<CodecAnswer>;
 
   constructor() {
@@ -54,5 +54,5 @@ export class Lz4Codec {
   }
 }
 
-/** The process's one codec. */
+/** The one codec of the process, or of a lane. */
 export const lz4Codec = new Lz4Codec();

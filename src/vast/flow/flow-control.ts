@@ -1,9 +1,10 @@
 import { EngineError } from '../../errors.ts';
 import { FlowGate, type FlowOutcome } from './flow-gate.ts';
+import { type GateFigures, JointGate } from './gate-figures.ts';
 import type { Decision } from './hill-climb.ts';
 import { PartSize } from './part-size.ts';
 import { ReadAhead } from './read-ahead.ts';
-import type { SizeDecision } from './stepped-size.ts';
+import type { SizeDecision, SteppedSize } from './stepped-size.ts';
 
 /** Requests with less payload pass by: they are answered when the server likes, and say nothing about the way. */
 const PAYLOAD_BYTES = 1024 * 1024;
@@ -38,6 +39,7 @@ export class FlowControl {
   /** Undefined where it is given, as `ahead`. */
   readonly parts: PartSize | undefined;
   readonly ahead: ReadAhead | undefined;
+  readonly #joint: Readonly<Record<Direction, JointGate | undefined>>;
 
   constructor({ most, parts, onDecision, onSize, now = () => performance.now() }: FlowControlOptions) {
     const gate = (direction: Direction): FlowGate | undefined => {
@@ -47,9 +49,21 @@ export class FlowControl {
     };
     this.write = gate('write');
     this.read = gate('read');
-    const { read } = this;
-    this.parts = parts && new PartSize({ ...parts, gate: this.write, onDecision: onSize });
-    this.ahead = read && new ReadAhead(read, onSize);
+    const { write, read } = this;
+    this.#joint = { write: write && new JointGate(write), read: read && new JointGate(read) };
+    this.parts = parts && new PartSize({ ...parts, gate: this.#joint.write, onDecision: onSize });
+    this.ahead = this.#joint.read && new ReadAhead(this.#joint.read, onSize);
+  }
+
+  /** Sizes that follow from what was found out. */
+  sizes(): readonly SteppedSize[] {
+    const { parts, ahead } = this;
+    return [...(parts ? [parts.size] : []), ...(ahead ? [ahead.request, ahead.ahead] : [])];
+  }
+
+  /** What another thread that works with the same storage has found out; undefined when it has gone. Sizes follow from both. */
+  hear(thread: number, gates: Readonly<Partial<Record<Direction, GateFigures>>> | undefined): void {
+    for (const direction of ['write', 'read'] as const) this.#joint[direction]?.hear(thread, gates?.[direction]);
   }
 
   /** Run one attempt of a request when there is a place for it. */

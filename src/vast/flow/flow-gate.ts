@@ -1,4 +1,5 @@
 import { abortError } from '../../errors.ts';
+import type { GateFigures, GateView } from './gate-figures.ts';
 import { type Decision, HillClimb, REASONS, type Reason } from './hill-climb.ts';
 
 /** What became of a request. */
@@ -23,7 +24,7 @@ interface Waiter {
 }
 
 /** Lets as many requests with payload go at the same time as have been found to be best. Whoever came first goes first. */
-export class FlowGate {
+export class FlowGate implements GateView {
   readonly #climb: HillClimb;
   readonly #now: () => number;
   /** How often the limit was changed, by reason. */
@@ -71,6 +72,11 @@ export class FlowGate {
   /** That of the slowest ones lately: of a slow data VIP, say. */
   get slowest(): number | undefined {
     return this.#slowest;
+  }
+
+  figures(): GateFigures {
+    const { limit, inFlight, waiting, tried, pace, slowest } = this;
+    return { limit, inFlight, waiting, tried, pace, slowest, decisions: new Map(this.decisions) };
   }
 
   /**

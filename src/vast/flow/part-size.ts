@@ -1,4 +1,4 @@
-import type { FlowGate } from './flow-gate.ts';
+import type { GateView } from './gate-figures.ts';
 import { type SizeDecision, SteppedSize } from './stepped-size.ts';
 
 const MIB = 2 ** 20;
@@ -12,7 +12,7 @@ const SLOW_MS = 10_000;
 
 export interface PartSizeOptions {
   /** Finds out how many parts in flight the storage likes best; undefined when that is given. */
-  readonly gate: FlowGate | undefined;
+  readonly gate: GateView | undefined;
   /** What is given. */
   readonly streams: number;
   /** What all parts in flight may hold, bytes. */

@@ -1,4 +1,4 @@
-import type { FlowGate } from './flow-gate.ts';
+import type { GateView } from './gate-figures.ts';
 import { type SizeDecision, SteppedSize } from './stepped-size.ts';
 
 const MIB = 2 ** 20;
@@ -20,7 +20,7 @@ const MOST_AHEAD = 4096 * MIB;
  * there are as many.
  */
 export class ReadAhead {
-  readonly #gate: Pick<FlowGate, 'limit' | 'pace' | 'slowest'>;
+  readonly #gate: Pick<GateView, 'limit' | 'pace' | 'slowest'>;
   readonly ahead: SteppedSize;
   readonly request: SteppedSize;
   #readers = 0;
@@ -29,7 +29,7 @@ export class ReadAhead {
   #most = 0;
 
   /** @param gate knows how many requests the storage likes best, and how they are doing. */
-  constructor(gate: Pick<FlowGate, 'limit' | 'pace' | 'slowest'>, onDecision?: (decision: SizeDecision) => void) {
+  constructor(gate: Pick<GateView, 'limit' | 'pace' | 'slowest'>, onDecision?: (decision: SizeDecision) => void) {
     this.#gate = gate;
     this.ahead = new SteppedSize({ of: 'read-ahead', least: LEAST_AHEAD, most: MOST_AHEAD, onDecision });
     this.request = new SteppedSize({ of: 'read', least: SHORT_REQUEST, most: MOST_REQUEST, onDecision });

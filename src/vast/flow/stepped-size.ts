@@ -23,6 +23,33 @@ export interface SteppedSizeOptions {
   readonly onDecision?: ((decision: SizeDecision) => void) | undefined;
 }
 
+/** A size as it is now, of one thread or of all. Plain values. */
+export interface SizeFigures {
+  readonly of: SizeOf;
+  readonly bytes: number;
+  /** Whether anything followed it yet. */
+  readonly wanted: boolean;
+  /** How often it was changed. */
+  readonly decisions: ReadonlyMap<SizeReason, number>;
+}
+
+/** Of each size one: the smallest that a thread has decided on, and all changes. */
+export function mergeSizes(sizes: readonly SizeFigures[]): SizeFigures[] {
+  const merged = new Map<SizeOf, SizeFigures>();
+  for (const size of sizes) {
+    const known = merged.get(size.of);
+    merged.set(size.of, known === undefined ? size : both(known, size));
+  }
+  return [...merged.values()];
+}
+
+function both(a: SizeFigures, b: SizeFigures): SizeFigures {
+  const decided = [a, b].filter(({ wanted }) => wanted || !(a.wanted || b.wanted));
+  const decisions = new Map(a.decisions);
+  for (const [reason, count] of b.decisions) decisions.set(reason, (decisions.get(reason) ?? 0) + count);
+  return { of: a.of, bytes: Math.min(...decided.map(({ bytes }) => bytes)), wanted: a.wanted || b.wanted, decisions };
+}
+
 /** So much beyond the next step is wanted before it is taken: a limit that goes up and down by one changes nothing. */
 const CLEARLY = 9 / 8;
 
@@ -40,6 +67,11 @@ export class SteppedSize {
   /** As it was last; the most before anything was wanted. */
   get bytes(): number {
     return this.#bytes ?? this.#options.most;
+  }
+
+  figures(): SizeFigures {
+    const { bytes, decisions } = this;
+    return { of: this.#options.of, bytes, wanted: this.#bytes !== undefined, decisions: new Map(decisions) };
   }
 
   /** @returns the size from now on */

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 import { slices } from '../body.ts';
 import type { Body } from '../store.ts';
+import { inTurn, TURN_BYTES } from './turns.ts';
 
 /** Node encrypts slices of this size at half the cost of one huge write. */
 const TLS_SLICE_BYTES = 256 * 1024;
-const PLAIN_SLICE_BYTES = 4 * 1024 * 1024;
 
 function view(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -13,15 +13,26 @@ function view(bytes: Uint8Array): Buffer {
 /** Bodies that are read slice by slice; nothing is copied, and an attempt makes its own. */
 class BodyStream extends Readable {
   readonly #slices: Iterator<Uint8Array, undefined>;
+  readonly #tls: boolean;
 
-  constructor(body: Body, sliceBytes: number) {
+  constructor(body: Body, tls: boolean) {
+    const sliceBytes = tls ? TLS_SLICE_BYTES : TURN_BYTES;
     super({ highWaterMark: sliceBytes });
     this.#slices = slices(body, sliceBytes);
+    this.#tls = tls;
   }
 
   override _read(): void {
+    // Encryption goes slowly enough to let others in between.
+    if (this.#tls) this.#put();
+    else inTurn(() => this.#put());
+  }
+
+  #put(): number {
+    if (this.destroyed) return 0;
     const next = this.#slices.next();
     this.push(next.done ? null : view(next.value));
+    return next.value?.byteLength ?? 0;
   }
 }
 
@@ -29,6 +40,6 @@ class BodyStream extends Readable {
 export function payloadOf(body: Body, tls: boolean): Buffer | Readable {
   const full = body.filter((piece) => piece.byteLength > 0);
   const [first = new Uint8Array(0)] = full;
-  if (full.length <= 1 && (!tls || first.byteLength <= TLS_SLICE_BYTES)) return view(first);
-  return new BodyStream(body, tls ? TLS_SLICE_BYTES : PLAIN_SLICE_BYTES);
+  if (full.length <= 1 && first.byteLength <= TLS_SLICE_BYTES) return view(first);
+  return new BodyStream(body, tls);
 }

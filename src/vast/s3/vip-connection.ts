@@ -6,6 +6,7 @@ import type { Closable } from '../vip-pool/vip.ts';
 import { s3Error } from './classify.ts';
 import type { S3Settings } from './options.ts';
 import type { Receipt } from './receipt.ts';
+import { TURN_BYTES } from './turns.ts';
 import { type Connect, WatchedClient } from './watchdog.ts';
 
 /** Servers close idle connections after a minute or so; a closed one costs only a new connection. */
@@ -13,9 +14,6 @@ const KEEP_ALIVE_MS = 60_000;
 const MAX_KEEP_ALIVE_MS = 600_000;
 /** A probe ends when no byte moved for so long. */
 const PROBE_IDLE_MS = 5_000;
-
-/** On plain HTTP, so much of a body is handed to the kernel at once, however many pieces it has: all of a part. A piece at a time costs a tenth more. */
-const GATHERED_BYTES = 64 * 1024 * 1024;
 
 /** How the SDK's requests come and go. */
 export type Handle = UndiciHttpHandler['handle'];
@@ -112,7 +110,8 @@ export class VipConnection implements Closable {
         ...VERIFIED,
         allowH2: false,
         timeout: connectTimeoutMs,
-        ...(this.#vip.protocol === 'https:' ? {} : { highWaterMark: GATHERED_BYTES }),
+        // Pieces are handed to the kernel together: one at a time costs a tenth more.
+        ...(this.#vip.protocol === 'https:' ? {} : { highWaterMark: TURN_BYTES }),
         onread,
         ...(this.#authorities === undefined ? {} : { ca: this.#authorities }),
       });

@@ -93,7 +93,10 @@ t.test('each shipped stage by LSU, and all of them at once', async (t) => {
 });
 
 t.test('a policy’s images, wherever they go', async (t) => {
-  const { served, folder } = await site(t, { sections: `[policy payroll]\nstages = ${shipped('encrypt')}\n` });
+  const { served, folder } = await site(t, {
+    engine: 'lanes = 2',
+    sections: `[policy payroll]\nstages = ${shipped('encrypt')}\n`,
+  });
   const file = join(folder, 'data');
   writeFileSync(file, `${CANARY} `.repeat(100_000));
   await served.start();
@@ -116,7 +119,7 @@ t.test('a policy’s images, wherever they go', async (t) => {
 const readFileIfThere = (path: string): Buffer => (existsSync(path) ? readFileSync(path) : Buffer.alloc(0));
 
 t.test('a client whose data is encrypted all at once: log, event, metric, console', async (t) => {
-  const { served } = await site(t, { metrics: 'listen = 127.0.0.1:0' });
+  const { served } = await site(t, { engine: 'lanes = 2', metrics: 'listen = 127.0.0.1:0' });
   await served.start();
   const text = join(served.folder, 'text');
   const lines = Array.from({ length: 250_000 }, (_, nth) => `Nov 21 10:00:00 host daemon[1]: all is well, ${nth}\n`);

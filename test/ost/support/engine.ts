@@ -8,8 +8,11 @@ import { parseIni } from '../../../src/config/ini.ts';
 import { buildSettings } from '../../../src/config/settings.ts';
 import type { ImageBackend } from '../../../src/ost/backend.ts';
 import { OstEngine } from '../../../src/ost/engine.ts';
+import { imageHandles } from '../../../src/ost/image-handles.ts';
+import { Lanes, type LanesOptions } from '../../../src/ost/lanes/lanes.ts';
 import { createResources } from '../../../src/pipeline/resources.ts';
 import { builtInStages } from '../../../src/stages/built-in.ts';
+import { TEST_LANES } from '../../support/lanes.ts';
 import { Host, type HostOptions } from './host.ts';
 import { MemoryBackend } from './memory-backend.ts';
 
@@ -23,7 +26,9 @@ export interface BenchOptions {
   /** Configured length of chunks and parts, MiB. Default 1. */
   readonly chunkMib?: number;
   readonly reserve?: number;
-  readonly compression?: 'none' | 'lz4';
+  readonly compression?: 'none' | 'lz4' | 'auto';
+  /** Work on images in lanes instead of the backend's thread. */
+  readonly lanes?: Pick<LanesOptions, 'count' | 'file' | 'lookMs'>;
 }
 
 /** A folder with a directory store, an engine on it, and hosts. Everything ends with the test. */
@@ -33,6 +38,7 @@ export class Bench<B extends ImageBackend = MemoryBackend> {
   readonly backend: B;
   readonly log: string[] = [];
   engine: OstEngine | undefined;
+  lanes: Lanes | undefined;
   readonly #options: BenchOptions;
   readonly #hosts: Host[] = [];
 
@@ -51,7 +57,8 @@ export class Bench<B extends ImageBackend = MemoryBackend> {
   }
 
   async start(): Promise<OstEngine> {
-    const { engine = '', budget = 64 * MIB, reserve = 64 * MIB, chunkMib = 1, compression = 'none' } = this.#options;
+    const { engine = '', budget = 64 * MIB, reserve = 64 * MIB, chunkMib = 1 } = this.#options;
+    const { compression = 'none', lanes } = this.#options;
     const text = `
 [performance]
 chunk_size_mb = ${chunkMib}
@@ -66,12 +73,18 @@ store = file:${join(this.folder, 'store')}
 label = a label
 `;
     const log = pino({ level: 'debug' }, { write: (line: string) => this.log.push(line) });
+    const settings = buildSettings(parseIni(text, 'test.conf'));
+    const resources = createResources(bridge, budget, builtInStages());
+    const { budget: whole } = resources;
+    const real = this.backend === (imageHandles as ImageBackend);
+    const used = lanes ?? (real && TEST_LANES ? { count: TEST_LANES } : undefined);
+    if (used !== undefined) this.lanes = await Lanes.open({ ...used, settings, budget: whole, log });
     this.engine = await OstEngine.start({
-      settings: buildSettings(parseIni(text, 'test.conf')),
+      settings,
       bridge,
-      resources: createResources(bridge, budget, builtInStages()),
+      resources,
       slotReserve: reserve,
-      backend: this.backend,
+      backend: this.lanes ?? this.backend,
       log,
     });
     return this.engine;
@@ -80,6 +93,8 @@ label = a label
   async stop(): Promise<void> {
     await this.engine?.stop();
     this.engine = undefined;
+    await this.lanes?.close();
+    this.lanes = undefined;
   }
 
   /** A host with a connection and an open server 1. */

@@ -9,14 +9,15 @@ import { FULL_LSU, Served, type StoreKind } from './served.ts';
 
 const performance = 'chunk_size_mb = 8\npart_size_mb = 8';
 
-/** Every line of `ost-host conformance` (less with `more` options) against the real engine; resolves to all that was said. */
+/** Every line of `ost-host conformance` (less with `more` options) against the real engine, with `engine` lines in its section; resolves to all that was said. */
 export async function conformance(
   t: Test,
   kind: StoreKind,
   command: HostCommand = {},
   more: readonly string[] = [],
+  engine = '',
 ): Promise<string> {
-  const served = await Served.prepare(t, { kind, performance });
+  const served = await Served.prepare(t, { kind, performance, engine });
   await served.start();
   const failing = kind === 'simulator' ? ['--failing-lsu', FULL_LSU] : [];
   const args = ['conformance', '--lsu', 'lsu-1', '--to-lsu', 'lsu-2', ...failing, ...more];

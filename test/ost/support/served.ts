@@ -12,6 +12,7 @@ import { startS3Sim } from '../../../src/sim/s3/s3-sim.ts';
 import { openStorage } from '../../../src/vast/open-storage.ts';
 import { S3Storage } from '../../../src/vast/s3/storage.ts';
 import type { ObjectStore } from '../../../src/vast/store.ts';
+import { TEST_LANES } from '../../support/lanes.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
 /** What bin/vast-ost tells Node. */
@@ -92,6 +93,7 @@ ${options.performance ?? 'chunk_size_mb = 1\npart_size_mb = 1'}
 [engine]
 socket = ${served.socket}
 state_dir = ${join(served.folder, 'state')}
+${TEST_LANES === undefined || options.engine?.includes('lanes') ? '' : `lanes = ${TEST_LANES}`}
 ${options.engine ?? ''}
 [metrics]
 ${options.metrics ?? 'listen = off'}
