@@ -29,7 +29,8 @@ export interface CallOptions {
   /** Bytes that go in and may come out. */
   readonly bytes?: number;
   readonly signal?: AbortSignal | undefined;
-  readonly chunk?: Blame['chunk'];
+  /** What it is about; a call may take its time for each of them. */
+  readonly chunks?: Blame['chunks'];
 }
 
 /** What a stage has told people so far. */
@@ -115,15 +116,18 @@ export class LoadedStage<Description extends StageDescription = StageDescription
         ({ call } = made);
         return made;
       },
-      timeoutMs: timeoutSeconds * 1000,
+      timeoutMs: timeoutSeconds * 1000 * (options.chunks?.length ?? 1),
       memoryBytes: memoryOf(memoryMb, options.bytes ?? 0),
       signal: options.signal,
     };
-    const blame = (): Blame => ({ name: this.name, call, chunk: options.chunk });
+    const blame = (nth?: number): Blame => {
+      const chunk = nth === undefined ? undefined : options.chunks?.[nth];
+      return { name: this.name, call, chunks: chunk ? [chunk] : options.chunks };
+    };
     const answer = await this.#runner.run(work).catch((error: unknown) => {
       throw lossOf(blame(), error);
     });
-    if ('error' in answer) throw faultOf(blame(), answer.error);
+    if ('error' in answer) throw faultOf(blame(answer.nth), answer.error);
     if (session) for (const report of answer.reports) this.report(session.image, report);
     return answer;
   }

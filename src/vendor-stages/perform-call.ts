@@ -2,7 +2,7 @@ import { bridge } from '../bridge/bridge.ts';
 import { discard } from '../pipeline/lease.ts';
 import type { Place } from '../pipeline/place.ts';
 import { SlabWindow, windowBytes } from '../pipeline/slab-window.ts';
-import type { Bytes } from '../stage-api/index.ts';
+import type { Bytes, Json, StageReport } from '../stage-api/index.ts';
 import type { ObserveCall, StageAnswer, StageCall, StoredResult, TransformCall } from './protocol.ts';
 import type { StageHost } from './stage-host.ts';
 
@@ -18,7 +18,7 @@ export async function performCall(
   signal: AbortSignal,
   gone?: AbortSignal,
 ): Promise<StageAnswer> {
-  if (!('input' in call)) {
+  if (!('input' in call || 'seen' in call)) {
     const answer = await host.call(call, signal);
     return 'error' in answer ? answer : { value: answer.value ?? null, reports: answer.reports };
   }
@@ -39,15 +39,22 @@ export async function performCall(
 
 async function observe(
   host: StageHost,
-  { input, sample, watch, ...call }: ObserveCall,
+  { session, seen, sample, watch }: ObserveCall,
   window: SlabWindow,
   signal: AbortSignal,
 ): Promise<StageAnswer> {
-  const data = sampleOf(window.show(input, false), sample);
-  const answer = await host.call({ ...call, data }, signal);
-  if ('error' in answer) return answer;
-  const { value = null, reports } = answer;
-  return { value, reports, ...(watch ? { changed: window.changed } : {}) };
+  const values: Json[] = [];
+  const reports: StageReport[] = [];
+  let changed = false;
+  for (const [nth, { chunk, input, leaves }] of seen.entries()) {
+    const data = sampleOf(window.show(input, false), sample);
+    const answer = await host.call({ call: 'observe', session, chunk, data, leaves }, signal);
+    if ('error' in answer) return { ...answer, nth };
+    values.push(answer.value ?? null);
+    reports.push(...answer.reports);
+    changed ||= watch && window.changed;
+  }
+  return { value: values, reports, changed };
 }
 
 async function transform(

@@ -52,10 +52,18 @@ export interface TransformCall extends ChunkCall {
   readonly copy: boolean;
 }
 
-export interface ObserveCall extends ChunkCall {
-  readonly call: 'observe';
+/** A chunk for an observer. */
+export interface SeenChunk {
+  readonly chunk: ChunkInfo;
   readonly input: Place;
   readonly leaves: Uint8Array;
+}
+
+/** For several chunks, one after the other: what it returns for each is an array. */
+export interface ObserveCall {
+  readonly call: 'observe';
+  readonly session: StageSession;
+  readonly seen: readonly SeenChunk[];
   readonly sample: { readonly pieces: number; readonly bytes: number } | undefined;
   /** Tell whether it wrote to what it was given. */
   readonly watch: boolean;
@@ -73,6 +81,8 @@ export type HostCall =
 /** Why there is no result. */
 export interface StageFault {
   readonly error: { readonly kind: StageErrorKind | 'load' | 'options'; readonly message: string };
+  /** Which of the call's chunks it was. */
+  readonly nth?: number;
 }
 
 /** What a stage's function returned. */

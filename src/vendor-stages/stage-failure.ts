@@ -7,7 +7,7 @@ import type { StageCall, StageFault } from './protocol.ts';
 export interface Blame {
   readonly name: string;
   readonly call: StageCall['call'];
-  readonly chunk?: Pick<ChunkInfo, 'index' | 'offset'> | undefined;
+  readonly chunks?: readonly Pick<ChunkInfo, 'index' | 'offset'>[] | undefined;
 }
 
 type Fault = StageFault['error'];
@@ -44,11 +44,13 @@ export function wrongLength(blame: Blame, bytes: number, wanted: string): Engine
 export function stageFailure(
   code: string,
   failure: FailureClass,
-  { name, call, chunk }: Blame,
+  { name, call, chunks = [] }: Blame,
   said: string,
   more: { readonly cause?: unknown; readonly advice?: string | undefined } = {},
 ): EngineError {
-  const where = chunk === undefined ? call : `${call} of chunk ${chunk.index}`;
+  const [chunk, ...others] = chunks;
+  const which = others.length > 0 ? 'one of chunks' : 'chunk';
+  const where = chunk === undefined ? call : `${call} of ${which} ${chunks.map(({ index }) => index).join(', ')}`;
   const advice = 'advice' in more ? more.advice : `ask the maker of ${name}; other images are not concerned`;
   return new EngineError(code, failure, `stage ${name}, ${where}: ${said}`, {
     cause: more.cause,

@@ -6,12 +6,16 @@ import type { ConfiguredObserver } from '../pipeline/stage-registry.ts';
 import type { Json, Observation, StageReport } from '../stage-api/index.ts';
 import type { ObserverDescription } from './description.ts';
 import type { LoadedStage, StageConfiguration } from './loaded-stage.ts';
-import type { StageSession } from './protocol.ts';
+import type { SeenChunk, StageSession } from './protocol.ts';
 import { stageFailure } from './stage-failure.ts';
 import { concurrencyOf } from './vendor-transform.ts';
 
 /** What the observations of one image may take, as JSON. */
 const MAX_FOUND_BYTES = 64 * 2 ** 20;
+/** Chunks of one call. */
+const MOST_TOGETHER = 8;
+/** What takes longer for a chunk is better made for one chunk at a time, so that several threads share the work. */
+const QUICK_MS = 20;
 
 /**
  * An observer for new images. Its options must have been checked.
@@ -32,10 +36,15 @@ function observing(
   env: StageEnv,
   onChange: (() => void) | undefined,
 ): StageInstance {
-  const { version, sample } = stage.description;
+  const { version, sample, placement } = stage.description;
   const most = concurrencyOf(stage.description);
-  /** Chunks that it looks at, some of which may be stored already. */
+  /** Calls under way, whose chunks may be stored already. */
   const looking = new Set<Promise<void>>();
+  /** Chunks for the next call. */
+  const gathered: Chunk[] = [];
+  let signal: AbortSignal | undefined;
+  /** Whether a chunk took it little time, when it was called last. */
+  let quick = false;
   let failure: { readonly error: unknown } | undefined;
   const found: Observation<Json>[] = [];
   let bytes = 0;
@@ -58,43 +67,61 @@ function observing(
     found.push(observation);
   };
 
-  const look = async (chunk: Chunk, signal: AbortSignal): Promise<void> => {
-    const [piece] = chunk.pieces;
-    const input = piece && placeOf(piece);
-    if (input === undefined || chunk.pieces.length > 1) throw new Error('observers take chunks in one piece of a slab');
+  const look = async (chunks: readonly Chunk[]): Promise<void> => {
     const session = await begin();
-    const info = { index: chunk.index, offset: chunk.offset, length: chunk.length, maxBytes: 0 };
-    const { leaves = new Uint8Array(0) } = chunk;
+    const seen = chunks.map(seenOf);
     const watch = onChange !== undefined;
-    const create = () => ({ call: 'observe', session, chunk: info, input, leaves, sample, watch }) as const;
-    const options = { bytes: input.bytes, signal, chunk: info };
-    const { value, changed, reports } = await stage.call(create, session, options);
+    const bytes = Math.max(...seen.map(({ input }) => input.bytes));
+    const infos = seen.map(({ chunk }) => chunk);
+    const create = () => ({ call: 'observe', session, seen, sample, watch }) as const;
+    const { value, changed, reports } = await stage.call(create, session, { bytes, signal, chunks: infos });
     if (changed) onChange?.();
     tell(reports);
-    if (stage.has('finish')) keep({ chunk: info, result: value ?? null });
+    const results = value as readonly Json[];
+    if (stage.has('finish')) for (const [nth, chunk] of infos.entries()) keep({ chunk, result: results[nth] ?? null });
   };
 
-  /** The chunk goes on at once, while its memory stays, unless so many are being looked at already. */
-  const observe = async (chunk: Chunk, signal: AbortSignal): Promise<Chunk> => {
-    while (looking.size >= most) await Promise.race(looking);
-    if (failure) throw failure.error;
-    const [lease, ours] = shareLease(chunk.lease, 2) as [Lease, Lease];
-    const work = look(chunk, signal)
+  /** Have it look at what was gathered. */
+  const send = (): void => {
+    const chunks = gathered.splice(0);
+    if (chunks.length === 0) return;
+    const began = performance.now();
+    const work = look(chunks)
       .catch((error: unknown) => {
         failure ??= { error };
       })
       .finally(() => {
-        ours.release();
+        quick = placement === 'worker' && (performance.now() - began) / chunks.length < QUICK_MS;
+        for (const { lease } of chunks) lease.release();
         looking.delete(work);
       });
     looking.add(work);
-    return { ...chunk, lease };
+  };
+
+  /**
+   * The chunk goes on at once, while its memory stays, unless so many calls are under way already. A look that is short costs less than the
+   * message to the thread, so chunks are gathered for one message; but only while the memory of all is kept by those who store them.
+   */
+  const observe = async (chunk: Chunk, until: AbortSignal): Promise<Chunk> => {
+    while (looking.size >= most) await Promise.race(looking);
+    if (failure) throw failure.error;
+    const [theirs, ours] = shareLease(chunk.lease, 2) as [Lease, Lease];
+    const mine = { ...chunk, lease: ours };
+    signal = until;
+    gathered.push(mine);
+    if (!quick || gathered.length >= MOST_TOGETHER) send();
+    const release = (): void => {
+      theirs.release();
+      if (gathered.includes(mine)) send();
+    };
+    return { ...chunk, lease: { release } };
   };
 
   return {
     concurrency: 1,
     apply: observe,
     flush: async () => {
+      send();
       await Promise.all(looking);
       if (failure) throw failure.error;
       if (!stage.has('finish') || env.suspends?.() === true) return;
@@ -104,7 +131,15 @@ function observing(
       tell((await stage.call(() => ({ call: 'finish', session, found, complete }), session, { bytes })).reports);
     },
     close: async () => {
+      for (const { lease } of gathered.splice(0)) lease.release();
       await Promise.all(looking);
     },
   };
+}
+
+function seenOf({ pieces, index, offset, length, leaves = new Uint8Array(0) }: Chunk): SeenChunk {
+  const [piece] = pieces;
+  const input = piece && placeOf(piece);
+  if (input === undefined || pieces.length > 1) throw new Error('observers take chunks in one piece of a slab');
+  return { chunk: { index, offset, length, maxBytes: 0 }, input, leaves };
 }

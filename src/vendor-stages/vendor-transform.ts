@@ -144,12 +144,12 @@ async function transform(
   env: StageEnv,
   signal: AbortSignal,
 ): Promise<Chunk> {
-  const blame = { name: stage.name, call, chunk: info };
+  const blame = { name: stage.name, call, chunks: [info] };
   const size = sizeOf(chunk.pieces);
   const room = Math.max(size, info.maxBytes);
   const ask = async (output: Place | undefined, input: () => Pick<TransformCall, 'input' | 'copy'>) => {
     const create = () => ({ call, session, chunk: info, output, ...input() }) as const;
-    const { stored, changed } = await stage.call(create, session, { bytes: size + room, signal, chunk: info });
+    const { stored, changed } = await stage.call(create, session, { bytes: size + room, signal, chunks: [info] });
     if (changed) stage.changing.add(call);
     return stored ?? { from: 'nowhere', offset: 0, bytes: 0, written: 0 };
   };
