@@ -5,9 +5,6 @@
 #include <node_api.h>
 #include <stdbool.h>
 
-
-
-
 /* The functions' and the error texts' names are the same, but for windowChanged. */
 napi_value alloc_slab(napi_env env, napi_callback_info info);
 napi_value free_slab(napi_env env, napi_callback_info info);
