@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -31,11 +31,21 @@ export interface Peer {
   readonly title: string;
   /** Looked for in PATH, unless it holds a slash. */
   readonly program: string;
+  /** What has it say its version. */
+  readonly version?: readonly string[];
   /** Each is run to its end; only the last is measured. */
   readonly commands: (task: PeerTask) => readonly (readonly string[])[];
 }
 
 const S3CMD = ['--access_key=bench', '--secret_key=bench', '--host-bucket=', '--no-progress', '--no-preserve', '-q'];
+
+/** The distribution's, which is the one that administrators have. */
+const AWS = '/usr/bin/aws';
+const aws = (program: string): Peer['commands'] => {
+  return ({ sink, file }) => [
+    [program, '--endpoint-url', sink.endpoint, 's3', 'cp', file, 's3://bench-lsu/aws', '--no-progress'],
+  ];
+};
 
 const rclone = (...options: string[]): Peer['commands'] => {
   return ({ sink, file, caFile }) => [
@@ -57,14 +67,15 @@ export const PEERS: Readonly<Record<string, Peer>> = {
       ['build/bench-peer', `${sink.port}`, `${bytes}`, '4', 'hash', ...(caFile === undefined ? [] : [caFile])],
     ],
   },
-  aws: {
-    title: 'aws s3 cp',
+  aws: { title: 'aws s3 cp', program: AWS, version: [AWS, '--version'], commands: aws(AWS) },
+  // Where somebody has installed another one.
+  'aws-other': {
+    title: 'aws s3 cp of PATH, no checksums',
     program: 'aws',
-    commands: ({ sink, file }) => [
-      ['aws', '--endpoint-url', sink.endpoint, 's3', 'cp', file, 's3://bench-lsu/aws', '--no-progress'],
-    ],
+    version: ['aws', '--version'],
+    commands: aws('aws'),
   },
-  rclone: { title: 'rclone copyto', program: 'rclone', commands: rclone() },
+  rclone: { title: 'rclone copyto', program: 'rclone', version: ['rclone', 'version'], commands: rclone() },
   'rclone-64': {
     title: 'rclone copyto, 64 MiB',
     program: 'rclone',
@@ -73,6 +84,7 @@ export const PEERS: Readonly<Record<string, Peer>> = {
   s3cmd: {
     title: 's3cmd put, 64 MiB',
     program: 's3cmd',
+    version: ['s3cmd', '--version'],
     commands: ({ sink, file }) => [
       [
         ...['s3cmd', ...S3CMD, '--no-ssl', `--host=127.0.0.1:${sink.port}`, '--multipart-chunk-size-mb=64'],
@@ -83,6 +95,7 @@ export const PEERS: Readonly<Record<string, Peer>> = {
   restic: {
     title: 'restic backup',
     program: 'restic',
+    version: ['restic', 'version'],
     commands: ({ sink, file, folder }) => {
       const common = ['restic', '-q', '--cache-dir', folder, '-r', `s3:${sink.endpoint}/bench-lsu/restic`];
       return [
@@ -93,9 +106,30 @@ export const PEERS: Readonly<Record<string, Peer>> = {
   },
 };
 
-export function isInstalled(program: string): boolean {
-  if (program.includes('/')) return existsSync(program);
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
+/** Where the program is; undefined when it is not installed. What another peer has already is not another one. */
+function placeOf(program: string): string | undefined {
+  if (program.includes('/')) return existsSync(program) ? program : undefined;
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
+}
+
+export function isInstalled({ program }: Peer): boolean {
+  const place = placeOf(program);
+  const again =
+    program === 'aws' && existsSync(AWS) && place !== undefined && realpathSync(place) === realpathSync(AWS);
+  return place !== undefined && !again;
+}
+
+/** What a peer says of its version, in a few words. */
+export async function versionOf({ version: [program, ...args] = [] }: Peer): Promise<string | undefined> {
+  if (program === undefined) return undefined;
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const [line = ''] = (await text(child.stdout)).split('\n');
+  return line
+    .split(' ')
+    .slice(0, line.includes('/') ? 1 : 3)
+    .join(' ')
+    .replace(' version', '');
 }
 
 async function execute(command: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
@@ -128,10 +162,10 @@ export async function runPeer(peer: Peer, task: Omit<PeerTask, 'folder'>): Promi
     HOME: folder,
     ...CREDENTIALS,
     AWS_DEFAULT_REGION: 'us-east-1',
-    // Else it sends bodies in chunks, which the sink does not know; it saves a checksum, too.
+    // Else newer ones send bodies in chunks, which the sink does not know; it saves a checksum, too.
     AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required',
     RESTIC_PASSWORD: 'bench',
-    ...(task.caFile === undefined || peer.program !== 'aws' ? {} : { AWS_CA_BUNDLE: task.caFile }),
+    ...(task.caFile === undefined || !peer.program.endsWith('aws') ? {} : { AWS_CA_BUNDLE: task.caFile }),
   };
   try {
     const commands = peer.commands({ ...task, folder });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Authority } from '../src/sim/tls/authority.ts';
 import { besideEngine, LSU } from './engine-process.ts';
 import { runHost, sizeArguments } from './ost-host.ts';
-import { CREDENTIALS, isInstalled, measured, PEERS, runPeer, type Taken } from './peers.ts';
+import { CREDENTIALS, isInstalled, measured, PEERS, type Peer, runPeer, type Taken, versionOf } from './peers.ts';
 import { DEFAULTS, spawnJob } from './run-job.ts';
 import { type Sink, type SinkTls, startSink } from './sink.ts';
 import { median, spread } from './statistics.ts';
@@ -60,6 +60,7 @@ export const CASES: readonly TransferCase[] = [
   own(false, 'cli', 'vast-ost backup FILE'),
   own(false, 'lib-storage', 'lib-storage Upload'),
   peer(false, 'aws'),
+  peer(false, 'aws-other'),
   peer(false, 'rclone'),
   peer(false, 'rclone-64'),
   peer(false, 's3cmd', 0.25),
@@ -69,6 +70,7 @@ export const CASES: readonly TransferCase[] = [
   plugin(true, 4, 'none'),
   own(true, 'cli', 'vast-ost backup FILE'),
   peer(true, 'aws'),
+  peer(true, 'aws-other'),
   peer(true, 'rclone'),
 ];
 
@@ -218,7 +220,11 @@ export async function measureTransfer(
   say: (text: string) => void,
 ): Promise<string> {
   const wanted = CASES.filter(({ name }) => name.includes(filter));
-  const installed = wanted.filter(({ way }) => way.by !== 'peer' || isInstalled(PEERS[way.peer]?.program ?? ''));
+  const peerOf = ({ way }: TransferCase): Peer | undefined => (way.by === 'peer' ? PEERS[way.peer] : undefined);
+  const installed = wanted.filter((one) => {
+    const peer = peerOf(one);
+    return peer === undefined || isInstalled(peer);
+  });
   const rows = installed.map(
     (one): Row => ({
       transfer: one,
@@ -251,5 +257,7 @@ export async function measureTransfer(
   const lines = [HEADINGS, HEADINGS.map(() => '---'), ...rows.map((row) => cells(row, rows))];
   const missing = wanted.filter((one) => !installed.includes(one)).map(({ title }) => title);
   const left = missing.length === 0 ? '' : `\n\nNot installed: ${missing.join(', ')}.`;
-  return `${lines.map((line) => `| ${line.join(' | ')} |`).join('\n')}${left}`;
+  const said = await Promise.all(installed.flatMap((one) => peerOf(one) ?? []).map(versionOf));
+  const versions = [...new Set(said.filter((one) => one !== undefined))].join(', ');
+  return `${lines.map((line) => `| ${line.join(' | ')} |`).join('\n')}\n\nPeers: ${versions || 'none'}.${left}`;
 }
