@@ -113,7 +113,7 @@ function placeOf(program: string): string | undefined {
   return folders.map((folder) => join(folder, program)).find((path) => existsSync(path));
 }
 
-export function isInstalled({ program }: Peer): boolean {
+export function isInstalled({ program }: Pick<Peer, 'program'>): boolean {
   const place = placeOf(program);
   const again =
     program === 'aws' && existsSync(AWS) && place !== undefined && realpathSync(place) === realpathSync(AWS);

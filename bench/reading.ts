@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { Command, makeStamped } from './command.ts';
 import { besideEngine, type EnginePlace, type EngineStore, LSU } from './engine-process.ts';
 import { runFio } from './fio.ts';
 import { HOST, runHost, sizeArguments } from './ost-host.ts';
@@ -23,6 +24,8 @@ interface ReadingCase {
   readonly title: string;
   readonly place: Place;
   readonly streams: number;
+  /** Of a file, by `vast-ost`; else through plugin and engine. */
+  readonly command?: boolean;
 }
 
 const CASES: readonly ReadingCase[] = [
@@ -30,6 +33,8 @@ const CASES: readonly ReadingCase[] = [
   { title: 'HTTP, 4 streams', place: 'http', streams: 4 },
   { title: 'TLS, 1 stream', place: 'tls', streams: 1 },
   { title: 'directory, 1 stream', place: 'directory', streams: 1 },
+  { title: 'HTTP, vast-ost backup and restore', place: 'http', streams: 1, command: true },
+  { title: 'TLS, vast-ost backup and restore', place: 'tls', streams: 1, command: true },
 ];
 
 interface Sample {
@@ -39,10 +44,12 @@ interface Sample {
   /** CPU-seconds per GiB of host and engine. */
   readonly backupCost: number;
   readonly restoreCost: number;
-  readonly readsPerSecond: number;
-  /** Requests of the store for one scattered read, and bytes that it sent for one that was asked for. */
-  readonly requests: number;
-  readonly amplification: number;
+  readonly scattered?: {
+    readonly readsPerSecond: number;
+    /** Requests of the store for one scattered read, and bytes that it sent for one that was asked for. */
+    readonly requests: number;
+    readonly amplification: number;
+  };
 }
 
 /** Run `work` with the store that a case wants. */
@@ -110,13 +117,36 @@ async function measure({ place: where, streams }: ReadingCase, bytes: number, tl
         restore: Number(gib) / Number(seconds),
         backupCost: hostBackup + (after.cpuSeconds - before.cpuSeconds) / sent,
         restoreCost: Number(host) + (restored.cpuSeconds - written.cpuSeconds) / Number(gib),
-        readsPerSecond: Number(reads) / Number(took),
-        requests: (end.requests - restored.requests) / Number(reads),
-        amplification: (end.bytes_out - restored.bytes_out) / Number(asked),
+        scattered: {
+          readsPerSecond: Number(reads) / Number(took),
+          requests: (end.requests - restored.requests) / Number(reads),
+          amplification: (end.bytes_out - restored.bytes_out) / Number(asked),
+        },
       };
     });
     return result;
   });
+}
+
+/** With what the program takes to start. The file is in memory. */
+async function measureCommand({ place }: ReadingCase, bytes: number, tls: SinkTls): Promise<Sample> {
+  const memory = await mkdtemp('/dev/shm/vast-ost-bench.');
+  try {
+    const file = await makeStamped(join(memory, 'file'), bytes);
+    return await withStore(place, tls, async ({ caFile }, sink) => {
+      const command = await Command.create(`${file}.conf`, sink as Sink, caFile);
+      const [backup, restore] = [await command.backup(file), await command.restore()];
+      const gib = bytes / GIB;
+      return {
+        backup: gib / backup.seconds,
+        restore: gib / restore.seconds,
+        backupCost: backup.cpuSeconds / gib,
+        restoreCost: restore.cpuSeconds / gib,
+      };
+    });
+  } finally {
+    await rm(memory, { recursive: true, force: true });
+  }
 }
 
 /** The same directory, by plugin and engine and by fio, in turns. */
@@ -152,13 +182,14 @@ export async function measureReading(bytes: number, runs: number, say: (text: st
     const tls = await certificates(folder);
     for (let round = 1; round <= runs; round += 1) {
       for (const { one, samples } of rows) {
-        const sample = await measure(one, bytes, tls);
+        const sample = await (one.command ? measureCommand : measure)(one, bytes, tls);
         samples.push(sample);
+        const figures = `${sample.restore.toFixed(2)} GiB/s, ${sample.restoreCost.toFixed(2)} CPU-s/GiB`;
         say(
-          `${round}/${runs} restore, ${one.title}: ${sample.restore.toFixed(2)} GiB/s, ${sample.restoreCost.toFixed(2)} CPU-s/GiB, ${sample.readsPerSecond.toFixed(0)} reads/s`,
+          `${round}/${runs} restore, ${one.title}: ${figures}, ${sample.scattered?.readsPerSecond.toFixed(0)} reads/s`,
         );
       }
-      if (!isInstalled('fio')) continue;
+      if (!isInstalled({ program: 'fio' })) continue;
       const sample = await runFio(bytes);
       disk.push(sample);
       say(
@@ -170,6 +201,9 @@ export async function measureReading(bytes: number, runs: number, say: (text: st
   }
   const lines = rows.map(({ one, samples }) => {
     const of = (figure: (sample: Sample) => number, digits = 2) => spread(samples.map(figure), digits);
+    const scattered = samples.flatMap((sample) => sample.scattered ?? []);
+    const each = (figure: (one: (typeof scattered)[number]) => number, digits = 2) =>
+      scattered.length === 0 ? '' : spread(scattered.map(figure), digits);
     const known = one.place !== 'directory';
     return [
       one.title,
@@ -179,9 +213,9 @@ export async function measureReading(bytes: number, runs: number, say: (text: st
       of(({ restore }) => restore),
       of(({ restoreCost }) => restoreCost),
       `${median(samples.map(({ backup, restore }) => restore / backup)).toFixed(2)}×`,
-      of(({ readsPerSecond }) => readsPerSecond, 0),
-      known ? of(({ requests }) => requests) : '',
-      known ? of(({ amplification }) => amplification) : '',
+      each(({ readsPerSecond }) => readsPerSecond, 0),
+      known ? each(({ requests }) => requests) : '',
+      known ? each(({ amplification }) => amplification) : '',
     ];
   });
   const headings = [...HEADINGS, ...SCATTERED_HEADINGS];

@@ -3,9 +3,10 @@ import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Authority } from '../src/sim/tls/authority.ts';
+import { Command } from './command.ts';
 import { besideEngine, LSU } from './engine-process.ts';
 import { runHost, sizeArguments } from './ost-host.ts';
-import { CREDENTIALS, isInstalled, measured, PEERS, type Peer, runPeer, type Taken, versionOf } from './peers.ts';
+import { isInstalled, PEERS, type Peer, runPeer, versionOf } from './peers.ts';
 import { DEFAULTS, spawnJob } from './run-job.ts';
 import { type Sink, type SinkTls, startSink } from './sink.ts';
 import { median, spread } from './statistics.ts';
@@ -128,15 +129,6 @@ async function throughPlugin(way: Way & { by: 'plugin' }, bytes: number, sink: S
   return { gibPerSecond: result.gibPerSecond, client: result.host + engine, peakRss, loopDelay };
 }
 
-/** `vast-ost backup` of a file. */
-async function byCommand(file: string, sink: Sink, caFile: string | undefined): Promise<Taken> {
-  const trust = caFile === undefined ? '' : `s3_ca_file = ${caFile}\n`;
-  const config = `[general]\nstore = s3:${sink.endpoint}\n${trust}[performance]\nwire_integrity = none\n`;
-  await writeFile(`${file}.conf`, config);
-  const command = ['bin/vast-ost', '--config', `${file}.conf`, 'backup', LSU, 'bench', file];
-  return measured(command, { ...process.env, ...CREDENTIALS });
-}
-
 async function transfer(
   { way, tls, name }: TransferCase,
   bytes: number,
@@ -154,7 +146,9 @@ async function transfer(
   const found = way.by === 'peer' ? PEERS[way.peer] : undefined;
   const file = found?.program === 'build/bench-peer' ? '' : await common.fileOf(bytes);
   const taken =
-    found === undefined ? await byCommand(file, sink, caFile) : await runPeer(found, { sink, bytes, caFile, file });
+    found === undefined
+      ? await (await Command.create(`${file}.conf`, sink, caFile)).backup(file)
+      : await runPeer(found, { sink, bytes, caFile, file });
   if (taken.seconds === 0) throw new Error(`${name} took no time`);
   return {
     gibPerSecond: bytes / GIB / taken.seconds,
