@@ -45,8 +45,8 @@ vms_credentials_file = ${secret('vms', `user = ${ADMIN.username}\npassword = ${A
 vip_pool = main
 event_interval = 1s
 scrub_interval = 1h`;
-  const performance = 'chunk_size_mb = 5\npart_size_mb = 5\ncompression = lz4';
-  const served = await Served.prepare(t, { server, performance, metrics: `listen = ${address}` });
+  const performance = 'chunk_size_mb = 5\ncompression = lz4';
+  const served = await Served.prepare(t, { server, performance, engine: 'lanes = 1', metrics: `listen = ${address}` });
   await served.start();
   return { served, address };
 }
