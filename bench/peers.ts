@@ -124,12 +124,8 @@ export function isInstalled({ program }: Pick<Peer, 'program'>): boolean {
 export async function versionOf({ version: [program, ...args] = [] }: Peer): Promise<string | undefined> {
   if (program === undefined) return undefined;
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
-  const [line = ''] = (await text(child.stdout)).split('\n');
-  return line
-    .split(' ')
-    .slice(0, line.includes('/') ? 1 : 3)
-    .join(' ')
-    .replace(' version', '');
+  const [, name, number] = /^(\S+?)[ /](?:version )?(\S+)/.exec(await text(child.stdout)) ?? [];
+  return name === undefined ? undefined : `${name} ${number}`;
 }
 
 async function execute(command: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {

@@ -14,11 +14,13 @@ function view(bytes: Uint8Array): Buffer {
 class BodyStream extends Readable {
   readonly #slices: Iterator<Uint8Array, undefined>;
   readonly #tls: boolean;
+  #next: IteratorResult<Uint8Array, undefined>;
 
   constructor(body: Body, tls: boolean) {
     const sliceBytes = tls ? TLS_SLICE_BYTES : TURN_BYTES;
     super({ highWaterMark: sliceBytes });
     this.#slices = slices(body, sliceBytes);
+    this.#next = this.#slices.next();
     this.#tls = tls;
   }
 
@@ -30,9 +32,12 @@ class BodyStream extends Readable {
 
   #put(): number {
     if (this.destroyed) return 0;
-    const next = this.#slices.next();
-    this.push(next.done ? null : view(next.value));
-    return next.value?.byteLength ?? 0;
+    const { value } = this.#next;
+    this.#next = this.#slices.next();
+    if (value !== undefined) this.push(view(value));
+    // At once: the HTTP layer gives a connection up whose answer comes before it knows that the body has ended.
+    if (this.#next.done) this.push(null);
+    return value?.byteLength ?? 0;
   }
 }
 

@@ -55,6 +55,23 @@ t.test('what a body is sent with', async (t) => {
   }
 });
 
+t.test('an answer that comes at once ends no connection', async (t) => {
+  const sockets = new Set<unknown>();
+  const server = await faultServer(t, async (request, response) => {
+    sockets.add(request.socket);
+    await bodyOf(request);
+    ok(response, { etag: '"0"' });
+  });
+  const { store } = await faultStore(t, server.url, { wireIntegrity: 'none', digests: nodeDigests });
+  const body = [pattern(3 * MIB)];
+  const streams = Array.from({ length: 4 }, async (_, stream) => {
+    for (let nth = 0; nth < 20; nth += 1) await store.put(`${stream}-${nth}`, body);
+  });
+  await Promise.all(streams);
+  // The pool opens one more when a stream is quicker than the end of its last request.
+  t.ok(sockets.size <= 10, `${sockets.size} connections for 80 requests of four streams`);
+});
+
 t.test('bulk delete', async (t) => {
   const server = await faultServer(t, async (request, response) => {
     const body = await bodyOf(request);
