@@ -185,9 +185,8 @@ export async function measureReading(bytes: number, runs: number, say: (text: st
         const sample = await (one.command ? measureCommand : measure)(one, bytes, tls);
         samples.push(sample);
         const figures = `${sample.restore.toFixed(2)} GiB/s, ${sample.restoreCost.toFixed(2)} CPU-s/GiB`;
-        say(
-          `${round}/${runs} restore, ${one.title}: ${figures}, ${sample.scattered?.readsPerSecond.toFixed(0)} reads/s`,
-        );
+        const reads = sample.scattered ? `, ${sample.scattered.readsPerSecond.toFixed(0)} reads/s` : '';
+        say(`${round}/${runs} restore, ${one.title}: ${figures}${reads}`);
       }
       if (!isInstalled({ program: 'fio' })) continue;
       const sample = await runFio(bytes);
