@@ -23,7 +23,7 @@ export interface S3Connection {
 export interface HttpOptions {
   readonly abortSignal?: AbortSignal;
   readonly requestTimeout?: number;
-  readonly vip: VipConnection;
+  readonly vip: Pick<VipConnection, 'handle'>;
   /** Takes the body of an answer that is no error; the stream that the SDK returns is empty then. */
   readonly receipt?: Receipt;
 }
@@ -65,7 +65,7 @@ export function connectS3(settings: S3Settings, options: S3ConnectionOptions): S
   const config: S3ClientConfig & { readonly ignoreCache: boolean } = {
     endpoint: settings.endpoint.origin,
     region: settings.region,
-    forcePathStyle: settings.forcePathStyle,
+    forcePathStyle: true,
     requestHandler,
     // Retries are ours alone.
     maxAttempts: 1,

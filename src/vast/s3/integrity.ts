@@ -23,7 +23,7 @@ export interface BodyProof {
 
 /**
  * Made once per body, before the first attempt: when memory changes afterwards, no re-send can
- * succeed. With x-amz-content-sha256 given, the SDK's signer does not hash the body again.
+ * succeed. With x-amz-content-sha256 given, the signer does not hash the body again.
  */
 export async function proveBody(body: Body, mode: S3Settings['wireIntegrity'], digests: Digests): Promise<BodyProof> {
   switch (mode) {
@@ -39,6 +39,11 @@ export async function proveBody(body: Body, mode: S3Settings['wireIntegrity'], d
     default:
       return { headers: { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }, etag: '' };
   }
+}
+
+/** What a request says of its body. */
+export function bodyHeaders({ headers }: BodyProof, size: number): Record<string, string> {
+  return { 'content-length': String(size), 'content-type': 'application/octet-stream', ...headers };
 }
 
 /** MD5 of a few bytes, on the spot; undefined where the platform forbids it. */

@@ -18,8 +18,6 @@ export type S3Credentials = NonNullable<S3ClientConfig['credentials']>;
 export interface S3ConnectionOptions {
   /** Part of the signature. Default us-east-1, as VAST's own clients use. */
   readonly region?: string;
-  /** Bucket in the path instead of the host name. Default true. */
-  readonly forcePathStyle?: boolean;
   /** Default: what AWS tools use (environment, shared files, …). */
   readonly credentials?: S3Credentials;
   /** PEM file with the authorities to trust instead of the system's. */
@@ -56,7 +54,6 @@ export interface S3Options extends S3ConnectionOptions, Omit<RetrierOptions, 're
 export interface S3Settings {
   readonly endpoint: URL;
   readonly region: string;
-  readonly forcePathStyle: boolean;
   readonly connections: number;
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -78,7 +75,6 @@ export function settingsOf(endpoint: URL, options: S3ConnectionOptions): S3Setti
   return {
     endpoint,
     region: options.region ?? 'us-east-1',
-    forcePathStyle: options.forcePathStyle ?? true,
     connections: options.connections ?? 64,
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
     idleTimeoutMs: options.idleTimeoutMs ?? 30_000,

@@ -1,34 +1,25 @@
-import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { EngineError } from '../../errors.ts';
 import type { RequestOptions } from '../store.ts';
 import { noSuchKey, shortRead } from '../store-errors.ts';
 import { s3CodeOf } from './classify.ts';
-import type { HttpOptions } from './client.ts';
+import { type DataAnswer, ended, sendData } from './data-request.ts';
 import { headObject, type S3Place } from './head.ts';
 import { Receipt } from './receipt.ts';
-
-/** Has no bytes: the receipt gets them. */
-interface Stream extends AsyncIterable<Uint8Array> {
-  once(event: 'error', listener: () => void): unknown;
-  destroy(): unknown;
-}
 
 function broken(what: string): EngineError {
   return new EngineError('VOST_STORE_UNAVAILABLE', 'retryable', what);
 }
 
 /** The bytes that the answer holds, from its headers. */
-function rangeOf(answer: GetObjectCommandOutput): { offset: number; length: number } | undefined {
-  const { ContentRange: range, ContentLength: length } = answer;
+function rangeOf(headers: DataAnswer['headers']): { offset: number; length: number } | undefined {
+  const range = headers['content-range'];
+  const length = /^\d{1,16}$/.test(headers['content-length'] ?? '') ? Number(headers['content-length']) : undefined;
   const match = /^bytes (\d{1,16})-(\d{1,16})\/(?:\d{1,16}|\*)$/.exec(range ?? '');
   if (match === null) return range === undefined && length !== undefined ? { offset: 0, length } : undefined;
   const offset = Number(match[1]);
   const end = Number(match[2]) + 1;
   return length === undefined || length === end - offset ? { offset, length: end - offset } : undefined;
-}
-
-async function ended(stream: Stream): Promise<void> {
-  for await (const _ of stream);
 }
 
 /** A ranged GetObject straight into `into`. */
@@ -48,13 +39,21 @@ export async function readObject(
     await sender.send(task, async (client, http) => {
       const Range = `bytes=${offset}-${offset + wanted - 1}`;
       const receipt = new Receipt(into);
-      let stream: Stream | undefined;
+      let stream: DataAnswer['body'] | undefined;
       try {
-        const command = new GetObjectCommand({ Bucket: lsu, Key: key, Range });
-        const options: HttpOptions = { ...http, receipt };
-        const answer = await client.send(command, options);
-        stream = answer.Body as unknown as Stream;
-        const range = rangeOf(answer);
+        const answer = await sendData(
+          place,
+          client,
+          { ...http, receipt },
+          {
+            method: 'GET',
+            key,
+            headers: { range: Range },
+            explain: (http) => client.send(new GetObjectCommand({ Bucket: lsu, Key: key, Range }), http),
+          },
+        );
+        stream = answer.body;
+        const range = rangeOf(answer.headers);
         if (range?.offset !== offset || range.length > wanted) throw broken(`${what}: the answer is another range`);
         if (range.length < wanted) throw shortRead(lsu, key, offset, wanted);
         await ended(stream);

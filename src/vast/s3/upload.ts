@@ -9,11 +9,11 @@ import { checkPart, checkParts } from '../body.ts';
 import type { ObjectInfo, PartBody, PartInfo, RequestOptions, Upload } from '../store.ts';
 import { noSuchUpload } from '../store-errors.ts';
 import { completeUpload } from './complete.ts';
+import { ended, sendData } from './data-request.ts';
 import { type S3Place, storageClassOf } from './head.ts';
-import { checkEtag, md5OfFew, plainEtag, proveBody } from './integrity.ts';
+import { bodyHeaders, checkEtag, md5OfFew, plainEtag, proveBody } from './integrity.ts';
 import { pages } from './pages.ts';
 import { payloadOf } from './payload.ts';
-import { decorate } from './send.ts';
 
 /** Parts in flight while an abort arrives can survive it; AWS says to repeat until none is listed. */
 const ABORT_ROUNDS = 3;
@@ -100,14 +100,16 @@ export class S3Upload implements Upload {
     const md5 = few ? md5OfFew(body)?.toString('hex') : undefined;
     const task = { operation: 'part', lsu, key: this.key, bytes: size, signal: options.signal };
     const sent = sender.send(task, async (client, http) => {
-      const command = new UploadPartCommand({
-        ...target,
-        PartNumber: number,
-        Body: payloadOf(body, endpoint.protocol === 'https:'),
-        ContentLength: size,
+      const { headers, body: answer } = await sendData(this.#place, client, http, {
+        method: 'PUT',
+        key: this.key,
+        query: { partNumber: String(number), uploadId: this.id },
+        headers: bodyHeaders(proof, size),
+        body: payloadOf(body, endpoint.protocol === 'https:'),
+        explain: (http) => client.send(new UploadPartCommand({ ...target, PartNumber: number, Body: '' }), http),
       });
-      const answer = await client.send(decorate(command, proof.headers), http);
-      const etag = plainEtag(answer.ETag);
+      await ended(answer);
+      const etag = plainEtag(headers['etag']);
       checkEtag(proof, etag, `part ${number} of ${lsu}/${this.key}`);
       if (md5 === etag) this.#sent?.set(number, md5);
       return { number, size, etag };
