@@ -7,8 +7,8 @@ export interface JournalMemory {
   set(bytes: Uint8Array, at: number): void;
   /** One aligned 32-bit store, after everything before it. */
   publish(at: number, value: number): void;
-  /** All zero. */
-  clear(): void;
+  /** Zeroes, in one step for whoever dies. */
+  clear(at: number, length: number): void;
 }
 
 /** @param bytes aligned to 8. */
@@ -19,7 +19,7 @@ export function journalMemory(bytes: Uint8Array): JournalMemory {
     publish: (at, value) => {
       Atomics.store(new Int32Array(bytes.buffer, bytes.byteOffset + at, 1), 0, value);
     },
-    clear: () => void bytes.fill(0),
+    clear: (at, length) => void bytes.fill(0, at, at + length),
   };
 }
 
@@ -40,9 +40,9 @@ export function steppedJournal(memory: JournalMemory, steps: Steps): JournalMemo
       memory.publish(at, value);
       steps.step('after:journal-publish');
     },
-    clear: () => {
+    clear: (at, length) => {
       if (steps.dead || steps.step('before:journal-clear')) return;
-      memory.clear();
+      memory.clear(at, length);
       steps.step('after:journal-clear');
     },
   };

@@ -34,7 +34,7 @@ export class JournalRegion {
   #used = 0;
 
   /**
-   * @param memory of at least 4 KiB, aligned to 8 bytes; all zero, or what an earlier process left.
+   * @param memory of at least 4 KiB, aligned to 8 bytes; both headers zero, or what an earlier process left.
    * @param creator whose region it is; another's records are passed over.
    */
   constructor(memory: JournalMemory, creator: string) {
@@ -115,9 +115,9 @@ export class JournalRegion {
     this.#used = used;
   }
 
-  /** Forget everything. */
+  /** Forget everything. The older half first: it must not count again. What is behind the headers is not touched, most of it never was. */
   clear(): void {
-    this.#memory.clear();
+    for (const half of [1 - this.#half, this.#half]) this.#memory.clear(half * this.#halfBytes, HEADER_BYTES);
     this.#half = 0;
     this.#epoch = 0n;
     this.#used = 0;

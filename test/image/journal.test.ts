@@ -126,9 +126,33 @@ t.test('a region: append, restart, read again, another owner, damage', async (t)
   const newer = new JournalRegion(journalMemory(memory), 'me').read();
   t.not(older?.segments, newer?.segments);
   region.clear();
-  t.ok(memory.every((byte) => byte === 0));
+  t.equal(new JournalRegion(journalMemory(memory), 'me').read(), undefined);
   t.throws(() => region.append([new Uint8Array(8192)]), { code: 'VOST_JOURNAL_FULL' });
   t.throws(() => new JournalRegion(journalMemory(new Uint8Array(100)), 'me'), refusal('usage'));
+});
+
+t.test('a region that is being cleared has what it had, or nothing', (t) => {
+  for (const restarts of [1, 2, 3]) {
+    const memory = new Uint8Array(16 * 1024);
+    const seen: (number | undefined)[] = [];
+    const plainMemory = journalMemory(memory);
+    const region = new JournalRegion(
+      {
+        ...plainMemory,
+        clear: (at, length) => {
+          plainMemory.clear(at, length);
+          seen.push(new JournalRegion(journalMemory(new Uint8Array(memory)), 'me').read()?.segments);
+        },
+      },
+      'me',
+    );
+    for (let nth = 1; nth <= restarts; nth += 1) region.restart(nth, []);
+    region.clear();
+    t.strictSame(seen, [restarts, undefined]);
+    region.restart(7, []);
+    t.equal(new JournalRegion(journalMemory(memory), 'me').read()?.segments, 7);
+  }
+  t.end();
 });
 
 t.test('a journal object of any other content is refused', async (t) => {
