@@ -9,6 +9,7 @@ import { s3Error } from './classify.ts';
 import type { HttpOptions, S3Connection } from './client.ts';
 import type { S3Settings } from './options.ts';
 import { outcomeOf } from './outcome.ts';
+import { requestTurn } from './turns.ts';
 import type { VipConnection } from './vip-connection.ts';
 import { StaleError } from './watchdog.ts';
 
@@ -77,6 +78,7 @@ export class S3Sender {
       return attempt(client, http, number);
     };
     return this.#retrier.run({ operation, bytes, lsu, key, signal }, async () => {
+      await requestTurn();
       this.check();
       const lease = await vips.acquire({ avoid, bytes, signal });
       trace.getActiveSpan()?.setAttribute('server.address', lease.vip);

@@ -1,26 +1,51 @@
 /** Bytes of payload that go to the kernel in one turn of the event loop, over all connections. */
 export const TURN_BYTES = 2 * 2 ** 20;
+/** Requests that begin in one: the SDK takes a millisecond or two for each. */
+const TURN_REQUESTS = 2;
 
-const waiting: (() => number)[] = [];
+/** Has work of many wait for turns of the event loop, each of which does so much of it; who came first is first. */
+class Turns {
+  readonly #most: number;
+  readonly #waiting: (() => number)[] = [];
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Call `work`, which returns how much it was, in a turn that has done less than the most. */
+  run(work: () => number): void {
+    if (this.#waiting.push(work) === 1) setImmediate(() => this.#turn());
+  }
+
+  #turn(): void {
+    const waiting = this.#waiting;
+    // What they do makes others come, who have a turn of their own.
+    const here = waiting.length;
+    let done = 0;
+    for (let at = 0; at < here && done < this.#most; at += 1) done += waiting.shift()?.() ?? 0;
+    if (waiting.length > 0) setImmediate(() => this.#turn());
+  }
+}
+
+const payload = new Turns(TURN_BYTES);
+const requests = new Turns(TURN_REQUESTS);
 
 /**
- * Call `put` in a turn of the event loop that has put less than {@link TURN_BYTES}; who came first is first.
+ * Call `put`, which returns how many bytes it gave to a socket, in a turn of its own.
  *
  * A socket whose other side takes as fast as we give is never full: whatever is offered is written in the same turn, a body after the other, and
  * everything else in this thread waits for some 40 ms.
- *
- * @param put returns how many bytes it put.
  */
 export function inTurn(put: () => number): void {
-  if (waiting.push(put) === 1) setImmediate(turn);
+  payload.run(put);
 }
 
-function turn(): void {
-  // What they put makes others come, who have a turn of their own.
-  const here = waiting.length;
-  let bytes = 0;
-  let done = 0;
-  for (; done < here && bytes < TURN_BYTES; done += 1) bytes += waiting[done]?.() ?? 0;
-  waiting.splice(0, done);
-  if (waiting.length > 0) setImmediate(turn);
+/** Wait for a turn in which a request may begin. Many images that begin or end together would hold everybody else up for 200 ms. */
+export function requestTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    requests.run(() => {
+      resolve();
+      return 1;
+    });
+  });
 }
