@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "select.h"
 
@@ -177,8 +178,11 @@ static void finish_batch(struct batch *batch) {
 static void *run_thread(void *unused) {
     (void)unused;
     pthread_setname_np(pthread_self(), "vost-hash");
-    /* Digests can wait for a processor, the threads that talk cannot. On Linux this is about the calling thread alone, setpriority(2). */
-    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER);
+    /*
+     * Digests can wait for a processor, the threads that talk cannot. On Linux this is about the calling thread alone, setpriority(2). Measured
+     * from the main thread: our starter may be another like us.
+     */
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, (id_t)getpid()) + NICER);
     /* Measure before the lock is held, so that no JavaScript thread waits for it. */
     for (unsigned i = 0; i < ALGORITHM_COUNT; i++) select_for((enum algorithm)i, 1);
     struct batch batch;

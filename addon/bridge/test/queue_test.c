@@ -1,10 +1,12 @@
-/* Jobs of several owners on the native threads: right digests, and owners that leave in the middle. */
+/* Jobs of several owners on the native threads: right digests, equal threads, and owners that leave in the middle. */
 #include "queue.h"
 
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "select.h"
@@ -33,9 +35,16 @@ struct client {
 
 static uint8_t *pool;
 
+/* Digests' threads are as much nicer than the program, whoever started them. */
+static void check_nice(void) {
+    int nice = getpriority(PRIO_PROCESS, (id_t)getpid()) + 5;
+    CHECK(getpriority(PRIO_PROCESS, 0) == (nice < 19 ? nice : 19));
+}
+
 static void on_done(struct job *job) {
     struct client *client = ((struct test_job *)job)->client;
     CHECK(!atomic_load(&client->left));
+    check_nice();
     pthread_mutex_lock(&client->lock);
     client->ended++;
     pthread_cond_signal(&client->changed);
