@@ -9,7 +9,7 @@ const gate = (limit: number, inFlight: number) => ({
   waiting: 0,
   tried: false,
   pace: undefined,
-  slowest: undefined,
+  uneven: false,
   decisions: new Map(),
 });
 const size = (bytes: number, wanted: boolean, slow: number): SizeFigures => ({

@@ -39,13 +39,19 @@ export class FlowControl {
   /** Undefined where it is given, as `ahead`. */
   readonly parts: PartSize | undefined;
   readonly ahead: ReadAhead | undefined;
+  #uneven: () => boolean = () => false;
   readonly #joint: Readonly<Record<Direction, JointGate | undefined>>;
 
   constructor({ most, parts, onDecision, onSize, now = () => performance.now() }: FlowControlOptions) {
     const gate = (direction: Direction): FlowGate | undefined => {
       const limit = most[direction];
       if (limit === undefined) return undefined;
-      return new FlowGate({ most: limit, now, onDecision: (decision) => onDecision?.({ ...decision, direction }) });
+      return new FlowGate({
+        most: limit,
+        now,
+        uneven: () => this.#uneven(),
+        onDecision: (decision) => onDecision?.({ ...decision, direction }),
+      });
     };
     this.write = gate('write');
     this.read = gate('read');
@@ -53,6 +59,11 @@ export class FlowControl {
     this.#joint = { write: write && new JointGate(write), read: read && new JointGate(read) };
     this.parts = parts && new PartSize({ ...parts, gate: this.#joint.write, onDecision: onSize });
     this.ahead = this.#joint.read && new ReadAhead(this.#joint.read, onSize);
+  }
+
+  /** Where requests go to several servers: `uneven` tells whether some are several times slower than others. */
+  spread(uneven: () => boolean): void {
+    this.#uneven = uneven;
   }
 
   /** Sizes that follow from what was found out. */

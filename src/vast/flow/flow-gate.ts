@@ -10,6 +10,8 @@ export interface FlowGateOptions {
   readonly most: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** Whether some servers are several times slower than others. Default: there is one. */
+  readonly uneven?: (() => boolean) | undefined;
   readonly onDecision?: ((decision: Decision) => void) | undefined;
 }
 
@@ -27,14 +29,14 @@ interface Waiter {
 export class FlowGate implements GateView {
   readonly #climb: HillClimb;
   readonly #now: () => number;
+  readonly #uneven: () => boolean;
   /** How often the limit was changed, by reason. */
   readonly decisions = new Map<Reason, number>(REASONS.map((reason) => [reason, 0]));
   readonly #waiters = new Set<Waiter>();
   #inFlight = 0;
   #pace: number | undefined;
-  #slowest: number | undefined;
 
-  constructor({ most, now, onDecision }: FlowGateOptions) {
+  constructor({ most, now, uneven = () => false, onDecision }: FlowGateOptions) {
     this.#climb = new HillClimb({
       start: START,
       most,
@@ -44,6 +46,7 @@ export class FlowGate implements GateView {
       },
     });
     this.#now = now;
+    this.#uneven = uneven;
   }
 
   /** Requests that may be in flight now. */
@@ -69,14 +72,13 @@ export class FlowGate implements GateView {
     return this.#pace;
   }
 
-  /** That of the slowest ones lately: of a slow data VIP, say. */
-  get slowest(): number | undefined {
-    return this.#slowest;
+  get uneven(): boolean {
+    return this.#uneven();
   }
 
   figures(): GateFigures {
-    const { limit, inFlight, waiting, tried, pace, slowest } = this;
-    return { limit, inFlight, waiting, tried, pace, slowest, decisions: new Map(this.decisions) };
+    const { limit, inFlight, waiting, tried, pace, uneven } = this;
+    return { limit, inFlight, waiting, tried, pace, uneven, decisions: new Map(this.decisions) };
   }
 
   /**
@@ -111,7 +113,6 @@ export class FlowGate implements GateView {
 
   #note(pace: number): void {
     this.#pace = this.#pace === undefined ? pace : this.#pace * 0.9 + pace * 0.1;
-    this.#slowest = Math.min(pace, (this.#slowest ?? pace) * 0.999 + this.#pace * 0.001);
   }
 
   #leave(bytes: number, outcome: FlowOutcome): void {

@@ -8,8 +8,8 @@ export interface GateView {
   readonly tried: boolean;
   /** Bytes per millisecond that one request moved lately; undefined before the first. */
   readonly pace: number | undefined;
-  /** That of the slowest ones lately: of a slow data VIP, say. */
-  readonly slowest: number | undefined;
+  /** Whether some servers (data VIPs) are several times slower than others. */
+  readonly uneven: boolean;
 }
 
 /** What bounds the requests in flight of one direction, now. Plain values. */
@@ -27,7 +27,6 @@ export function mergeGates(gates: readonly [GateFigures, ...GateFigures[]]): Gat
   for (const gate of gates)
     for (const [reason, count] of gate.decisions) decisions.set(reason, (decisions.get(reason) ?? 0) + count);
   const paces = gates.flatMap(({ pace }) => pace ?? []);
-  const slowest = gates.flatMap((gate) => gate.slowest ?? []);
   return {
     limit: busy.length > 0 ? sum(busy, ({ limit }) => limit) : Math.max(...gates.map(({ limit }) => limit)),
     inFlight: sum(gates, ({ inFlight }) => inFlight),
@@ -35,7 +34,7 @@ export function mergeGates(gates: readonly [GateFigures, ...GateFigures[]]): Gat
     decisions,
     tried: gates.some(({ tried }) => tried),
     pace: paces.length > 0 ? paces.reduce((all, pace) => all + pace) / paces.length : undefined,
-    slowest: slowest.length > 0 ? Math.min(...slowest) : undefined,
+    uneven: gates.some(({ uneven }) => uneven),
   };
 }
 
@@ -70,8 +69,8 @@ export class JointGate implements GateView {
     return this.#joint().pace;
   }
 
-  get slowest(): number | undefined {
-    return this.#joint().slowest;
+  get uneven(): boolean {
+    return this.#joint().uneven;
   }
 
   #joint(): GateView {

@@ -6,10 +6,8 @@ const MIB = 2 ** 20;
 const MOST_REQUEST = 64 * MIB;
 /** Smaller ones bring nothing while all are equally fast, however many are in flight. */
 const ENOUGH_REQUEST = 16 * MIB;
-/** Where some are slow (of one data VIP of several, say); less than twice as much is never fetched with several, so that a scattered read costs one. */
+/** Where some servers are slow (one data VIP of several, say); less than twice as much is never fetched with several, so that a scattered read costs one. */
 const SHORT_REQUEST = 4 * MIB;
-/** So many times as long as usual may a request take before it counts as slow: no two connections are equal. */
-const UNEVEN = 4;
 const FADE = 0.97;
 const LEAST_AHEAD = 64 * MIB;
 const MOST_AHEAD = 4096 * MIB;
@@ -20,7 +18,7 @@ const MOST_AHEAD = 4096 * MIB;
  * there are as many.
  */
 export class ReadAhead {
-  readonly #gate: Pick<GateView, 'limit' | 'pace' | 'slowest'>;
+  readonly #gate: Pick<GateView, 'limit' | 'uneven'>;
   readonly ahead: SteppedSize;
   readonly request: SteppedSize;
   #readers = 0;
@@ -29,7 +27,7 @@ export class ReadAhead {
   #most = 0;
 
   /** @param gate knows how many requests the storage likes best, and how they are doing. */
-  constructor(gate: Pick<GateView, 'limit' | 'pace' | 'slowest'>, onDecision?: (decision: SizeDecision) => void) {
+  constructor(gate: Pick<GateView, 'limit' | 'uneven'>, onDecision?: (decision: SizeDecision) => void) {
     this.#gate = gate;
     this.ahead = new SteppedSize({ of: 'read-ahead', least: LEAST_AHEAD, most: MOST_AHEAD, onDecision });
     this.request = new SteppedSize({ of: 'read', least: SHORT_REQUEST, most: MOST_REQUEST, onDecision });
@@ -57,9 +55,8 @@ export class ReadAhead {
     this.#asked += bytes;
     this.#most = Math.max(this.#asked, this.#most * FADE);
     try {
-      const { limit, pace = 1, slowest = pace } = this.#gate;
-      // A reader in order waits for the slowest, while what is ahead of it fills up.
-      const uneven = slowest * UNEVEN < pace;
+      // Of uneven servers a reader in order waits for the slowest, while what is ahead of it fills up.
+      const { limit, uneven } = this.#gate;
       // One more than may be in flight, so that the limit is what bounds them.
       const room = Math.max(ENOUGH_REQUEST, this.#most / (limit + 1));
       return await work(

@@ -36,6 +36,7 @@ export class S3Storage implements Storage {
     this.#connection = connectS3(settings, options);
     const { policy, clock, onRetry, onAttempt, flow } = options;
     this.flow = flow;
+    flow?.spread(() => this.#connection.vips.uneven);
     this.#sender = new S3Sender({
       name: this.name,
       connection: this.#connection,

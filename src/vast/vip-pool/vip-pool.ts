@@ -14,6 +14,8 @@ import type { VipAddress, VipSource } from './vip-source.ts';
 const MAX_VIPS = 256;
 /** A VIP that got less payload than others catches up by this at most. */
 const MAX_LAG_BYTES = 256 * 2 ** 20;
+/** So many times as slow as the fastest is no chance: no two connections are equal. */
+const UNEVEN = 4;
 /** Bound of one probe, milliseconds. */
 const PROBE_MS = 15_000;
 
@@ -122,6 +124,12 @@ export class VipPool<C extends Closable> {
   /** Whether a healthy VIP is left besides these. */
   hasOther(avoid: ReadonlySet<string>): boolean {
     return this.#vips.values().some((vip) => !vip.quarantined && !avoid.has(vip.name));
+  }
+
+  /** Whether one that works is several times slower with payload than another. */
+  get uneven(): boolean {
+    const [fastest, now] = [this.#fastest(), this.#clock.now()];
+    return this.#vips.values().some((vip) => !vip.quarantined && vip.pace.weight(fastest, now) >= UNEVEN);
   }
 
   snapshot(): VipPoolSnapshot {

@@ -173,6 +173,7 @@ export function clientOf(network: Network, { auto, memory }: ClientOptions, seed
     probe: async () => undefined,
     clock: { ...clock, after: (ms, run) => world.after(ms, run) },
   });
+  flow?.spread(() => pool.uneven);
   return {
     world,
     flow,

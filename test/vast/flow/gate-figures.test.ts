@@ -9,16 +9,16 @@ const gate = (more: Partial<GateFigures>): GateFigures => ({
   waiting: 0,
   tried: false,
   pace: undefined,
-  slowest: undefined,
+  uneven: false,
   decisions: new Map(),
   ...more,
 });
 
 t.test('gates of threads that share the way', async (t) => {
-  const idle = gate({ limit: 20, pace: 10, slowest: 8 });
-  const busy = gate({ limit: 6, inFlight: 2, waiting: 1, tried: true, pace: 20, slowest: 2 });
-  t.match(mergeGates([gate({}), gate({ limit: 9 })]), { limit: 9, tried: false, pace: undefined, slowest: undefined });
-  t.match(mergeGates([idle, busy, busy]), { limit: 12, inFlight: 4, waiting: 2, tried: true, slowest: 2 });
+  const idle = gate({ limit: 20, pace: 10 });
+  const busy = gate({ limit: 6, inFlight: 2, waiting: 1, tried: true, pace: 20, uneven: true });
+  t.match(mergeGates([gate({}), gate({ limit: 9 })]), { limit: 9, tried: false, pace: undefined, uneven: false });
+  t.match(mergeGates([idle, busy, busy]), { limit: 12, inFlight: 4, waiting: 2, tried: true, uneven: true });
   t.equal(mergeGates([idle, busy]).pace, 15);
 });
 
@@ -26,10 +26,10 @@ t.test('what other threads say, until they have gone', async (t) => {
   const own = { ...gate({ limit: 5 }), figures: () => gate({ limit: 5 }) };
   const joint = new JointGate(own);
   t.match(joint, { limit: 5, tried: false });
-  joint.hear(0, gate({ limit: 16, inFlight: 1, tried: true, pace: 7, slowest: 3 }));
-  t.match(joint, { limit: 16, tried: true, pace: 7, slowest: 3 });
+  joint.hear(0, gate({ limit: 16, inFlight: 1, tried: true, pace: 7, uneven: true }));
+  t.match(joint, { limit: 16, tried: true, pace: 7, uneven: true });
   joint.hear(0, undefined);
-  t.match(joint, { limit: 5, tried: false, pace: undefined, slowest: undefined });
+  t.match(joint, { limit: 5, tried: false, pace: undefined, uneven: false });
 });
 
 t.test('sizes follow from what all threads found out', async (t) => {

@@ -43,6 +43,26 @@ t.test('payload goes evenly, whatever the pattern of the requests', async (t) =>
   t.ok(Math.max(...all) - Math.min(...all) <= 64, `${all}`);
 });
 
+t.test('VIPs of which one takes several times as long for payload are uneven', async (t) => {
+  const MIB = 2 ** 20;
+  const moved = async (members: readonly string[], slow: number): Promise<ReturnType<typeof makeBench>> => {
+    const bench = makeBench(members);
+    t.equal(bench.pool.uneven, false, 'nothing is known');
+    for (let nth = 0; nth < 8; nth += 1) {
+      const lease = await bench.pool.acquire({ bytes: 64 * MIB });
+      await bench.clock.advance(64 * (lease.vip === 'b:80' ? slow : 1));
+      lease.release(OK);
+    }
+    return bench;
+  };
+  t.equal((await moved(['a', 'b'], 3)).pool.uneven, false, 'that may be chance');
+  const { pool, clock } = await moved(['a', 'b'], 5);
+  t.equal(pool.uneven, true);
+  await clock.advance(60_000);
+  t.equal(pool.uneven, false, 'that was long ago');
+  t.equal((await moved(['b'], 5)).pool.uneven, false, 'one alone is even');
+});
+
 t.test('a VIP that was away does not get everything when it is back', async (t) => {
   const bench = makeBench(['a']);
   const { pool, clock } = bench;
