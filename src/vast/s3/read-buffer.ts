@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { reading } from './turns.ts';
 
 /** As much as a socket hands over at once. One for all connections: it is empty again before another one is read. */
 const memory = Buffer.allocUnsafeSlow(256 * 1024);
@@ -18,6 +19,9 @@ export class ReadBuffer {
   #socket: Socket | undefined;
   /** Arrived, and not read yet. */
   #piece: Buffer | undefined;
+  readonly #goOn = (): void => {
+    if (this.#socket?.destroyed === false) this.#socket._read(0);
+  };
 
   /** The socket that was made with the options, before a byte has come. */
   attach(socket: Socket): void {
@@ -40,7 +44,7 @@ export class ReadBuffer {
     if (socket.readableLength === 0) {
       this.#piece = piece;
       socket.emit('readable');
-      if (this.#piece === undefined) return true;
+      if (this.#piece === undefined) return reading.goesOn(piece.byteLength, this.#goOn);
       this.#piece = undefined;
     }
     // Its reader is taking a rest.

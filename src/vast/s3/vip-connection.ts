@@ -1,3 +1,4 @@
+import type { SecureContext } from 'node:tls';
 import { UndiciHttpHandler, type UndiciHttpHandlerOptions } from '@smithy/undici-http-handler';
 import { buildConnector, Pool } from 'undici';
 import { EngineError } from '../../errors.ts';
@@ -30,16 +31,16 @@ type Dispatching = Pick<Pool, 'request' | 'close' | 'destroy'>;
 export class VipConnection implements Closable {
   readonly #vip: URL;
   readonly #settings: S3Settings;
-  readonly #authorities: string[] | undefined;
+  readonly #trust: SecureContext | undefined;
   readonly #left = new Set<Pool>();
   #pool: Pool;
   #generation = 0;
 
-  /** @param authorities PEM, instead of the system's */
-  constructor(vip: URL, settings: S3Settings, authorities: string[] | undefined) {
+  /** @param trust whom to trust instead of Node's authorities */
+  constructor(vip: URL, settings: S3Settings, trust: SecureContext | undefined) {
     this.#vip = vip;
     this.#settings = settings;
-    this.#authorities = authorities;
+    this.#trust = trust;
     this.#pool = this.#makePool();
   }
 
@@ -113,7 +114,7 @@ export class VipConnection implements Closable {
         // Pieces are handed to the kernel together: one at a time costs a tenth more.
         ...(this.#vip.protocol === 'https:' ? {} : { highWaterMark: TURN_BYTES }),
         onread,
-        ...(this.#authorities === undefined ? {} : { ca: this.#authorities }),
+        ...(this.#trust === undefined ? {} : { secureContext: this.#trust }),
       });
     return new Pool(this.#vip.origin, {
       allowH2: false,
