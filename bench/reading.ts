@@ -44,6 +44,8 @@ interface Sample {
   /** CPU-seconds per GiB of host and engine. */
   readonly backupCost: number;
   readonly restoreCost: number;
+  /** How late the engine's loop was while it restored, 99th percentile, milliseconds. */
+  readonly restoreDelay?: number;
   readonly scattered?: {
     readonly readsPerSecond: number;
     /** Requests of the store for one scattered read, and bytes that it sent for one that was asked for. */
@@ -100,7 +102,7 @@ async function measure({ place: where, streams }: ReadingCase, bytes: number, tl
       const { gib: sent, gibPerSecond: backup, host: hostBackup } = await runHost(['--lsu', LSU, ...size], place);
       const after = await engine.usage();
       const now = async () => ({
-        cpuSeconds: (await engine.usage()).cpuSeconds,
+        ...(await engine.usage()),
         ...(sink === undefined ? { requests: 0, bytes_out: 0 } : await sink.stats()),
       });
       const marks: Awaited<ReturnType<typeof now>>[] = [];
@@ -117,6 +119,7 @@ async function measure({ place: where, streams }: ReadingCase, bytes: number, tl
         restore: Number(gib) / Number(seconds),
         backupCost: hostBackup + (after.cpuSeconds - before.cpuSeconds) / sent,
         restoreCost: Number(host) + (restored.cpuSeconds - written.cpuSeconds) / Number(gib),
+        restoreDelay: restored.loopDelayP99,
         scattered: {
           readsPerSecond: Number(reads) / Number(took),
           requests: (end.requests - restored.requests) / Number(reads),
@@ -171,7 +174,10 @@ function besideFio(ours: readonly Sample[], disk: readonly Awaited<ReturnType<ty
   return [headings, headings.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-const HEADINGS = ['case', 'GiB', 'backup GiB/s', 'CPU-s/GiB', 'restore GiB/s', 'CPU-s/GiB', 'restore / backup'];
+const HEADINGS = [
+  ...['case', 'GiB', 'backup GiB/s', 'CPU-s/GiB'],
+  ...['restore GiB/s', 'CPU-s/GiB', 'event loop p99, ms', 'restore / backup'],
+];
 const SCATTERED_HEADINGS = ['reads/s', 'requests / read', 'bytes read / asked'];
 
 export async function measureReading(bytes: number, runs: number, say: (text: string) => void): Promise<string> {
@@ -201,6 +207,7 @@ export async function measureReading(bytes: number, runs: number, say: (text: st
   const lines = rows.map(({ one, samples }) => {
     const of = (figure: (sample: Sample) => number, digits = 2) => spread(samples.map(figure), digits);
     const scattered = samples.flatMap((sample) => sample.scattered ?? []);
+    const delays = samples.flatMap(({ restoreDelay }) => restoreDelay ?? []);
     const each = (figure: (one: (typeof scattered)[number]) => number, digits = 2) =>
       scattered.length === 0 ? '' : spread(scattered.map(figure), digits);
     const known = one.place !== 'directory';
@@ -211,6 +218,7 @@ export async function measureReading(bytes: number, runs: number, say: (text: st
       of(({ backupCost }) => backupCost),
       of(({ restore }) => restore),
       of(({ restoreCost }) => restoreCost),
+      delays.length === 0 ? '' : spread(delays, 1),
       `${median(samples.map(({ backup, restore }) => restore / backup)).toFixed(2)}×`,
       each(({ readsPerSecond }) => readsPerSecond, 0),
       known ? each(({ requests }) => requests) : '',
