@@ -1,7 +1,5 @@
 /** Bytes of payload that go to the kernel in one turn of the event loop, over all connections. */
 export const TURN_BYTES = 2 * 2 ** 20;
-/** Bytes that come from the kernel in one, over all connections. To rest is dearer than to wait: with 2 MiB restores cost a tenth more. */
-export const TURN_RECEIVED = 8 * 2 ** 20;
 /** Requests that begin in one: the SDK takes a millisecond or two for each. */
 const TURN_REQUESTS = 2;
 
@@ -41,7 +39,7 @@ class Reading {
   goesOn(bytes: number, goOn: () => void): boolean {
     if (this.#bytes === 0) setImmediate(() => this.#turn());
     this.#bytes += bytes;
-    if (this.#bytes < TURN_RECEIVED) return true;
+    if (this.#bytes < TURN_BYTES) return true;
     this.#resting.add(goOn);
     return false;
   }
