@@ -122,6 +122,8 @@ t.test('64 images while VIPs fail, one after another and together, move and come
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
+  // Which VIPs were slow in the storm is forgotten with time.
+  ahead += 240_000;
   farm.restartCounts();
   retries.length = 0;
   const after = await writeAll(store, 'after', small, IMAGES / 2);
