@@ -169,7 +169,7 @@ export const METRICS = {
     labels: {
       ...FLOW,
       reason:
-        '`try-more`, `try-less`; `faster`, `as-fast-with-less` (kept, and further); `no-faster`, `slower-with-less` (taken back); `busy` (the storage said so)',
+        '`try-more`, `try-less`; `faster`, `as-fast-with-less` (kept, and further); `no-faster`, `slower-with-less` (taken back); `enough` (so many keep our own thread at work); `busy` (the storage said so)',
     },
   },
 

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { EngineError } from '../../errors.ts';
 import { FlowGate, type FlowOutcome } from './flow-gate.ts';
 import { type GateFigures, JointGate } from './gate-figures.ts';
@@ -27,6 +28,8 @@ export interface FlowControlOptions {
   readonly onSize?: ((decision: SizeDecision) => void) | undefined;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
+  /** How long this thread has been at work so far, milliseconds. */
+  readonly worked?: () => number;
 }
 
 /**
@@ -42,13 +45,15 @@ export class FlowControl {
   #uneven: () => boolean = () => false;
   readonly #joint: Readonly<Record<Direction, JointGate | undefined>>;
 
-  constructor({ most, parts, onDecision, onSize, now = () => performance.now() }: FlowControlOptions) {
+  constructor({ most, parts, onDecision, onSize, ...clock }: FlowControlOptions) {
+    const { now = () => performance.now(), worked = () => performance.eventLoopUtilization().active } = clock;
     const gate = (direction: Direction): FlowGate | undefined => {
       const limit = most[direction];
       if (limit === undefined) return undefined;
       return new FlowGate({
         most: limit,
         now,
+        worked,
         uneven: () => this.#uneven(),
         onDecision: (decision) => onDecision?.({ ...decision, direction }),
       });

@@ -10,6 +10,8 @@ export interface FlowGateOptions {
   readonly most: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** How long the thread has been at work so far, milliseconds. Default: not at all. */
+  readonly worked?: (() => number) | undefined;
   /** Whether some servers are several times slower than others. Default: there is one. */
   readonly uneven?: (() => boolean) | undefined;
   readonly onDecision?: ((decision: Decision) => void) | undefined;
@@ -29,6 +31,7 @@ interface Waiter {
 export class FlowGate implements GateView {
   readonly #climb: HillClimb;
   readonly #now: () => number;
+  readonly #worked: () => number;
   readonly #uneven: () => boolean;
   /** How often the limit was changed, by reason. */
   readonly decisions = new Map<Reason, number>(REASONS.map((reason) => [reason, 0]));
@@ -36,7 +39,7 @@ export class FlowGate implements GateView {
   #inFlight = 0;
   #pace: number | undefined;
 
-  constructor({ most, now, uneven = () => false, onDecision }: FlowGateOptions) {
+  constructor({ most, now, worked = () => 0, uneven = () => false, onDecision }: FlowGateOptions) {
     this.#climb = new HillClimb({
       start: START,
       most,
@@ -46,6 +49,7 @@ export class FlowGate implements GateView {
       },
     });
     this.#now = now;
+    this.#worked = worked;
     this.#uneven = uneven;
   }
 
@@ -122,6 +126,7 @@ export class FlowGate implements GateView {
       bytes: outcome === 'moved' ? bytes : 0,
       busy: outcome === 'busy',
       full,
+      worked: this.#worked(),
     });
     this.#inFlight -= 1;
     for (const waiter of this.#waiters) {

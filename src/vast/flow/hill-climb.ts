@@ -13,6 +13,7 @@ export const REASONS = [
   'try-less',
   'as-fast-with-less',
   'slower-with-less',
+  'enough',
   'busy',
 ] as const;
 export type Reason = (typeof REASONS)[number];
@@ -35,6 +36,8 @@ export interface Ended {
   readonly busy: boolean;
   /** As many requests were in flight as were allowed, or more were waiting. */
   readonly full: boolean;
+  /** How long our own thread has been at work so far, milliseconds. */
+  readonly worked: number;
 }
 
 export interface HillClimbOptions {
@@ -49,7 +52,9 @@ export interface HillClimbOptions {
 const GAIN = 1.03;
 /** A smaller limit may move this much of the best and still be kept. */
 const ENOUGH = 0.98;
-/** After a change of the world by so much, everything is tried anew. */
+/** So much more is no luck; a smaller gain has to be seen twice before more is kept for it, and what is only as fast before less is. */
+const CLEARLY = 1.08;
+/** After a change of the world by so much, seen twice, everything is tried anew. */
 const CHANGED = 0.7;
 /** Trials are not shorter, milliseconds: shorter ones measure chance. */
 const TRIAL_MS = 250;
@@ -57,6 +62,8 @@ const TRIAL_MS = 250;
 const ENOUGH_ENDED = 64;
 /** Share of a trial's requests that must have found us the bound. */
 const FULL_SHARE = 0.75;
+/** Share of a trial's time that our own thread was at work: then it is what bounds, and nothing but chance makes more look faster. */
+const AT_WORK = 0.97;
 /** Trials of rest after a round that changed nothing; doubles up to the last. */
 const REST = { first: 2, last: 32 } as const;
 /** Trials for which a limit that was too much is not tried again. */
@@ -66,6 +73,7 @@ type Phase = 'begin' | 'double' | 'more' | 'less' | 'rest';
 
 interface Trial {
   since: number;
+  worked: number;
   bytes: number;
   ended: number;
   full: number;
@@ -83,6 +91,8 @@ export class HillClimb {
   /** The most that was moved lately: many small losses must not add up. */
   #peak = 0;
   #ended = 0;
+  /** What the last trial said is to be confirmed by this one. */
+  #seen = false;
   #rest: number = REST.first;
   #resting = 0;
   #ceiling: { limit: number; trials: number } | undefined;
@@ -105,7 +115,7 @@ export class HillClimb {
   }
 
   /** Note the end of a request. */
-  ended({ at, bytes, busy, full }: Ended): void {
+  ended({ at, bytes, busy, full, worked }: Ended): void {
     this.#ended += 1;
     if (this.#cutFor > 0) this.#cutFor -= 1;
     if (busy) {
@@ -114,12 +124,13 @@ export class HillClimb {
     }
     const trial = this.#trial;
     if (trial === undefined) {
-      this.#trial = { since: at, bytes: 0, ended: 0, full: 0, skip: 0 };
+      this.#trial = { since: at, worked, bytes: 0, ended: 0, full: 0, skip: 0 };
       return;
     }
     if (trial.skip > 0) {
       trial.skip -= 1;
       trial.since = at;
+      trial.worked = worked;
       return;
     }
     trial.bytes += bytes;
@@ -127,8 +138,9 @@ export class HillClimb {
     if (full) trial.full += 1;
     const elapsed = at - trial.since;
     if (elapsed < TRIAL_MS || trial.ended < Math.max(8, 2 * this.#limit)) return;
-    this.#trial = { since: at, bytes: 0, ended: 0, full: 0, skip: 0 };
-    if (trial.full >= trial.ended * FULL_SHARE) this.#judge((trial.bytes / elapsed) * 1000);
+    this.#trial = { since: at, worked, bytes: 0, ended: 0, full: 0, skip: 0 };
+    if (trial.full < trial.ended * FULL_SHARE) return;
+    this.#judge((trial.bytes / elapsed) * 1000, worked - trial.worked >= elapsed * AT_WORK);
   }
 
   /** What was not limited by us tells nothing: forget the trial that runs. */
@@ -140,18 +152,24 @@ export class HillClimb {
     if (this.#cutFor > 0) return;
     this.#ceiling = { limit: this.#limit, trials: CEILING_TRIALS };
     this.#cutFor = this.#limit;
+    // If it was for what we tried, what was taken before is taken again; if it was not, we hear of it soon.
+    const taken = this.#phase === 'double' || this.#phase === 'more' ? this.#base.limit : 0;
     this.#phase = 'begin';
     this.#rest = REST.first;
     this.#peak = 0;
-    this.#move(Math.floor(this.#limit * 0.75), 'busy', undefined);
+    this.#move(Math.max(Math.floor(this.#limit * 0.75), taken), 'busy', undefined);
   }
 
-  #judge(goodput: number): void {
+  #judge(goodput: number, atWork: boolean): void {
     if (this.#ceiling !== undefined) {
       this.#ceiling.trials -= 1;
       if (this.#ceiling.trials === 0) this.#ceiling = undefined;
     }
     this.#peak = Math.max(this.#peak * 0.999, goodput);
+    if (atWork) {
+      this.#onWork(goodput);
+      return;
+    }
     switch (this.#phase) {
       case 'begin':
         this.#base = { limit: this.#limit, goodput };
@@ -159,12 +177,12 @@ export class HillClimb {
         return;
       case 'double':
       case 'more':
-        if (goodput >= this.#base.goodput * GAIN) this.#accept(this.#phase, goodput);
-        else this.#refuseMore(goodput);
+        if (goodput < this.#base.goodput * GAIN) this.#refuseMore(goodput);
+        else if (goodput >= this.#base.goodput * CLEARLY || this.#twice()) this.#accept(this.#phase, goodput);
         return;
       case 'less':
-        if (goodput >= this.#peak * ENOUGH) this.#acceptLess(goodput);
-        else this.#relax(goodput, 'slower-with-less');
+        if (goodput < this.#peak * ENOUGH) this.#relax(goodput, 'slower-with-less');
+        else if (goodput >= this.#base.goodput * GAIN || this.#twice()) this.#acceptLess(goodput);
         return;
       case 'rest':
         this.#onRest(goodput);
@@ -188,6 +206,24 @@ export class HillClimb {
     this.#try('less', goodput, 'as-fast-with-less');
   }
 
+  /**
+   * What bounds us is our own thread: more in flight would only cost more, and less that keeps it at work is as good, whatever chance says. Not below what
+   * we began with: the rest of what the thread does must not starve these requests.
+   */
+  #onWork(goodput: number): void {
+    const { start, most } = this.#options;
+    if (this.#phase === 'rest' && this.#rested(goodput) > 0) return;
+    this.#base = { limit: Math.max(this.#limit, Math.min(start, most)), goodput };
+    if (this.#base.limit > start) this.#try('less', goodput, 'enough');
+    else this.#relax(goodput, 'enough');
+  }
+
+  /** Whether this is the second time, one after the other. */
+  #twice(): boolean {
+    this.#seen = !this.#seen;
+    return !this.#seen;
+  }
+
   #relax(goodput: number, reason: Reason): void {
     this.#phase = 'rest';
     this.#resting = this.#rest;
@@ -196,8 +232,17 @@ export class HillClimb {
   }
 
   #onRest(goodput: number): void {
+    if (this.#rested(goodput) > 0) return;
+    this.#peak = this.#base.goodput;
+    this.#try('more', goodput);
+  }
+
+  /** @returns trials of rest that are left */
+  #rested(goodput: number): number {
     const { limit, goodput: before } = this.#base;
-    const changed = goodput < before * CHANGED || goodput * CHANGED > before;
+    const other = goodput < before * CHANGED || goodput * CHANGED > before;
+    if (!other) this.#seen = false;
+    const changed = other && this.#twice();
     // Smoothed, so that one lucky trial does not make all that follow look bad.
     this.#base = { limit, goodput: changed ? goodput : before * 0.75 + goodput * 0.25 };
     if (changed) {
@@ -206,9 +251,7 @@ export class HillClimb {
       this.#resting = 0;
     }
     this.#resting -= 1;
-    if (this.#resting > 0) return;
-    this.#peak = this.#base.goodput;
-    this.#try('more', goodput);
+    return this.#resting;
   }
 
   /** Go on to the next limit of a phase, or to what follows the phase when there is none. */
@@ -229,10 +272,11 @@ export class HillClimb {
 
   #move(to: number, reason: Reason, goodput: number | undefined): void {
     const from = this.#limit;
+    this.#seen = false;
     this.#limit = Math.max(1, Math.min(this.#options.most, to));
     // What is in flight was begun under the old limit.
     if (this.#trial !== undefined)
-      this.#trial = { since: 0, bytes: 0, ended: 0, full: 0, skip: Math.max(from, this.#limit) };
+      this.#trial = { since: 0, worked: 0, bytes: 0, ended: 0, full: 0, skip: Math.max(from, this.#limit) };
     if (this.#limit !== from) this.#options.onDecision?.({ from, to: this.#limit, reason, goodput });
   }
 }

@@ -41,12 +41,13 @@ export class ReadAhead {
     };
   }
 
-  /** Ranges of so many bytes that one reader fetches at the same time, at least 1. */
+  /** Ranges of so many bytes that one reader fetches at the same time, at least 2. */
   ranges(bytes: number): number {
     const { limit } = this.#gate;
     const ahead = this.ahead.follow(limit * MOST_REQUEST, { larger: 'more-in-flight', smaller: 'fewer-in-flight' });
-    // Each is a request at least: short ones need not hold as much.
-    return Math.min(2 * limit, Math.max(1, Math.ceil(ahead / Math.max(1, this.#readers) / bytes)));
+    // Each is a request at least: short ones need not hold as much. With one there would be nothing in flight between two, and nobody to find out that more
+    // would be faster.
+    return Math.min(2 * limit, Math.max(2, Math.ceil(ahead / Math.max(1, this.#readers) / bytes)));
   }
 
   /** Fetch so many bytes, with requests of the size that `work` is given. */

@@ -21,6 +21,8 @@ export interface Network {
   readonly most?: number;
   /** Work that slows everybody down for each request in flight beyond so many (seeks, memory): share per request. */
   readonly crowd?: { readonly from: number; readonly loss: number };
+  /** What the client's own thread carries. Others on its machine make it faster and slower by a share of that, each request beyond four slower. */
+  readonly thread?: { readonly rate: number; readonly unrest: number; readonly loss: number };
 }
 
 interface Flow {
@@ -35,6 +37,9 @@ interface Flow {
 const MIB = 2 ** 20;
 const NONE = { close: async (): Promise<void> => undefined, destroy: async (): Promise<void> => undefined };
 
+/** How long a machine's pace lasts. */
+const UNREST_MS = 300;
+
 /** Requests in time that passes only as they move: rates are shared evenly (as TCP does), event by event. */
 export class World {
   readonly #network: Network;
@@ -42,6 +47,11 @@ export class World {
   readonly #flows = new Set<Flow>();
   readonly #timers: { at: number; run: () => void }[] = [];
   now = 0;
+  /** How long the client's own thread was at work, milliseconds. */
+  worked = 0;
+  #pace = { factor: 1, until: 0 };
+  /** Share of its time that it is. */
+  #atWork = 0;
 
   constructor(network: Network, seed: number) {
     this.#network = network;
@@ -87,6 +97,7 @@ export class World {
       const next = this.#next();
       const step = next - this.now;
       for (const flow of this.#flows) flow.left -= (flow.rate * step) / 1000;
+      this.worked += step * this.#atWork;
       this.now = next;
       for (const timer of this.#timers.filter(({ at }) => at <= next)) {
         this.#timers.splice(this.#timers.indexOf(timer), 1);
@@ -122,7 +133,19 @@ export class World {
       flow.rate = Math.min(connection, (vips[flow.vip] ?? 0) / mates) * slower;
     }
     const sum = active.reduce((total, { rate }) => total + rate, 0);
-    if (sum > link) for (const flow of active) flow.rate *= link / sum;
+    const own = this.#own(active.length);
+    const most = Math.min(link, own);
+    if (sum > most) for (const flow of active) flow.rate *= most / sum;
+    this.#atWork = Math.min(sum, most) / own;
+  }
+
+  /** What the client's thread carries just now. */
+  #own(requests: number): number {
+    const { thread } = this.#network;
+    if (thread === undefined) return Number.POSITIVE_INFINITY;
+    if (this.now >= this.#pace.until)
+      this.#pace = { factor: 1 + thread.unrest * (2 * this.#random() - 1), until: this.now + UNREST_MS };
+    return (thread.rate * this.#pace.factor) / (1 + Math.max(0, requests - 4) * thread.loss);
   }
 }
 
@@ -156,6 +179,7 @@ export function clientOf(network: Network, { auto, memory }: ClientOptions, seed
         most: { write: 64, read: 64 },
         parts: { memory, streams: 64 },
         now: clock.now,
+        worked: () => world.worked,
         onDecision: (one) => decisions.push(one),
         onSize: (one) => sizes.push(one),
       })

@@ -25,6 +25,20 @@ export const networks = {
     connection: 200 * MB,
     vips: [600 * MB, 600 * MB, 600 * MB, 30 * MB],
   },
+  'a server faster than this machine': {
+    link: 10_000 * MB,
+    roundTripMs: 0.2,
+    connection: 1200 * MB,
+    vips: [10_000 * MB],
+    thread: { rate: 1600 * MB, unrest: 0.4, loss: 0.005 },
+  },
+  'servers far away, which together are faster than this machine': {
+    link: 10_000 * MB,
+    roundTripMs: 20,
+    connection: 100 * MB,
+    vips: [3000 * MB, 3000 * MB],
+    thread: { rate: 1200 * MB, unrest: 0.1, loss: 0.001 },
+  },
   'a disk that likes one at a time': {
     link: 300 * MB,
     roundTripMs: 1,

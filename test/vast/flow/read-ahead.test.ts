@@ -24,8 +24,12 @@ t.test('64 MiB for each request that is wanted, shared among readers', async (t)
   t.equal(ahead.ranges(MIB), 32, 'twice as many requests as may be in flight');
   for (const one of ends) one();
   gate.limit = 1;
-  t.equal(ahead.ranges(64 * MIB), 1, 'the storage was too busy');
-  t.equal(ahead.ranges(256 * MIB), 1);
+  t.equal(
+    ahead.ranges(64 * MIB),
+    2,
+    'the storage was too busy; the next one waits, or nobody would find out that it no longer is',
+  );
+  t.equal(ahead.ranges(256 * MIB), 2);
   end();
   t.ok((ahead.ahead.decisions.get('more-in-flight') ?? 0) > 0);
   t.ok((ahead.ahead.decisions.get('fewer-in-flight') ?? 0) > 0);

@@ -7,7 +7,13 @@ const MIB = 2 ** 20;
 const SIZES = [8, 16, 32, 64].map((size) => size * MIB);
 const STREAMS = { backup: [4, 8, 12, 32], restore: [2, 3, 4, 6] } as const;
 const IMAGE = 12_288 * MIB;
-const ENDPOINTS = ['a fast LAN', '20 ms away', 'a server that takes twelve requests', 'one slow VIP of four'] as const;
+const ENDPOINTS = [
+  'a fast LAN',
+  '20 ms away',
+  'a server that takes twelve requests',
+  'one slow VIP of four',
+  'a server faster than this machine',
+] as const;
 
 interface Fixed extends Outcome {
   readonly streams: number;
@@ -39,6 +45,17 @@ for (const name of ENDPOINTS)
         t.ok(share >= 0.9, `seed ${seed}: ${share.toFixed(3)} ${what}, ${sizes.length} decisions`);
       }
     });
+
+t.test('as many in flight as keep our own thread at work are enough, whatever chance says', async (t) => {
+  for (const [direction, run] of [
+    ['backup', backup],
+    ['restore', restore],
+  ] as const)
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const { limit } = await run(networks['a server faster than this machine'], 12, IMAGE, undefined, seed);
+      t.ok(limit <= 6, `${direction}, seed ${seed}: ${limit}`);
+    }
+});
 
 t.test('sizes matter: what is best in one place is not in another', async (t) => {
   const [near, far] = [networks['a fast LAN'], networks['20 ms away']];
