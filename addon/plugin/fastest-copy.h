@@ -1,0 +1,13 @@
+/* Long copies, the way that this processor is fastest at. */
+#ifndef VOST_FASTEST_COPY_H
+#define VOST_FASTEST_COPY_H
+
+#include <stddef.h>
+
+/*
+ * memcpy, or copy_past_caches. Which of the two costs less depends on the processor (on one 0.12 instead of 0.19 s/GiB, while
+ * on others memcpy does the same by itself), so the first copies of a process go either way in turns and their time decides.
+ */
+void fastest_copy(void *to, const void *from, size_t length);
+
+#endif
