@@ -5,6 +5,11 @@ const HEADER_BYTES = 4096;
 const SLOT_ALIGN = 2 * 1024 * 1024;
 const ARENA_MAGIC = 0x314e524154534f56n;
 const ARENA_VERSION = 1;
+/**
+ * Slots share views of this size: V8 counts a view as garbage to come, and collects all there is when one of more than 64 MiB
+ * is made, for some 10 ms of the event loop.
+ */
+const VIEW_BYTES = 1024 * 1024 * 1024;
 const BOUNDS = {
   slotBytes: [1024 * 1024, 256 * 1024 * 1024],
   slotCount: [2, 4096],
@@ -94,6 +99,7 @@ export class Arena {
   readonly #bridge: ArenaBridge;
   readonly #mapped: MappedArena;
   readonly #views = new Map<number, ArrayBuffer>();
+  /** Views of slots, and the first slot of each. */
   readonly #slots = new Map<ArrayBufferLike, number>();
   readonly #atEnd: (() => void)[] = [];
   #gone = false;
@@ -113,16 +119,20 @@ export class Arena {
 
   /** Slot `slot`, all of it. The caller has checked the number. */
   slot(slot: number): Uint8Array {
-    const { slotsOffset, slotBytes } = this.layout;
-    const view = this.#view(slotsOffset + slot * slotBytes, slotBytes);
-    this.#slots.set(view, slot);
-    return new Uint8Array(view);
+    const { slotsOffset, slotBytes, slotCount } = this.layout;
+    const together = Math.ceil(VIEW_BYTES / slotBytes);
+    const first = slot - (slot % together);
+    const view = this.#view(slotsOffset + first * slotBytes, Math.min(together, slotCount - first) * slotBytes);
+    this.#slots.set(view, first);
+    return new Uint8Array(view, (slot - first) * slotBytes, slotBytes);
   }
 
   /** The place of bytes that are part of a {@link slot}; undefined for others. */
   spanOf({ buffer, byteOffset, byteLength }: Uint8Array): SlotSpan | undefined {
-    const slot = this.#slots.get(buffer);
-    return slot === undefined ? undefined : { slot, at: byteOffset, length: byteLength };
+    const first = this.#slots.get(buffer);
+    if (first === undefined) return undefined;
+    const { slotBytes } = this.layout;
+    return { slot: first + Math.floor(byteOffset / slotBytes), at: byteOffset % slotBytes, length: byteLength };
   }
 
   /** The bytes of a place. */
