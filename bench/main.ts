@@ -120,8 +120,10 @@ async function run(options: BenchOptions): Promise<boolean> {
     sections.push(`## Backup, the whole way\n\n${ABOUT_TRANSFER}\n\n${table}`);
   }
   if (options.reading) {
-    const restored = await measureReading(options.bytes, options.runs, say);
+    const restored = await measureReading(options.bytes, options.runs, options.filter, say);
     sections.push(`## Restore\n\n${ABOUT_READING}\n\n${restored}`);
+  }
+  if (options.reading && options.filter === '') {
     sections.push(`## Small images\n\n${ABOUT_SMALL}\n\n${await measureSmall(options.runs, say)}`);
   }
   if (options.looking) {

@@ -84,7 +84,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     stages: wants('stages') && (filter === '' || only === 'stages'),
     compression: wants('compression') && (filter === '' || only === 'compression'),
     transfer: wants('transfer'),
-    reading: wants('reading') && filter === '',
+    reading: wants('reading') && (filter === '' || only === 'reading'),
     looking: wants('looking') && filter === '',
     write: whole && !values['no-write'],
   };

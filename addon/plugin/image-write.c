@@ -94,6 +94,7 @@ static struct slot *start_want(struct session *session, struct image *image, uin
     return NULL;
   }
   slot->chunk = chunk;
+  slot->used = session->slots.warm[number];
   struct wire_slot_want message = {image->handle, chunk, number};
   slot->request = request_start(session, WIRE_TYPE_SLOT_WANT, &message, failure);
   if (slot->request != NULL) return slot;
@@ -173,7 +174,7 @@ static int write_piece(struct session *session, struct image *image, const uint8
   uint8_t *to = slots_address(&session->slots, slot->number) + within;
   pthread_mutex_unlock(&session->lock);
   slots_prepare(&session->slots, slot->number, within + length, steady ? PREFAULT_STEP : 0);
-  fastest_copy(to, from, length);
+  fastest_copy(to, from, length, within + length > slot->used);
   pthread_mutex_lock(&session->lock);
   if (!coverage_add(&slot->coverage, within, length))
     return fail(failure, STS_ENOMEM, "no memory for a write map");

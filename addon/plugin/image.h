@@ -21,6 +21,7 @@ struct slot {
   bool pinned;              /* a copy runs without the lock */
   struct request *request;  /* wanted, reading */
   uint64_t chunk;           /* writing */
+  uint32_t used;            /* writing: bytes whose pages are of an earlier use */
   struct coverage coverage; /* filling */
   uint32_t flags;           /* full: of SLOT_FULL */
   uint64_t start;           /* reading: asked for; read: first logical byte */
