@@ -8,6 +8,7 @@ import { VipPool } from '../vip-pool/vip-pool.ts';
 import { fixedVips } from '../vip-pool/vip-source.ts';
 import type { S3ConnectionOptions, S3Settings } from './options.ts';
 import type { Receipt } from './receipt.ts';
+import { SigningHash } from './signing-hash.ts';
 import { type Handle, VipConnection } from './vip-connection.ts';
 
 /** An S3 client and the connections it owns. */
@@ -69,6 +70,7 @@ export function connectS3(settings: S3Settings, options: S3ConnectionOptions): S
     region: settings.region,
     forcePathStyle: true,
     requestHandler,
+    sha256: SigningHash,
     // Retries are ours alone.
     maxAttempts: 1,
     // No x-amz-checksum-* and no aws-chunked bodies: VAST and older servers refuse them.
