@@ -136,7 +136,7 @@ struct slot_wait {
 
 static bool slot_ready(void *argument) {
   struct slot_wait *wait = argument;
-  return wait->image->failed.status != STS_EOK || wait->session->slots.free_count > 0;
+  return wait->image->failed.status != STS_EOK || session_slot_free(wait->session);
 }
 
 int image_wait_slot(struct session *session, struct image *image, uint32_t bytes, uint64_t deadline,
@@ -145,11 +145,14 @@ int image_wait_slot(struct session *session, struct image *image, uint32_t bytes
     *number = image_take_slot(session, bytes);
     if (*number != SLOT_NONE) return STS_EOK;
     struct slot_wait wait = {session, image};
-    int status = session_wait(session, slot_ready, &wait, deadline, failure);
-    if (status != STS_EOK) return status;
-    if (image->failed.status != STS_EOK) {
+    int status = session_wait_slot(session, slot_ready, &wait, deadline, failure);
+    if (status == STS_EOK && image->failed.status != STS_EOK) {
       *failure = image->failed;
-      return failure->status;
+      status = failure->status;
+    }
+    if (status != STS_EOK) {
+      session_wake(session);
+      return status;
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,6 +33,12 @@ struct session *session_new(const struct config *config, struct log *log, struct
   session->requests_end = &session->requests;
   session->next_id = session->next_number = 1;
   session->slots.fd = -1;
+  session->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (session->wake_fd < 0) {
+    fail(failure, STS_ESYSCALL, "no eventfd for a session: %s", strerror(errno));
+    session_free(session);
+    return NULL;
+  }
   if (getrandom(session->key, sizeof(session->key), 0) != (ssize_t)sizeof(session->key) ||
       slots_make(&session->slots, config->slot_bytes, config->slot_count, session->key, failure) != STS_EOK) {
     if (failure->status == STS_EOK) fail(failure, STS_ESYSCALL, "no random bytes for a session key");
@@ -49,6 +56,7 @@ static void free_announced(struct announced *announced) {
 
 static void free_all(struct session *session) {
   if (session->fd >= 0) close(session->fd);
+  if (session->wake_fd >= 0) close(session->wake_fd);
   while (session->requests != NULL) {
     struct request *request = session->requests;
     session->requests = request->next;
@@ -105,6 +113,8 @@ void session_lost(struct session *session, int status, const char *why) {
   log_line(session->log, LOG_WARNING, NULL, "%s; %u images open", session->trouble.cause, session->image_count);
   close(session->fd);
   session->fd = -1;
+  /* Who waits for bytes of this connection would not notice. */
+  if (session->polling != NULL) eventfd_write(session->wake_fd, 1);
   session->state = SESSION_DOWN;
   session->out_length = session->in_length = 0;
   session->gave_up = false;
@@ -185,9 +195,22 @@ void session_notify(struct session *session, uint16_t type, const void *message)
 }
 
 /* ---- receiving ---- */
-static void wake_ready(struct session *session) {
-  for (struct waiter *waiter = session->waiters; waiter != NULL; waiter = waiter->next)
-    if (waiter->ready(waiter->argument)) pthread_cond_signal(&waiter->cond);
+void session_wake(struct session *session) {
+  for (struct waiter *waiter = session->waiters; waiter != NULL; waiter = waiter->next) {
+    if (!waiter->ready(waiter->argument)) continue;
+    /* What it waits for in poll() is what somebody else has taken. */
+    if (waiter == session->polling)
+      eventfd_write(session->wake_fd, 1);
+    else
+      pthread_cond_signal(&waiter->cond);
+    /* All that wait for slots, woken for one, would only take the lock from those who work. */
+    if (waiter->takes_slot && session_slot_free(session)) session->promised++;
+  }
+  session->promised = 0;
+}
+
+bool session_slot_free(const struct session *session) {
+  return session->slots.free_count > session->promised;
 }
 
 void session_poll(struct session *session) {
@@ -210,7 +233,7 @@ void session_poll(struct session *session) {
       session_lost(session, STS_EPLUGIN, "the engine sent a frame that breaks the protocol");
     }
   }
-  if (news) wake_ready(session);
+  if (news) session_wake(session);
 }
 
 static void check_silence(struct session *session) {
@@ -229,17 +252,21 @@ static void check_silence(struct session *session) {
 }
 
 /* One round of work on the connection: wait for bytes, take them. */
-static void work_round(struct session *session, uint64_t until) {
+static void work_round(struct session *session, struct waiter *self, uint64_t until) {
   uint64_t now = clock_now();
   uint64_t silence = session->quiet_since + (session->ping_sent ? session->config->engine_timeout_ms
                                                                 : session->config->engine_timeout_ms / 3);
   uint64_t wake = clock_earlier(until, silence);
   uint64_t wait = wake > now ? wake - now : 0;
-  struct pollfd poll_fd = {.fd = session->fd, .events = POLLIN};
+  struct pollfd fds[] = {{.fd = session->fd, .events = POLLIN}, {.fd = session->wake_fd, .events = POLLIN}};
   uint32_t connection = session->connection;
+  eventfd_t woken;
+  session->polling = self;
   pthread_mutex_unlock(&session->lock);
-  poll(&poll_fd, 1, (int)clock_earlier(wait + 1, 3600000));
+  poll(fds, 2, (int)clock_earlier(wait + 1, 3600000));
   pthread_mutex_lock(&session->lock);
+  session->polling = NULL;
+  if (fds[1].revents != 0) eventfd_read(session->wake_fd, &woken);
   if (session->connection != connection || session->state != SESSION_UP) return;
   session_poll(session);
   if (session->state == SESSION_UP) check_silence(session);
@@ -256,7 +283,7 @@ static void connect_round(struct session *session, struct waiter *self, uint64_t
   if (session_connect(session, clock_earlier(until, now + session->config->engine_timeout_ms))) {
     session->connected_at = session->quiet_since = clock_now();
     session_replay(session);
-    wake_ready(session);
+    session_wake(session);
     return;
   }
   session->next_attempt = clock_now() + session->backoff;
@@ -306,26 +333,24 @@ static bool waiting_over(struct session *session, uint64_t deadline, struct fail
   return true;
 }
 
-int session_wait(struct session *session, bool (*ready)(void *), void *argument, uint64_t deadline,
-                 struct failure *failure) {
-  if (ready(argument)) return STS_EOK;
+static int wait_in_line(struct session *session, struct waiter self, uint64_t deadline, struct failure *failure) {
   pthread_condattr_t monotonic;
   pthread_condattr_init(&monotonic);
   pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  struct waiter self = {.ready = ready, .argument = argument};
   pthread_cond_init(&self.cond, &monotonic);
   pthread_condattr_destroy(&monotonic);
   begin_waiting(session);
-  self.next = session->waiters;
-  session->waiters = &self;
+  struct waiter **end = &session->waiters;
+  while (*end != NULL) end = &(*end)->next;
+  *end = &self;
   int status = STS_EOK;
-  while (!ready(argument)) {
+  while (!self.ready(self.argument)) {
     if (waiting_over(session, deadline, failure)) {
       status = failure->status;
       break;
     }
     session_drain(session);
-    if (ready(argument)) break;
+    if (self.ready(self.argument)) break;
     uint64_t until = session->state == SESSION_DOWN ? clock_earlier(deadline, session->give_up_at) : deadline;
     if (session->working) {
       struct timespec time = clock_timespec(until);
@@ -334,7 +359,7 @@ int session_wait(struct session *session, bool (*ready)(void *), void *argument,
     }
     session->working = true;
     if (session->state == SESSION_UP)
-      work_round(session, until);
+      work_round(session, &self, until);
     else if (!session->stopping)
       connect_round(session, &self, until);
     session->working = false;
@@ -346,4 +371,18 @@ int session_wait(struct session *session, bool (*ready)(void *), void *argument,
   if (!session->working && session->waiters != NULL) pthread_cond_signal(&session->waiters->cond);
   pthread_cond_destroy(&self.cond);
   return status;
+}
+
+int session_wait(struct session *session, bool (*ready)(void *), void *argument, uint64_t deadline,
+                 struct failure *failure) {
+  if (ready(argument)) return STS_EOK;
+  struct waiter waiter = {.ready = ready, .argument = argument};
+  return wait_in_line(session, waiter, deadline, failure);
+}
+
+int session_wait_slot(struct session *session, bool (*ready)(void *), void *argument, uint64_t deadline,
+                      struct failure *failure) {
+  if (ready(argument)) return STS_EOK;
+  struct waiter waiter = {.ready = ready, .argument = argument, .takes_slot = true};
+  return wait_in_line(session, waiter, deadline, failure);
 }

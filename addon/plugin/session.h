@@ -56,6 +56,7 @@ struct waiter {
   pthread_cond_t cond;
   bool (*ready)(void *argument);
   void *argument;
+  bool takes_slot; /* what it waits for is one of the free slots */
 };
 
 enum session_state { SESSION_DOWN, SESSION_UP };
@@ -93,7 +94,10 @@ struct session {
   struct request *requests, **requests_end;
   struct announced *announced;
   struct image *images;
-  struct waiter *waiters;
+  struct waiter *waiters; /* who came first is first */
+  struct waiter *polling; /* the one that waits for bytes of the engine, without the lock */
+  int wake_fd;            /* an eventfd that ends that */
+  uint32_t promised;      /* while they are woken: free slots that somebody was woken for */
   uint32_t request_count, image_count, copy_count;
 };
 
@@ -129,6 +133,12 @@ void session_notify(struct session *session, uint16_t type, const void *message)
 /* Wait until `ready` says true, working for all meanwhile. */
 int session_wait(struct session *session, bool (*ready)(void *), void *argument, uint64_t deadline,
                  struct failure *failure);
+/* The same, `ready` being about a free slot (session_slot_free) that the caller takes before it lets the lock go. If it does
+   not, it calls session_wake: of many who wait for slots, as many are woken as there are. */
+int session_wait_slot(struct session *session, bool (*ready)(void *), void *argument, uint64_t deadline,
+                      struct failure *failure);
+bool session_slot_free(const struct session *session);
+void session_wake(struct session *session);
 /* Take what has arrived, without waiting. */
 void session_poll(struct session *session);
 /* Wait until the socket took what was sent. */

@@ -342,6 +342,81 @@ static void test_stop(struct session *session) {
   }
 }
 
+struct taker {
+  pthread_t thread;
+  struct session *session;
+  unsigned looks;
+  uint32_t slot;
+  int status;
+};
+
+/* Looked at by others as well, who decide whether to wake it. */
+static bool slot_there(void *argument) {
+  struct taker *taker = argument;
+  if (pthread_equal(pthread_self(), taker->thread)) taker->looks++;
+  return session_slot_free(taker->session);
+}
+
+static void *take_slot(void *argument) {
+  struct taker *taker = argument;
+  struct failure failure = {0};
+  pthread_mutex_lock(&taker->session->lock);
+  taker->thread = pthread_self();
+  taker->status = session_wait_slot(taker->session, slot_there, taker, clock_now() + 5000, &failure);
+  if (taker->status == STS_EOK) taker->slot = slots_take(&taker->session->slots, 1);
+  pthread_mutex_unlock(&taker->session->lock);
+  return NULL;
+}
+
+static unsigned waiting(struct session *session) {
+  unsigned count = 0;
+  pthread_mutex_lock(&session->lock);
+  for (const struct waiter *waiter = session->waiters; waiter != NULL; waiter = waiter->next) count++;
+  pthread_mutex_unlock(&session->lock);
+  return count;
+}
+
+static unsigned looks_of(struct session *session, const struct taker *takers) {
+  unsigned looks = 0;
+  pthread_mutex_lock(&session->lock);
+  for (unsigned i = 0; i < CROWD; i++) looks += takers[i].looks;
+  pthread_mutex_unlock(&session->lock);
+  return looks;
+}
+
+/* A free slot wakes one of those who wait for one, in the order in which they came, the one that waits for the engine too. */
+static void test_slots(struct session *session) {
+  struct taker takers[CROWD];
+  uint32_t held[4];
+  pthread_mutex_lock(&session->lock);
+  for (unsigned i = 0; i < 4; i++) held[i] = slots_take(&session->slots, 1);
+  CHECK(session->slots.free_count == 0);
+  pthread_mutex_unlock(&session->lock);
+  for (unsigned i = 0; i < CROWD; i++) {
+    takers[i] = (struct taker){.session = session, .slot = SLOT_NONE};
+    pthread_create(&takers[i].thread, NULL, take_slot, &takers[i]);
+    while (waiting(session) < i + 1) sched_yield();
+  }
+  for (bool polls = false; !polls; sched_yield()) {
+    pthread_mutex_lock(&session->lock);
+    polls = session->polling != NULL;
+    pthread_mutex_unlock(&session->lock);
+  }
+  for (unsigned i = 0; i < CROWD; i++) {
+    unsigned before = looks_of(session, takers);
+    uint64_t deadline = clock_now() + 4000;
+    pthread_mutex_lock(&session->lock);
+    slots_give(&session->slots, i < 4 ? held[i] : takers[i - 4].slot);
+    session_wake(session);
+    pthread_mutex_unlock(&session->lock);
+    while (waiting(session) > CROWD - i - 1 && clock_now() < deadline) sched_yield();
+    pthread_join(takers[i].thread, NULL);
+    CHECK(takers[i].status == STS_EOK && takers[i].slot != SLOT_NONE);
+    /* It, and who waits for the engine in its place. */
+    CHECK(looks_of(session, takers) - before <= 4);
+  }
+}
+
 int main(void) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   char folder[] = "/tmp/vost-session-XXXXXX";
@@ -362,6 +437,7 @@ int main(void) {
   with_peer(breaks_inside, test_breaks);
   with_peer(reverse, test_crowd);
   with_peer(silent, test_stop);
+  with_peer(silent, test_slots);
   config.engine_timeout_ms = 300;
   config.connect_timeout_ms = 200;
   with_peer(silent, test_silent);
