@@ -9,8 +9,8 @@
 #include "stamps.h"
 #include "text.h"
 
-/* Objects up to this size keep their bytes, those of an upload when it has one part. */
-#define KEEP_BYTES (1024 * 1024)
+/* Objects up to this size keep their bytes, those of an upload when it has one part: the index of an image of 100 GiB does, parts have more. */
+#define KEEP_BYTES (4 * 1024 * 1024)
 /* Parts up to this size are called by their MD5. */
 #define SMALL_BYTES (64 * 1024)
 #define ETAG_CHARS 40
