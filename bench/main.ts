@@ -66,9 +66,9 @@ the command to its end, as an administrator would call them. "CPU bound" is what
 number over the sum of CPU-seconds per GiB of sender and sink.`;
 
 const ABOUT_READING = `Through the plugin, every leaf verified, beside a backup of as many bytes by as many streams in the same round. Then each stream
-reads 512 bytes to 128 KiB at random places, as a browsed restore does. A read costs one request, and one more when it is the first to need a page of the index, and fetches the leaves of 1 MiB that
-it touches: without a whole leaf nothing can be verified. The commands back up a file that is in memory and restore to nowhere, and count from their start to
-their end.`;
+reads 512 bytes to 128 KiB at random places, as a browsed restore does. A read costs one request and fetches the leaves of 1 MiB that it touches, without which nothing can be
+verified; the index costs one request for each 4 MiB of it (120 GiB of the image). The commands back up a file that is in memory and restore to
+nowhere, and count from their start to their end.`;
 
 const ABOUT_SMALL = `Created, written with 4 KiB, closed complete, one after the other in each stream; no request of one image runs beside another of the
 same stream.`;

@@ -1,96 +1,138 @@
-import { EngineError } from '../errors.ts';
+import type { EngineError } from '../errors.ts';
+import type { IdleCache } from '../pipeline/idle-cache.ts';
 import type { StoredChunk } from '../stages/packer.ts';
 import type { ObjectStore } from '../vast/store.ts';
-import { decodeFooter, type Footer, INDEX_HEADER, MAX_FOOTER_BYTES, type PageRef } from './index-file.ts';
-import { decodePage } from './index-page.ts';
+import { decodeFooter, MAX_FOOTER_BYTES, type PageRef } from './index-file.ts';
+import { bad, IndexRun, RUN_BYTES, runsOf, startOf } from './index-run.ts';
 import type { Manifest } from './manifest.ts';
 import { indexName } from './needed-objects.ts';
 import { SharedLoad } from './shared-load.ts';
 
-/** Decoded pages kept at hand; a page covers some 16 GiB of a default image. */
-const CACHED_PAGES = 4;
+/** What of an image's manifest its index is read by. */
+type Indexed = Pick<Manifest, 'size' | 'fragments' | 'index'>;
+
+/** What the footer of an index leads to. */
+interface Contents {
+  readonly pages: readonly PageRef[];
+  readonly runs: ReturnType<typeof runsOf>;
+}
 
 /**
- * The index of one complete image, read page by page as ranges are wanted. Everything it hands out has
- * been checked against the manifest: digests, contiguity, and that stored ranges lie inside their fragments.
+ * The index of one complete image, of which as much is read as ranges want: a short one whole with one request, a long one in runs of pages.
+ * Everything it hands out has been checked against the manifest: digests, contiguity, and that stored ranges lie inside their fragments.
  */
 export class ImageIndex {
   readonly #store: ObjectStore;
   readonly #key: string;
-  readonly #manifest: Manifest;
+  readonly #manifest: Indexed;
   readonly #bound: (length: number) => number;
-  #footer: SharedLoad<Footer> | undefined;
-  /** Most recently used last. */
-  readonly #pages = new Map<number, SharedLoad<StoredChunk[]>>();
+  readonly #cache: IdleCache;
+  #footer: SharedLoad<Contents> | undefined;
+  /** What was used last stays, whatever becomes of the cache: a reader that goes on reads no page twice. */
+  #last: { readonly name: string; readonly run: IndexRun } | undefined;
 
-  /** @param bound the most stored bytes that the image's chain makes of a chunk of that length. */
-  constructor(store: ObjectStore, prefix: string, manifest: Manifest, bound: (length: number) => number) {
+  /**
+   * @param cache keeps pages for whoever reads the same index again.
+   * @param bound the most stored bytes that the image's chain makes of a chunk of that length.
+   */
+  constructor(
+    store: ObjectStore,
+    prefix: string,
+    manifest: Indexed,
+    cache: IdleCache,
+    bound: (length: number) => number,
+  ) {
     this.#store = store;
     this.#key = `${prefix}${indexName(manifest)}`;
     this.#manifest = manifest;
+    this.#cache = cache;
     this.#bound = bound;
   }
 
   /** The chunks that hold logical bytes [start, end), in order. */
   async *chunks(start: number, end: number, signal?: AbortSignal): AsyncGenerator<StoredChunk> {
     if (start >= end) return;
-    const { pages } = await this.#loadFooter(signal);
+    const { pages, runs } = await this.#loadFooter(signal);
     for (let at = lastNotAfter(pages, start); at < pages.length; at += 1) {
-      const ref = pages[at] as PageRef;
-      if (ref.firstOffset >= end) return;
-      for (const chunk of await this.#loadPage(at, ref, signal)) {
+      const page = pages[at] as PageRef;
+      if (page.firstOffset >= end) return;
+      for (const chunk of await this.#loadPage(page, runs.get(page) ?? [page], signal)) {
         if (chunk.offset >= end) return;
-        if (chunk.offset + chunk.length > start) yield chunk;
+        if (chunk.offset + chunk.length <= start) continue;
+        this.#checkPlace(chunk);
+        yield chunk;
       }
     }
   }
 
-  #loadFooter(signal: AbortSignal | undefined): Promise<Footer> {
+  #loadFooter(signal: AbortSignal | undefined): Promise<Contents> {
     if (this.#footer === undefined || this.#footer.failed)
       this.#footer = new SharedLoad((shared) => this.#readFooter(shared));
     return this.#footer.get(signal);
   }
 
-  async #readFooter(signal: AbortSignal | undefined): Promise<Footer> {
+  async #readFooter(signal: AbortSignal | undefined): Promise<Contents> {
     const { size, footer: length, sha256 } = this.#manifest.index;
     if (length > size || length > MAX_FOOTER_BYTES) throw this.#bad(`a footer of ${length} bytes`);
-    const bytes = new Uint8Array(length);
-    await this.#store.read(this.#key, size - length, bytes, { signal });
-    const footer = decodeFooter(bytes, sha256, this.#key);
+    // What is short is read whole: a second request would take longer than the pages.
+    const from = size <= RUN_BYTES ? 0 : size - length;
+    const bytes = await this.#read(from, size, signal);
+    const footer = decodeFooter(bytes.subarray(-length), sha256, this.#key);
     if (footer.size !== this.#manifest.size)
       throw this.#bad(`an image size of ${footer.size} where the manifest says ${this.#manifest.size}`);
-    const last = footer.pages.at(-1);
+    const { pages } = footer;
+    const last = pages.at(-1);
     if (last !== undefined && last.position + last.length > size - length)
       throw this.#bad('pages that reach into the footer');
-    return footer;
+    if (from === 0 && last !== undefined) this.#keep(this.#nameOf(pages), pages, () => Promise.resolve(bytes));
+    return { pages, runs: runsOf(pages) };
   }
 
-  #loadPage(at: number, ref: PageRef, signal: AbortSignal | undefined): Promise<StoredChunk[]> {
-    let page = this.#pages.get(at);
-    this.#pages.delete(at);
-    if (page === undefined || page.failed) page = new SharedLoad((shared) => this.#readPage(ref, shared));
-    this.#pages.set(at, page);
-    if (this.#pages.size > CACHED_PAGES) this.#pages.delete(this.#pages.keys().next().value as number);
-    return page.get(signal);
-  }
-
-  async #readPage(ref: PageRef, signal: AbortSignal | undefined): Promise<StoredChunk[]> {
-    // The first page is read together with the header before it, which so gets checked at no cost.
-    const header = ref.firstIndex === 0 ? INDEX_HEADER.byteLength : 0;
-    const read = new Uint8Array(header + ref.length);
-    await this.#store.read(this.#key, ref.position - header, read, { signal });
-    if (Buffer.compare(read.subarray(0, header), INDEX_HEADER.subarray(0, header)) !== 0)
-      throw this.#bad('no index header');
-    const bytes = read.subarray(header);
-    const chunks = decodePage(bytes, this.#key);
-    if (Buffer.compare(bytes.subarray(-ref.digest.byteLength), ref.digest) !== 0)
-      throw this.#bad('a page that is not the one the footer names');
-    const [first] = chunks;
-    if (chunks.length !== ref.chunks || first?.index !== ref.firstIndex || first.offset !== ref.firstOffset) {
-      throw this.#bad('a page that does not begin where the footer says');
+  async #loadPage(
+    page: PageRef,
+    together: readonly PageRef[],
+    signal: AbortSignal | undefined,
+  ): Promise<StoredChunk[]> {
+    const name = this.#nameOf(together);
+    const known = this.#last?.name === name ? this.#last.run : this.#cache.get(name);
+    const run = known instanceof IndexRun && !known.failed ? known : this.#loadRun(name, together);
+    this.#last = { name, run };
+    try {
+      return await run.page(page, this.#where, signal);
+    } catch (error) {
+      // What another reader waits for goes on; what is corrupt is read again by whoever wants it next.
+      if (!signal?.aborted) {
+        if (this.#cache.get(name) === run) this.#cache.delete(name);
+        if (this.#last?.run === run) this.#last = undefined;
+      }
+      throw error;
     }
-    for (const chunk of chunks) this.#checkPlace(chunk);
-    return chunks;
+  }
+
+  #loadRun(name: string, pages: readonly PageRef[]): IndexRun {
+    const last = pages.at(-1) as PageRef;
+    return this.#keep(name, pages, (shared) => this.#read(startOf(pages), last.position + last.length, shared));
+  }
+
+  #keep(name: string, pages: readonly PageRef[], load: (signal: AbortSignal) => Promise<Uint8Array>): IndexRun {
+    const run = new IndexRun(pages, new SharedLoad(load));
+    this.#cache.set(name, run);
+    return run;
+  }
+
+  async #read(from: number, end: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const bytes = new Uint8Array(end - from);
+    await this.#store.read(this.#key, from, bytes, { signal });
+    return bytes;
+  }
+
+  /** Of pages that are read together, in the cache: the digest says what is in them, the rest from where it comes. */
+  #nameOf(pages: readonly PageRef[]): string {
+    return `${this.#where} ${this.#manifest.index.sha256} ${startOf(pages)}`;
+  }
+
+  get #where(): string {
+    return `${this.#store.lsu}/${this.#key}`;
   }
 
   #checkPlace(chunk: StoredChunk): void {
@@ -103,7 +145,7 @@ export class ImageIndex {
   }
 
   #bad(what: string): EngineError {
-    return new EngineError('VOST_BAD_INDEX', 'integrity', `${this.#store.lsu}/${this.#key} has ${what}`);
+    return bad(this.#where, what);
   }
 }
 

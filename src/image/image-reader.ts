@@ -66,7 +66,8 @@ export class ImageReader {
     this.#resources = resources;
     this.#prefix = imagePrefix(imageId);
     this.#stages = manifest.chain.map((record) => resources.stages.resolve(record));
-    this.#index = new ImageIndex(store, this.#prefix, manifest, (length) => boundOf(this.#stages, length));
+    const bound = (length: number) => boundOf(this.#stages, length);
+    this.#index = new ImageIndex(store, this.#prefix, manifest, resources.indexes, bound);
   }
 
   /** Open an image. Throws `not-found`, `unsupported` (a stage or format we do not have), `integrity`. */

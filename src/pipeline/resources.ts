@@ -1,5 +1,6 @@
 import type { Bridge } from '../bridge/bridge.ts';
 import { type Budget, ByteBudget } from './byte-budget.ts';
+import { IdleCache } from './idle-cache.ts';
 import { SlabPool } from './slab-pool.ts';
 import { StageMeters } from './stage-meters.ts';
 import type { StageRegistry } from './stage-registry.ts';
@@ -10,6 +11,8 @@ export interface Resources {
   readonly budget: Budget;
   readonly slabs: SlabPool;
   readonly stages: StageRegistry;
+  /** Indexes of images that are read. */
+  readonly indexes: IdleCache;
   readonly meters: StageMeters;
   /** Those of all images in the same storage. */
   readonly flow: StageMeters;
@@ -39,5 +42,6 @@ export function createResources(bridge: Bridge, memoryBudget: number, stages: St
 /** As {@link createResources}, under a budget that others share. */
 export function resourcesUnder(bridge: Bridge, budget: Budget, stages: StageRegistry): Resources {
   const meters = new StageMeters();
-  return { bridge, budget, slabs: new SlabPool(bridge, budget), stages, meters, flow: meters };
+  const slabs = new SlabPool(bridge, budget);
+  return { bridge, budget, slabs, stages, indexes: new IdleCache(budget), meters, flow: meters };
 }

@@ -4,10 +4,13 @@ import { ImageIndex } from '../../src/image/image-index.ts';
 import { type IndexSummary, IndexWriter } from '../../src/image/index-writer.ts';
 import type { Manifest } from '../../src/image/manifest.ts';
 import { StoredPrefix } from '../../src/image/stored-prefix.ts';
+import { ByteBudget } from '../../src/pipeline/byte-budget.ts';
+import { IdleCache } from '../../src/pipeline/idle-cache.ts';
 import type { Part, StoredChunk } from '../../src/stages/packer.ts';
 import { TreeHash } from '../../src/stages/tree-hash.ts';
 import { promise } from '../support/promise.ts';
 import { refusal } from '../support/refusal.ts';
+import { wrapStore } from '../support/wrap-store.ts';
 import { keysOf, MIB, memoryLsu, objectBytes } from './support.ts';
 
 const CHUNK = 64 * MIB;
@@ -32,6 +35,10 @@ function chunk(index: number, length = CHUNK): StoredChunk {
 }
 
 const PART = { fragment: 1, number: 1, size: CHUNK, etag: 'etag' };
+
+function cache(): IdleCache {
+  return new IdleCache(new ByteBudget(64 * MIB));
+}
 
 /** Add one chunk as a part of its own. */
 function add(writer: IndexWriter, one: StoredChunk): Promise<void> {
@@ -67,7 +74,7 @@ t.test('an index of many pages needs bounded memory and finds every range', asyn
 
   const fragments = [1, 2, 3].map((nth) => ({ name: `fragment-00000${nth}`, size: 1000 * CHUNK }));
   const manifest = { size, fragments, index } as unknown as Manifest;
-  const reader = new ImageIndex(store, PREFIX, manifest, (length) => length);
+  const reader = new ImageIndex(store, PREFIX, manifest, cache(), (length) => length);
   const find = async (start: number, end: number): Promise<number[]> => {
     const found: number[] = [];
     for await (const one of reader.chunks(start, end)) found.push(one.index);
@@ -79,6 +86,101 @@ t.test('an index of many pages needs bounded memory and finds every range', asyn
   t.same(await find(5, 5), []);
   for (let at = 0; at < count; at += 97) t.same(await find(at * CHUNK + 7, at * CHUNK + 8), [at]);
   t.same((await find(0, size)).length, count);
+});
+
+t.test(
+  'a short index is read with one request, a long one with one for each 4 MiB of pages, whatever the order',
+  async (t) => {
+    const store = await memoryLsu();
+    const reads: number[] = [];
+    const counted = wrapStore(store, {
+      read: (key, offset, into, options) => {
+        reads.push(into.byteLength);
+        return store.read(key, offset, into, options);
+      },
+    });
+    /** Of an image of so many chunks. */
+    const indexOf = async (prefix: string, chunks: number, kept = cache()): Promise<() => ImageIndex> => {
+      const writer = new IndexWriter(store, prefix);
+      for (let index = 0; index < chunks; index += 1) await add(writer, chunk(index));
+      const size = chunks * CHUNK;
+      const fragments = [{ name: 'fragment-000001', size }];
+      for (let nth = 2; nth <= Math.ceil(chunks / 1000); nth += 1) fragments.push({ name: `fragment-${nth}`, size });
+      const manifest = { size, fragments, index: await written(writer) };
+      return () => new ImageIndex(counted, prefix, manifest, kept, (length) => length);
+    };
+    const requests = async (index: ImageIndex, at: number): Promise<number> => {
+      reads.length = 0;
+      for await (const one of index.chunks(at * CHUNK, at * CHUNK + 1)) t.equal(one.index, at);
+      return reads.length;
+    };
+
+    const short = (await indexOf('netbackup/short/', 1900))(); // 119 GiB
+    t.equal(await requests(short, 1700), 1, 'a short one: footer and pages at once');
+    t.ok((reads[0] ?? 0) > 3.5 * MIB);
+    for (const at of [3, 1899, 900, 0, 1200]) t.equal(await requests(short, at), 0, 'of which all is known then');
+
+    const open = await indexOf('netbackup/long/', 6000); // 375 GiB
+    const long = open();
+    t.equal(await requests(long, 5999), 2, 'a long one: the footer, and the pages around');
+    t.equal(await requests(long, 0), 1);
+    t.equal(await requests(long, 4200), 1);
+    t.equal(await requests(long, 2500), 1);
+    for (const at of [5400, 17, 4300, 2000, 5100])
+      t.equal(await requests(long, at), 0, 'four times 4 MiB are all of it');
+    t.equal(await requests(open(), 2000), 1, 'whoever opens it again reads the footer');
+  },
+);
+
+t.test('pages are idle memory: who needs the room has it, and a reader that goes on reads none twice', async (t) => {
+  const store = await memoryLsu();
+  const budget = new ByteBudget(64 * MIB);
+  let reads = 0;
+  const counted = wrapStore(store, {
+    read: (key, offset, into, options) => {
+      reads += 1;
+      return store.read(key, offset, into, options);
+    },
+  });
+  const writer = new IndexWriter(store, PREFIX);
+  for (let index = 0; index < 4000; index += 1) await add(writer, chunk(index));
+  const size = 4000 * CHUNK;
+  const fragments = [1, 2, 3, 4].map((nth) => ({ name: `fragment-${nth}`, size }));
+  const manifest = { size, fragments, index: await written(writer) };
+  const index = new ImageIndex(counted, PREFIX, manifest, new IdleCache(budget), (length) => length);
+  const find = async (at: number): Promise<void> => {
+    for await (const one of index.chunks(at * CHUNK, at * CHUNK + 1)) t.equal(one.index, at);
+  };
+  for (const at of [0, 1999, 3999]) await find(at);
+  t.equal(reads, 4, 'footer and three runs of pages');
+  t.ok(budget.idle > 8 * MIB && budget.idle < 12 * MIB, `${budget.idle} bytes kept`);
+  const all = await budget.take(64 * MIB);
+  t.equal(budget.idle, 0);
+  await find(3900);
+  t.equal(reads, 4, 'what was used last is known');
+  await find(0);
+  t.equal(reads, 5, 'the rest is read again');
+  all.release();
+});
+
+t.test('a page that was corrupt on its way is read again by whoever wants it next', async (t) => {
+  const store = await memoryLsu();
+  let flips = 1;
+  const flipping = wrapStore(store, {
+    read: async (key, offset, into, options) => {
+      await store.read(key, offset, into, options);
+      if (flips > 0) into[100] = (into[100] ?? 0) ^ 1;
+      flips -= 1;
+    },
+  });
+  const writer = new IndexWriter(store, PREFIX);
+  for (let index = 0; index < 3; index += 1) writer.add([chunk(index)], PART);
+  const size = 3 * CHUNK;
+  const manifest = { size, fragments: [{ name: 'fragment-000001', size }], index: await written(writer) };
+  const index = new ImageIndex(flipping, PREFIX, manifest, cache(), (length) => length);
+  const find = async (): Promise<number[]> => (await Array.fromAsync(index.chunks(0, size))).map((one) => one.index);
+  await t.rejects(find(), refusal('integrity', { code: 'VOST_BAD_INDEX' }));
+  t.same(await find(), [0, 1, 2]);
 });
 
 t.test('an index that lies about places or sizes is refused', async (t) => {
@@ -97,7 +199,7 @@ t.test('an index that lies about places or sizes is refused', async (t) => {
     index,
   } as unknown as Manifest;
   const read = async (manifest: Manifest, bound = (length: number) => length): Promise<void> => {
-    for await (const _ of new ImageIndex(store, PREFIX, manifest, bound).chunks(0, manifest.size)) {
+    for await (const _ of new ImageIndex(store, PREFIX, manifest, cache(), bound).chunks(0, manifest.size)) {
       // Reading is the test.
     }
   };
@@ -152,8 +254,9 @@ t.test('what journal objects hold is taken up by another writer, bit for bit', a
     fragments: [{ name: 'fragment-000001', size: 1000 * CHUNK }],
     index,
   } as unknown as Manifest;
+  const reader = new ImageIndex(store, PREFIX, manifest, cache(), (length) => length);
   let next = 0;
-  for await (const found of new ImageIndex(store, PREFIX, manifest, (length) => length).chunks(0, manifest.size)) {
+  for await (const found of reader.chunks(0, manifest.size)) {
     t.same(found, chunk(next, next === 500 ? 7 : CHUNK));
     next += 1;
   }
