@@ -116,7 +116,9 @@ export const METRICS = {
   vast_ost_memory_bytes: {
     type: 'gauge',
     help: 'Payload memory under the byte budget.',
-    labels: { state: '`used` (granted), `idle` (mapped for reuse, indexes of images that were read; given back when needed)' },
+    labels: {
+      state: '`used` (granted), `idle` (mapped for reuse, indexes of images that were read; given back when needed)',
+    },
   },
   vast_ost_memory_limit_bytes: { type: 'gauge', help: 'The byte budget.', labels: {} },
   vast_ost_memory_peak_bytes: { type: 'gauge', help: 'Most that was granted at once.', labels: {} },
