@@ -1,12 +1,13 @@
 /** Entry point of bench/run; see {@link USAGE}. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { measureCompression } from './compression.ts';
 import { measureHandOver } from './hand-over.ts';
 import { measureLanes } from './lanes.ts';
 import { measureLooking } from './looking.ts';
-import { describeMachine } from './machine.ts';
+import { describeMachine, watchWithheld } from './machine.ts';
 import { measureMemory } from './memory.ts';
 import { type BenchOptions, parseOptions, USAGE } from './options.ts';
+import { type Title, withSection } from './page.ts';
 import { measureReading } from './reading.ts';
 import { measureSmall } from './small-images.ts';
 import { measureStageCost } from './stage-cost.ts';
@@ -14,6 +15,7 @@ import { measureTable } from './table.ts';
 import { measureTransfer } from './transfer.ts';
 import { verifyChain } from './verify.ts';
 
+const PAGE = 'docs/benchmarks.md';
 const VERIFY_BYTES = 4 * 2 ** 30;
 /** At memory speed a case needs more bytes to last. */
 const HAND_OVER_SHARE = 16;
@@ -68,7 +70,7 @@ number over the sum of CPU-seconds per GiB of sender and sink.`;
 const ABOUT_READING = `Through the plugin, every leaf verified, beside a backup of as many bytes by as many streams in the same round. Then each stream
 reads 512 bytes to 128 KiB at random places, as a browsed restore does. A read costs one request and fetches the leaves of 1 MiB that it touches, without which nothing can be
 verified; the index costs one request for each 4 MiB of it (120 GiB of the image). The commands back up a file that is in memory and restore to
-nowhere, and count from their start to their end.`;
+nowhere, and count from their start to their end. The directory's disk changes its speed from minute to minute; fio uses it in turns with us.`;
 
 const ABOUT_SMALL = `Created, written with 4 KiB, closed complete, one after the other in each stream; no request of one image runs beside another of the
 same stream.`;
@@ -81,61 +83,108 @@ const ABOUT_VERIFY =
   'The sink checks the number in each 256 KiB block: none missing, none twice, none out of place, over all parts of the object.';
 
 /** Whether all was as wanted. */
+interface Section {
+  readonly title: Title;
+  readonly about: string;
+  readonly wanted: boolean;
+  measure(): Promise<string | Report>;
+}
+
+/** Where something has to be reached. */
+interface Report {
+  readonly markdown: string;
+  readonly good: boolean;
+}
+
+function sectionsOf(options: BenchOptions): readonly Section[] {
+  const { bytes, runs, filter, quick } = options;
+  return [
+    {
+      title: 'Completeness',
+      about: ABOUT_VERIFY,
+      wanted: options.verify,
+      measure: () => verifyChain(quick ? VERIFY_BYTES / 8 : VERIFY_BYTES, say),
+    },
+    {
+      title: 'Write chain',
+      about: ABOUT_TABLE,
+      wanted: options.table,
+      measure: () => measureTable(options, say),
+    },
+    {
+      title: 'Memory',
+      about: ABOUT_MEMORY,
+      wanted: options.memory,
+      measure: () => measureMemory(quick, say),
+    },
+    {
+      title: 'Hand-over',
+      about: ABOUT_HAND_OVER,
+      wanted: options.handOver,
+      measure: () => measureHandOver(bytes * HAND_OVER_SHARE, runs, say),
+    },
+    {
+      title: 'Lanes',
+      about: ABOUT_LANES,
+      wanted: options.lanes,
+      measure: () => measureLanes(bytes, runs, say),
+    },
+    {
+      title: 'What a stage costs',
+      about: ABOUT_STAGES,
+      wanted: options.stages,
+      measure: () => measureStageCost(bytes * STAGES_SHARE, runs * STAGES_ROUNDS, filter, say),
+    },
+    {
+      title: 'Compression',
+      about: ABOUT_COMPRESSION,
+      wanted: options.compression,
+      measure: () => measureCompression(bytes, runs, filter, say),
+    },
+    {
+      title: 'Backup, the whole way',
+      about: ABOUT_TRANSFER,
+      wanted: options.transfer,
+      measure: () => measureTransfer(bytes, runs, filter, say),
+    },
+    {
+      title: 'Restore',
+      about: ABOUT_READING,
+      wanted: options.reading,
+      measure: () => measureReading(bytes, runs, filter, say),
+    },
+    {
+      title: 'Small images',
+      about: ABOUT_SMALL,
+      wanted: options.reading && filter === '',
+      measure: () => measureSmall(runs, say),
+    },
+    {
+      title: 'Metrics and console',
+      about: ABOUT_LOOKING,
+      wanted: options.looking,
+      measure: () => measureLooking(bytes * LOOKING_SHARE, runs, say),
+    },
+  ];
+}
+
+/** Each section is in the page as soon as it is measured. Returns whether all was reached that is wanted. */
 async function run(options: BenchOptions): Promise<boolean> {
-  const sections = [`# Benchmarks\n\nMade by \`make bench\`. ${describeMachine()}.`];
-  const shortfalls: string[] = [];
-  if (options.verify) {
-    const lines = await verifyChain(options.quick ? VERIFY_BYTES / 8 : VERIFY_BYTES, say);
-    sections.push(`## Completeness\n\n${ABOUT_VERIFY}\n\n${lines}`);
+  const missed: Title[] = [];
+  for (const { title, about, wanted, measure } of sectionsOf(options)) {
+    if (!wanted) continue;
+    const withheld = watchWithheld();
+    const found = await measure();
+    const report = typeof found === 'string' ? { markdown: found, good: true } : found;
+    if (!report.good) missed.push(title);
+    const others = `${(withheld() * 100).toFixed(0)} % of the processors were others' meanwhile`;
+    const when = new Date().toISOString().slice(0, 10);
+    const text = `${about}\n\n${when}, ${describeMachine()}; ${others}.\n\n${report.markdown}`;
+    process.stdout.write(`## ${title}\n\n${text}\n\n`);
+    if (options.write) await writeFile(PAGE, withSection(await readFile(PAGE, 'utf8'), title, text));
   }
-  if (options.table) sections.push(`## Write chain\n\n${ABOUT_TABLE}\n\n${await measureTable(options, say)}`);
-  if (options.memory) {
-    const report = await measureMemory(options.quick, say);
-    sections.push(`## Memory\n\n${ABOUT_MEMORY}\n\n${report.markdown}`);
-    if (!report.good) shortfalls.push('peak memory is above the budget and its allowance');
-  }
-  if (options.handOver) {
-    const report = await measureHandOver(options.bytes * HAND_OVER_SHARE, options.runs, say);
-    sections.push(`## Hand-over\n\n${ABOUT_HAND_OVER}\n\n${report.markdown}`);
-    if (!report.good) shortfalls.push('the hand-over is slower, or costs more, than wanted');
-  }
-  if (options.lanes) {
-    const table = await measureLanes(options.bytes, options.runs, say);
-    sections.push(`## Lanes\n\n${ABOUT_LANES}\n\n${table}`);
-  }
-  if (options.stages) {
-    const { runs, bytes, filter } = options;
-    const report = await measureStageCost(bytes * STAGES_SHARE, runs * STAGES_ROUNDS, filter, say);
-    sections.push(`## What a stage costs\n\n${ABOUT_STAGES}\n\n${report.markdown}`);
-    if (!report.good) shortfalls.push('a stage costs more than wanted');
-  }
-  if (options.compression) {
-    const { runs, bytes, filter } = options;
-    const report = await measureCompression(bytes, runs, filter, say);
-    sections.push(`## Compression\n\n${ABOUT_COMPRESSION}\n\n${report.markdown}`);
-    if (!report.good) shortfalls.push('compression = auto is slower than it should be');
-  }
-  if (options.transfer) {
-    const table = await measureTransfer(options.bytes, options.runs, options.filter, say);
-    sections.push(`## Backup, the whole way\n\n${ABOUT_TRANSFER}\n\n${table}`);
-  }
-  if (options.reading) {
-    const restored = await measureReading(options.bytes, options.runs, options.filter, say);
-    sections.push(`## Restore\n\n${ABOUT_READING}\n\n${restored}`);
-  }
-  if (options.reading && options.filter === '') {
-    sections.push(`## Small images\n\n${ABOUT_SMALL}\n\n${await measureSmall(options.runs, say)}`);
-  }
-  if (options.looking) {
-    const report = await measureLooking(options.bytes * LOOKING_SHARE, options.runs, say);
-    sections.push(`## Metrics and console\n\n${ABOUT_LOOKING}\n\n${report.markdown}`);
-    if (!report.good) shortfalls.push('metrics and console cost more than wanted');
-  }
-  const document = `${sections.join('\n\n')}\n`;
-  process.stdout.write(document);
-  if (options.write) await writeFile('docs/benchmarks.md', document);
-  for (const shortfall of shortfalls) say(shortfall);
-  return shortfalls.length === 0;
+  for (const title of missed) say(`not all that is wanted was reached: ${title}`);
+  return missed.length === 0;
 }
 
 function optionsOrUsage(): BenchOptions | undefined {

@@ -40,14 +40,15 @@ const SECTIONS: readonly string[] = [
 ];
 
 export const USAGE = `Usage: bench/run [options]
-Measures the write chain against a discarding sink, the hand-over by the plugin, and what metrics cost; minutes, less with --quick.
+Measures the write chain, the hand-over by the plugin, backups and restores against a discarding sink and beside other programs, and what stages and
+metrics cost: two hours, minutes with --quick. Each section is in docs/benchmarks.md as soon as it is measured.
   --quick          one run of small sizes
-  --runs N         runs of each case (default 3)
+  --runs N         runs of each case (default 5)
   --size MIB       bytes of a fast case (default 4096); slow cases get a share of it
   --filter TEXT    only cases whose name holds TEXT; of stages, TARGET/STAGE; of compression, SINK, DATA
   --only WHAT      one of ${SECTIONS.join(', ')}
   --profile DIR    leave a V8 CPU profile of each case there; the figures suffer
-  --no-write       do not write docs/benchmarks.md (a filtered, quick, partial or profiled run never does)
+  --no-write       do not write docs/benchmarks.md (a filtered, quick or profiled run never does)
 `;
 
 /** Everything the command line says. Throws when it says nonsense. */
@@ -66,10 +67,10 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   });
   const { quick, filter, only, profile } = values;
   if (only !== undefined && !SECTIONS.includes(only)) throw new Error(`--only ${only}`);
-  const runs = values.runs === undefined ? (quick ? 1 : 3) : count('--runs', values.runs);
+  const runs = values.runs === undefined ? (quick ? 1 : 5) : count('--runs', values.runs);
   const bytes = values.size === undefined ? (quick ? GIB : 4 * GIB) : count('--size', values.size) * MIB;
   const wants = (what: string): boolean => only === undefined || only === what;
-  const whole = !quick && filter === '' && only === undefined && profile === undefined;
+  const whole = !quick && filter === '' && profile === undefined;
   return {
     runs,
     bytes,
