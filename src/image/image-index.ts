@@ -74,10 +74,10 @@ export class ImageIndex {
   async #readFooter(signal: AbortSignal | undefined): Promise<Contents> {
     const { size, footer: length, sha256 } = this.#manifest.index;
     if (length > size || length > MAX_FOOTER_BYTES) throw this.#bad(`a footer of ${length} bytes`);
-    // What is short is read whole: a second request would take longer than the pages.
+    // What is short is read whole: one way to the storage and back instead of two.
     const from = size <= RUN_BYTES ? 0 : size - length;
     const bytes = await this.#read(from, size, signal);
-    const footer = decodeFooter(bytes.subarray(-length), sha256, this.#key);
+    const footer = decodeFooter(bytes.subarray(bytes.byteLength - length), sha256, this.#key);
     if (footer.size !== this.#manifest.size)
       throw this.#bad(`an image size of ${footer.size} where the manifest says ${this.#manifest.size}`);
     const { pages } = footer;

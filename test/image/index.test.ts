@@ -213,6 +213,14 @@ t.test('an index that lies about places or sizes is refused', async (t) => {
   );
   await t.rejects(read({ ...good, index: { ...index, footer: index.size + 1 } }), refusal('integrity'));
   await t.rejects(read({ ...good, index: { ...index, sha256: '0'.repeat(64) } }), refusal('integrity'));
+  // An object that is a footer and nothing else, of which the manifest says that it has none.
+  const bare = (await objectBytes(store, `${PREFIX}index`)).subarray(-index.footer);
+  await store.put(`${PREFIX}index`, [bare]);
+  const none = { ...index, size: bare.byteLength, footer: 0 };
+  await t.rejects(
+    read({ ...good, index: none }),
+    refusal('integrity', { message: /index footer does not match the digest/ }),
+  );
 });
 
 t.test('a journal page that changes in storage is noticed before the index is published', async (t) => {
