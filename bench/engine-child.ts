@@ -4,7 +4,7 @@
  */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { pino } from 'pino';
-import { bridge } from '../src/bridge/bridge.ts';
+import { bridge, DIGEST_BYTES, LEAF_BYTES } from '../src/bridge/bridge.ts';
 import { parseIni } from '../src/config/ini.ts';
 import { planLanes } from '../src/config/lanes.ts';
 import { buildSettings } from '../src/config/settings.ts';
@@ -24,6 +24,8 @@ export interface EngineProcessOptions {
   readonly config: string;
   /** Give every slot back unread: what is left is the hand-over. Images become empty ones. */
   readonly discard: boolean;
+  /** Absent or true: as the engine does. False: every leaf has the same digest, at no cost. For images that nobody reads, in the main thread. */
+  readonly digests?: boolean;
   /** 0: images are worked on in the main thread. Default: what the engine takes on this machine. */
   readonly lanes?: number;
   /** Serve metrics and console, or do not; absent: do not, and measure how late the event loop is. */
@@ -79,10 +81,20 @@ const discardingHandles: ImageBackend = {
   create: async (...args) => discarding(await imageHandles.create(...args)),
 };
 
-const { config, discard, lanes: wanted, metrics: served } = JSON.parse(process.argv[2] ?? '') as EngineProcessOptions;
+const {
+  config,
+  discard,
+  digests = true,
+  lanes: wanted,
+  metrics: served,
+} = JSON.parse(process.argv[2] ?? '') as EngineProcessOptions;
 const settings = buildSettings(parseIni(config, 'bench'));
 const half = settings.performance.memory_budget_mb / 2;
-const resources = createResources(bridge, half, builtInStages());
+const withoutDigests: typeof bridge = {
+  ...bridge,
+  leafDigests: async (data) => Buffer.alloc(Math.ceil(data.byteLength / LEAF_BYTES) * DIGEST_BYTES),
+};
+const resources = createResources(digests ? bridge : withoutDigests, half, builtInStages());
 const log = pino({ level: 'warn' }, pino.destination(2));
 const lines: string[] = [];
 const told = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });

@@ -20,6 +20,8 @@ export interface EngineStore {
   /** Give every slot back unread. */
   readonly discard?: boolean;
   /** As in {@link EngineProcessOptions}. */
+  readonly digests?: boolean;
+  /** As in {@link EngineProcessOptions}. */
   readonly lanes?: number | undefined;
   /** Have metrics and console, or have none and measure nothing else that takes time by itself. Default: none. */
   readonly metrics?: boolean;
@@ -113,9 +115,9 @@ export async function besideEngine<T>(
     // The sink checks no signatures.
     await writeFile(join(folder, 'credentials'), 'access_key_id = bench\nsecret_access_key = bench\n', { mode: 0o600 });
     const config = configOf(store, folder, socket, place.storeDir);
-    const { discard = false, lanes, metrics } = store;
+    const { discard = false, digests = true, lanes, metrics } = store;
     const options = { ...(lanes === undefined ? {} : { lanes }), ...(metrics === undefined ? {} : { metrics }) };
-    return await runEngine({ config, discard, ...options }, (engine) => work(place, engine));
+    return await runEngine({ config, discard, digests, ...options }, (engine) => work(place, engine));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

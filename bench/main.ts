@@ -1,6 +1,7 @@
 /** Entry point of bench/run; see {@link USAGE}. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { measureCompression } from './compression.ts';
+import { measureDigestCost } from './digest-cost.ts';
 import { measureHandOver } from './hand-over.ts';
 import { measureLanes } from './lanes.ts';
 import { measureLooking } from './looking.ts';
@@ -21,6 +22,8 @@ const VERIFY_BYTES = 4 * 2 ** 30;
 const HAND_OVER_SHARE = 16;
 /** Long enough for more than one scrape. */
 const LOOKING_SHARE = 2;
+/** As much as a backup through the plugin. */
+const DIGESTS_SHARE = 2;
 /** Many short runs say more than few long ones where a few percent count. */
 const STAGES_SHARE = 1 / 2;
 const STAGES_ROUNDS = 3;
@@ -71,6 +74,9 @@ const ABOUT_READING = `Through the plugin, every leaf verified, beside a backup 
 reads 512 bytes to 128 KiB at random places, as a browsed restore does. A read costs one request and fetches the leaves of 1 MiB that it touches, without which nothing can be
 verified; the index costs one request for each 4 MiB of it (120 GiB of the image). The commands back up a file that is in memory and restore to
 nowhere, and count from their start to their end. The directory's disk changes its speed from minute to minute; fio uses it in turns with us.`;
+
+const ABOUT_DIGESTS = `Through plugin and engine into a directory, with the tree of digests and with none: an engine of which every leaf has the same digest, at no
+cost. How a directory compares with fio: Restore.`;
 
 const ABOUT_SMALL = `Created, written with 4 KiB, closed complete, one after the other in each stream; no request of one image runs beside another of the
 same stream.`;
@@ -146,6 +152,12 @@ function sectionsOf(options: BenchOptions): readonly Section[] {
       about: ABOUT_TRANSFER,
       wanted: options.transfer,
       measure: () => measureTransfer(bytes, runs, filter, say),
+    },
+    {
+      title: 'Digests in a directory',
+      about: ABOUT_DIGESTS,
+      wanted: options.digests,
+      measure: () => measureDigestCost(bytes * DIGESTS_SHARE, runs, say),
     },
     {
       title: 'Restore',

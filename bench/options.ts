@@ -19,6 +19,7 @@ export interface BenchOptions {
   readonly stages: boolean;
   readonly compression: boolean;
   readonly transfer: boolean;
+  readonly digests: boolean;
   readonly reading: boolean;
   readonly looking: boolean;
   readonly profile: string | undefined;
@@ -33,6 +34,7 @@ const SECTIONS: readonly string[] = [
   'hand-over',
   'lanes',
   'transfer',
+  'digests',
   'reading',
   'looking',
   'stages',
@@ -85,6 +87,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     stages: wants('stages') && (filter === '' || only === 'stages'),
     compression: wants('compression') && (filter === '' || only === 'compression'),
     transfer: wants('transfer'),
+    digests: wants('digests') && filter === '',
     reading: wants('reading') && (filter === '' || only === 'reading'),
     looking: wants('looking') && filter === '',
     write: whole && !values['no-write'],

@@ -8,6 +8,7 @@ export const TITLES = [
   'What a stage costs',
   'Compression',
   'Backup, the whole way',
+  'Digests in a directory',
   'Restore',
   'Small images',
   'Metrics and console',
