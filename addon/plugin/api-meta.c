@@ -4,7 +4,7 @@
 
 static void meta_orphan(struct session *session, struct request *request, bool lost) {
   (void)lost;
-  slots_give(&session->slots, request->slot);
+  session_give_slot(session, request->slot);
 }
 
 /* Send a request that uses a slot and wait; the lock is held. The slot goes back, now or with the answer,
@@ -13,13 +13,13 @@ static int exchange(struct session *session, uint16_t type, const void *message,
                     struct request **request, struct failure *failure) {
   *request = request_start(session, type, message, failure);
   if (*request == NULL) {
-    slots_give(&session->slots, slot);
+    session_give_slot(session, slot);
     return failure->status;
   }
   (*request)->slot = slot;
   int status = request_wait(session, *request, clock_now() + session->config->data_timeout_ms, failure);
   if (status == STS_EOK) return STS_EOK;
-  if ((*request)->done) slots_give(&session->slots, slot);
+  if ((*request)->done) session_give_slot(session, slot);
   request_end(session, *request, meta_orphan);
   return status;
 }
@@ -57,7 +57,7 @@ static int write_meta(struct call *call, uint32_t index, const void *buffer, uin
     struct wire_meta_write message = {image->handle, index, slot, length};
     status = exchange(session, WIRE_TYPE_META_WRITE, &message, slot, &request, &call->failure);
     if (status == STS_EOK) {
-      slots_give(&session->slots, slot);
+      session_give_slot(session, slot);
       request_end(session, request, NULL);
     }
   }
@@ -102,7 +102,7 @@ static int read_meta(struct call *call, uint32_t index, void *buffer, uint32_t *
       pthread_mutex_lock(&session->lock);
       *length = found;
     }
-    slots_give(&session->slots, slot);
+    session_give_slot(session, slot);
   }
   pthread_mutex_unlock(&session->lock);
   return status;

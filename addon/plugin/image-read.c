@@ -44,7 +44,7 @@ static struct slot *start_read(struct session *session, struct image *image, uin
                                uint32_t hint, uint32_t number, struct failure *failure) {
   struct slot *slot = image_slot_add(image, number, SLOT_READING);
   if (slot == NULL) {
-    slots_give(&session->slots, number);
+    session_give_slot(session, number);
     fail(failure, STS_ENOMEM, "no memory for a slot");
     return NULL;
   }

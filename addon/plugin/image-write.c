@@ -89,7 +89,7 @@ static struct slot *start_want(struct session *session, struct image *image, uin
                                struct failure *failure) {
   struct slot *slot = image_slot_add(image, number, SLOT_WANTED);
   if (slot == NULL) {
-    slots_give(&session->slots, number);
+    session_give_slot(session, number);
     fail(failure, STS_ENOMEM, "no memory for a slot");
     return NULL;
   }

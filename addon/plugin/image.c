@@ -82,7 +82,7 @@ void image_slot_return(struct session *session, struct image *image, struct slot
     struct wire_slot message = {image->handle, slot->number};
     session_notify(session, WIRE_TYPE_SLOT_RETURN, &message);
   }
-  slots_give(&session->slots, slot->number);
+  session_give_slot(session, slot->number);
   image_slot_drop(image, slot);
 }
 
@@ -92,7 +92,7 @@ static void slot_orphan(struct session *session, struct request *request, bool l
     struct wire_slot message = {request->handle, request->slot};
     session_notify(session, WIRE_TYPE_SLOT_RETURN, &message);
   }
-  slots_give(&session->slots, request->slot);
+  session_give_slot(session, request->slot);
 }
 
 void image_slot_abandon(struct session *session, struct image *image, struct slot *slot) {

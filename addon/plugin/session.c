@@ -213,6 +213,11 @@ bool session_slot_free(const struct session *session) {
   return session->slots.free_count > session->promised;
 }
 
+void session_give_slot(struct session *session, uint32_t slot) {
+  slots_give(&session->slots, slot);
+  session_wake(session);
+}
+
 void session_poll(struct session *session) {
   bool news = false;
   while (session->state == SESSION_UP) {

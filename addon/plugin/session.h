@@ -138,6 +138,8 @@ int session_wait(struct session *session, bool (*ready)(void *), void *argument,
 int session_wait_slot(struct session *session, bool (*ready)(void *), void *argument, uint64_t deadline,
                       struct failure *failure);
 bool session_slot_free(const struct session *session);
+/* Give a slot back and wake who waits for one: no message of the engine announces what another thread of the host gives. */
+void session_give_slot(struct session *session, uint32_t slot);
 void session_wake(struct session *session);
 /* Take what has arrived, without waiting. */
 void session_poll(struct session *session);

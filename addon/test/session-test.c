@@ -406,8 +406,7 @@ static void test_slots(struct session *session) {
     unsigned before = looks_of(session, takers);
     uint64_t deadline = clock_now() + 4000;
     pthread_mutex_lock(&session->lock);
-    slots_give(&session->slots, i < 4 ? held[i] : takers[i - 4].slot);
-    session_wake(session);
+    session_give_slot(session, i < 4 ? held[i] : takers[i - 4].slot);
     pthread_mutex_unlock(&session->lock);
     while (waiting(session) > CROWD - i - 1 && clock_now() < deadline) sched_yield();
     pthread_join(takers[i].thread, NULL);
@@ -415,6 +414,25 @@ static void test_slots(struct session *session) {
     /* It, and who waits for the engine in its place. */
     CHECK(looks_of(session, takers) - before <= 4);
   }
+}
+
+/* An image that is closed gives the slots that it kept back after the engine's answer, and no other message comes. */
+static void test_closed(struct session *session) {
+  struct failure failure = {0};
+  sts_image_def_t def = {.img_basename = "x"};
+  struct taker taker = {.session = session, .slot = SLOT_NONE};
+  pthread_mutex_lock(&session->lock);
+  struct image *image = image_new(session, WIRE_MODE_READ, "lsu", &def, &failure);
+  for (unsigned i = 0; i < 4; i++) image_slot_add(image, slots_take(&session->slots, 1), SLOT_READ);
+  CHECK(session->slots.free_count == 0);
+  pthread_mutex_unlock(&session->lock);
+  pthread_create(&taker.thread, NULL, take_slot, &taker);
+  while (waiting(session) < 1) sched_yield();
+  pthread_mutex_lock(&session->lock);
+  image_free(session, image);
+  pthread_mutex_unlock(&session->lock);
+  pthread_join(taker.thread, NULL);
+  CHECK(taker.status == STS_EOK && taker.slot != SLOT_NONE);
 }
 
 int main(void) {
@@ -438,6 +456,7 @@ int main(void) {
   with_peer(reverse, test_crowd);
   with_peer(silent, test_stop);
   with_peer(silent, test_slots);
+  with_peer(silent, test_closed);
   config.engine_timeout_ms = 300;
   config.connect_timeout_ms = 200;
   with_peer(silent, test_silent);
