@@ -2,6 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How long a stream waits for a free slot before it takes one that another image keeps for later reads. */
+#define PATIENCE_MS 1000
+
 struct image *image_new(struct session *session, uint32_t mode, const char *lsu, const sts_image_def_t *def,
                         struct failure *failure) {
   struct image *image = calloc(1, sizeof(*image));
@@ -109,34 +112,37 @@ void image_slot_abandon(struct session *session, struct image *image, struct slo
   image_slot_drop(image, slot);
 }
 
-/* The read slot of any image that was not used for the longest time. */
-static bool reclaim(struct session *session) {
-  struct image *owner = NULL;
+/* The read slot of any image that was not used for the longest time; NULL: there is none. */
+static struct slot *oldest_kept(const struct session *session, struct image **owner) {
   struct slot *oldest = NULL;
   for (struct image *image = session->images; image != NULL; image = image->next)
     for (struct slot *slot = image->slots; slot != NULL; slot = slot->next)
       if (slot->state == SLOT_READ && !slot->pinned && (oldest == NULL || slot->stamp < oldest->stamp)) {
         oldest = slot;
-        owner = image;
+        *owner = image;
       }
-  if (oldest == NULL) return false;
-  image_slot_return(session, owner, oldest, true);
-  return true;
+  return oldest;
 }
 
 uint32_t image_take_slot(struct session *session, uint32_t bytes) {
-  if (session->slots.free_count == 0) reclaim(session);
+  struct image *owner;
+  struct slot *kept = session->slots.free_count == 0 ? oldest_kept(session, &owner) : NULL;
+  if (kept != NULL) image_slot_return(session, owner, kept, true);
   return slots_take(&session->slots, bytes);
 }
 
 struct slot_wait {
   struct session *session;
   struct image *image;
+  uint64_t began;
 };
 
 static bool slot_ready(void *argument) {
   struct slot_wait *wait = argument;
-  return wait->image->failed.status != STS_EOK || session_slot_free(wait->session);
+  struct image *owner;
+  if (wait->image->failed.status != STS_EOK || session_slot_free(wait->session)) return true;
+  /* Readers that go on make room by themselves; one that pauses keeps what it has. */
+  return clock_now() - wait->began >= PATIENCE_MS && oldest_kept(wait->session, &owner) != NULL;
 }
 
 int image_wait_slot(struct session *session, struct image *image, uint32_t bytes, uint64_t deadline,
@@ -144,7 +150,7 @@ int image_wait_slot(struct session *session, struct image *image, uint32_t bytes
   for (;;) {
     *number = image_take_slot(session, bytes);
     if (*number != SLOT_NONE) return STS_EOK;
-    struct slot_wait wait = {session, image};
+    struct slot_wait wait = {session, image, clock_now()};
     int status = session_wait_slot(session, slot_ready, &wait, deadline, failure);
     if (status == STS_EOK && image->failed.status != STS_EOK) {
       *failure = image->failed;

@@ -435,6 +435,48 @@ static void test_closed(struct session *session) {
   CHECK(taker.status == STS_EOK && taker.slot != SLOT_NONE);
 }
 
+struct stream {
+  pthread_t thread;
+  struct session *session;
+  struct image *image;
+  int status;
+};
+
+static void *wait_slot(void *argument) {
+  struct stream *stream = argument;
+  struct failure failure = {0};
+  uint32_t slot;
+  pthread_mutex_lock(&stream->session->lock);
+  stream->status = image_wait_slot(stream->session, stream->image, 1, clock_now() + 5000, &slot, &failure);
+  if (stream->status == STS_EOK) session_give_slot(stream->session, slot);
+  pthread_mutex_unlock(&stream->session->lock);
+  return NULL;
+}
+
+/* Ranges that a reader keeps while it does nothing are taken by who waits. The engine says no more than that it lives. */
+static void test_kept(struct session *session) {
+  struct failure failure = {0};
+  sts_image_def_t def = {.img_basename = "x"};
+  pthread_mutex_lock(&session->lock);
+  struct image *reader = image_new(session, WIRE_MODE_READ, "lsu", &def, &failure);
+  struct image *writer = image_new(session, WIRE_MODE_WRITE, "lsu", &def, &failure);
+  for (unsigned i = 0; i < 4; i++)
+    image_slot_add(reader, slots_take(&session->slots, 1), SLOT_READ)->pinned = true;
+  pthread_mutex_unlock(&session->lock);
+  struct stream stream = {.session = session, .image = writer};
+  pthread_create(&stream.thread, NULL, wait_slot, &stream);
+  while (waiting(session) < 1) sched_yield();
+  pthread_mutex_lock(&session->lock);
+  for (struct slot *slot = reader->slots; slot != NULL; slot = slot->next) slot->pinned = false;
+  pthread_mutex_unlock(&session->lock);
+  pthread_join(stream.thread, NULL);
+  CHECK(stream.status == STS_EOK && reader->slot_count == 3);
+  pthread_mutex_lock(&session->lock);
+  image_free(session, reader);
+  image_free(session, writer);
+  pthread_mutex_unlock(&session->lock);
+}
+
 int main(void) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   char folder[] = "/tmp/vost-session-XXXXXX";
@@ -459,6 +501,7 @@ int main(void) {
   with_peer(silent, test_closed);
   config.engine_timeout_ms = 300;
   config.connect_timeout_ms = 200;
+  with_peer(late_answer, test_kept);
   with_peer(silent, test_silent);
   with_peer(closes, test_closes);
   log_close(&quiet);
