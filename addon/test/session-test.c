@@ -102,6 +102,20 @@ static void *misbehaves(void *argument) {
   return NULL;
 }
 
+/* Answers on the second connection only. */
+static void *answers_again(void *argument) {
+  struct peer *peer = argument;
+  greet(peer);
+  while (take(peer)) continue;
+  close(peer->fd);
+  greet(peer);
+  CHECK(take(peer) && (peer->header.flags & WIRE_FLAG_RESEND) != 0);
+  answer(peer, WIRE_TYPE_SERVER_PROP, peer->header.id, &info);
+  while (take(peer)) continue;
+  close(peer->fd);
+  return NULL;
+}
+
 /* Three connections in a row that break the protocol. */
 static void *rubbish(void *argument) {
   struct peer *peer = argument;
@@ -342,6 +356,27 @@ static void test_stop(struct session *session) {
   }
 }
 
+static void *ask_briefly(void *argument) {
+  struct asker *asker = argument;
+  struct failure failure;
+  asker->status = ask(asker->session, 5000, &failure);
+  return NULL;
+}
+
+/* A thread that cannot send finds out that the connection is lost; the one that waits for its bytes makes the next one. */
+static void test_lost(struct session *session) {
+  struct asker asker = {.session = session};
+  pthread_create(&asker.thread, NULL, ask_briefly, &asker);
+  for (bool polls = false; !polls; sched_yield()) {
+    pthread_mutex_lock(&session->lock);
+    polls = session->polling != NULL && session->request_count == 1;
+    if (polls) session_lost(session, STS_ESOCK, "broken pipe");
+    pthread_mutex_unlock(&session->lock);
+  }
+  pthread_join(asker.thread, NULL);
+  CHECK(asker.status == STS_EOK && session->connection == 2);
+}
+
 struct taker {
   pthread_t thread;
   struct session *session;
@@ -497,6 +532,7 @@ int main(void) {
   with_peer(breaks_inside, test_breaks);
   with_peer(reverse, test_crowd);
   with_peer(silent, test_stop);
+  with_peer(answers_again, test_lost);
   with_peer(silent, test_slots);
   with_peer(silent, test_closed);
   config.engine_timeout_ms = 300;
