@@ -42,7 +42,7 @@ row protects the payload by nothing; the image rows always compute the image's S
 lib-storage with its defaults. Speed depends on what else the machine does; CPU per GiB and ratios less so.`;
 
 const ABOUT_MEMORY = `A source as fast as memory, a sink that takes 8 MiB/s at first and anything later. Peak resident memory of the whole
-process, generator included, must stay below the budget and 200 MiB.`;
+process, generator included and 20 MiB for the program's types that the shipped one does not have, must stay below the budget and 200 MiB.`;
 
 const ABOUT_HAND_OVER = `From the host's buffer into shared memory and to the engine: \`ost-host bench\` writes with 256 KiB per call from a source
 larger than the caches. "Two C processes" is the least that can be: one copy into 8 slots of 64 MiB, one semaphore each way, and a
