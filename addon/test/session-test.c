@@ -81,24 +81,31 @@ static void *late_answer(void *argument) {
   return NULL;
 }
 
+static void drain(struct peer *peer) {
+  while (take(peer)) continue;
+  close(peer->fd);
+}
+
+/* A connection that is right: the request that got no answer on the one before is sent again. */
+static void answer_again(struct peer *peer) {
+  greet(peer);
+  CHECK(take(peer) && (peer->header.flags & WIRE_FLAG_RESEND) != 0);
+  answer(peer, WIRE_TYPE_SERVER_PROP, peer->header.id, &info);
+  drain(peer);
+}
+
 /* First connection: an answer that nobody asked for. Second: rubbish. Third: right. */
 static void *misbehaves(void *argument) {
   struct peer *peer = argument;
   greet(peer);
   CHECK(take(peer));
   answer(peer, WIRE_TYPE_SERVER_PROP, 4711, &info);
-  while (take(peer)) continue;
-  close(peer->fd);
+  drain(peer);
   greet(peer);
   CHECK(take(peer) && (peer->header.flags & WIRE_FLAG_RESEND) != 0);
   CHECK(send(peer->fd, "this is not a frame at all", 26, MSG_NOSIGNAL) == 26);
-  while (take(peer)) continue;
-  close(peer->fd);
-  greet(peer);
-  CHECK(take(peer) && (peer->header.flags & WIRE_FLAG_RESEND) != 0);
-  answer(peer, WIRE_TYPE_SERVER_PROP, peer->header.id, &info);
-  while (take(peer)) continue;
-  close(peer->fd);
+  drain(peer);
+  answer_again(peer);
   return NULL;
 }
 
@@ -106,13 +113,8 @@ static void *misbehaves(void *argument) {
 static void *answers_again(void *argument) {
   struct peer *peer = argument;
   greet(peer);
-  while (take(peer)) continue;
-  close(peer->fd);
-  greet(peer);
-  CHECK(take(peer) && (peer->header.flags & WIRE_FLAG_RESEND) != 0);
-  answer(peer, WIRE_TYPE_SERVER_PROP, peer->header.id, &info);
-  while (take(peer)) continue;
-  close(peer->fd);
+  drain(peer);
+  answer_again(peer);
   return NULL;
 }
 
@@ -133,8 +135,7 @@ static void *rubbish(void *argument) {
 static void *silent(void *argument) {
   struct peer *peer = argument;
   greet(peer);
-  while (take(peer)) continue;
-  close(peer->fd);
+  drain(peer);
   return NULL;
 }
 
@@ -163,8 +164,7 @@ static void *frees_wrongly(void *argument) {
   struct wire_slot slot = {1, 0};
   size_t length = wire_encode(frame, sizeof(frame), WIRE_TYPE_SLOT_FREE, 0, 0, &slot);
   CHECK(send(peer->fd, frame, length, MSG_NOSIGNAL) == (ssize_t)length);
-  while (take(peer)) continue;
-  close(peer->fd);
+  drain(peer);
   /* The plugin comes back and attaches: a fresh start. */
   greet(peer);
   CHECK(take(peer) && peer->header.type == WIRE_TYPE_IMAGE_ATTACH);
@@ -208,8 +208,7 @@ static void *breaks_inside(void *argument) {
   answer(peer, WIRE_TYPE_IMAGE_ATTACH, peer->header.id, &attached);
   CHECK(take(peer) && peer->header.type == WIRE_TYPE_IMAGE_CLOSE && (peer->header.flags & WIRE_FLAG_RESEND) != 0);
   answer(peer, WIRE_TYPE_IMAGE_CLOSE, peer->header.id, &closed);
-  while (take(peer)) continue;
-  close(peer->fd);
+  drain(peer);
   return NULL;
 }
 
@@ -227,8 +226,7 @@ static void *reverse(void *argument) {
     }
     for (unsigned i = CROWD; i-- > 0;) answer(peer, WIRE_TYPE_SERVER_PROP, ids[i], &info);
   }
-  while (take(peer)) continue;
-  close(peer->fd);
+  drain(peer);
   return NULL;
 }
 
