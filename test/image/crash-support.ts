@@ -13,15 +13,15 @@ export class Dead extends Error {
  * the store does nothing for this engine any more.
  */
 export class Killer implements Steps {
-  readonly #at: number;
+  readonly #at: number | string;
   readonly #onStop: () => void;
   #steps = 0;
   dead = false;
   /** Where it was stopped. */
   where = '';
 
-  /** @param at the step, from 1; 0 for never. */
-  constructor(at: number, onStop: () => void) {
+  /** @param at the number of the step, from 1, or the first one so named; 0 for never. */
+  constructor(at: number | string, onStop: () => void) {
     this.#at = at;
     this.#onStop = onStop;
   }
@@ -34,7 +34,7 @@ export class Killer implements Steps {
   step(where: string): boolean {
     if (this.dead) return true;
     this.#steps += 1;
-    if (this.#steps !== this.#at) return false;
+    if (this.#at !== this.#steps && this.#at !== where) return false;
     this.dead = true;
     this.where = where;
     this.#onStop();

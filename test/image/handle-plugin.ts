@@ -131,7 +131,7 @@ class Plugin {
 export async function runKilled(
   t: Test,
   script: Script,
-  at: number,
+  at: number | string,
   store?: ObjectStore,
   again: readonly number[] = [],
 ): Promise<{ where: string; steps: number }> {

@@ -17,7 +17,18 @@ t.test('an image that is to be locked is locked when it is complete, wherever it
   };
   const { steps } = await runKilled(t, script, 0);
   const seen = new Set<string>();
-  for (let at = 1; at <= steps + 2; at += 1) seen.add((await runKilled(t, script, at)).where);
-  for (const where of ['after complete image.meta', 'before lock index', 'after lock index', 'before lock image.meta'])
+  const kill = async (at: number | string): Promise<void> => {
+    seen.add((await runKilled(t, script, at)).where);
+  };
+  for (let at = 1; at <= steps + 2; at += 1) await kill(at);
+  for (const where of [
+    'after complete image.meta',
+    'before lock index',
+    'after lock index',
+    'before lock image.meta',
+  ]) {
+    // The number of a step differs a little from run to run, so one may have been passed over.
+    if (!seen.has(where)) await kill(where);
     t.ok(seen.has(where), `killed ${where}`);
+  }
 });
