@@ -69,14 +69,16 @@ async function readEntry(
 ): Promise<CatalogEntry | undefined> {
   const { imageId } = folder;
   const storedBytes = [...folder.objects.values()].reduce((sum, { size }) => sum + size, 0);
-  const key = `${imagePrefix(imageId)}${folder.complete ? MANIFEST : folder.record}`;
+  const name = folder.complete ? MANIFEST : folder.record;
+  const key = `${imagePrefix(imageId)}${name}`;
+  const known = folder.objects.get(name);
   try {
     if (folder.complete) {
-      const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal);
+      const manifest = await readRecord(store, key, MAX_MANIFEST_BYTES, decodeManifest, signal, known);
       const locked = await lockedUntil(store, imageId, signal);
       return { state: 'complete', imageId, storedBytes, manifest, lockedUntil: locked };
     }
-    const pending = await readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal);
+    const pending = await readRecord(store, key, MAX_PENDING_BYTES, decodePending, signal, known);
     return { state: 'pending', imageId, storedBytes, pending };
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;

@@ -52,6 +52,47 @@ t.test('a listing shows complete, pending and damaged images and passes foreign 
   t.notOk((await names(store)).includes('pending open'));
 });
 
+t.test('a listing asks once for each image: what the folders showed is not asked for again', async (t) => {
+  const resources = testResources(t);
+  const inner = await memoryLsu();
+  for (const name of ['a', 'b']) await writeImage(inner, resources, writerOptions(resources, name), randomBytes(10));
+  const open = await ImageWriter.create(inner, resources, writerOptions(resources, 'c'));
+  await open.write(0, randomBytes(2 * MIB));
+  while (open.progress.acknowledged === 0) await new Promise(setImmediate);
+  const asked: string[] = [];
+  const store = wrapStore(inner, {
+    head: (key, options) => {
+      asked.push(`head ${key}`);
+      return inner.head(key, options);
+    },
+    read: (key, offset, into, options) => {
+      asked.push(`read ${key}`);
+      return inner.read(key, offset, into, options);
+    },
+  });
+  t.same(await names(store), ['complete a', 'complete b', 'pending c']);
+  const key = (name: string, object: string) => `read ${imagePrefix(imageIdOf(identity(name)))}${object}`;
+  t.same(asked, [key('a', 'image.meta'), key('b', 'image.meta'), key('c', PENDING)]);
+  await open.abort(new Error('enough'));
+});
+
+t.test('a record that is replaced while it is listed is read as it is then', async (t) => {
+  const resources = testResources(t);
+  const inner = await memoryLsu();
+  const image = await writeImage(inner, resources, writerOptions(resources, 'img'), randomBytes(10));
+  const key = `${imagePrefix(image.imageId)}image.meta`;
+  const whole = await objectBytes(inner, key);
+  // What the folder shows is of a record that was shorter.
+  await inner.put(key, [whole.subarray(0, 40)]);
+  const store = wrapStore(inner, {
+    read: async (at, offset, into, options) => {
+      await inner.put(key, [whole]);
+      return inner.read(at, offset, into, options);
+    },
+  });
+  t.same(await names(store), ['complete img']);
+});
+
 t.test('a name finds its image; several of one name ask for the date', async (t) => {
   const resources = testResources(t);
   const store = await memoryLsu();
