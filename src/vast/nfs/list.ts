@@ -8,6 +8,7 @@ import { isKey, isReserved } from '../names.ts';
 import type { Retrier } from '../retry.ts';
 import type { ObjectInfo, UploadInfo } from '../store.ts';
 import { fileError, orMissing } from './classify.ts';
+import type { OpenFile } from './files.ts';
 import { idOfSidecar, readHeader, sidecarName } from './sidecar.ts';
 import { infoOf } from './temporary.ts';
 import { entryPath, findFolder, type LsuPlace } from './walk.ts';
@@ -32,6 +33,9 @@ export interface Kind {
   isDirectory(): boolean;
 }
 
+/** Files of a folder by name, as they were when it was read. */
+type Seen = Map<Entry, BigIntStats>;
+
 /** Read the `size` smallest entries greater than `after`. */
 async function readWindow(
   place: LsuPlace,
@@ -39,6 +43,7 @@ async function readWindow(
   after: Entry,
   entryOf: (kind: Kind) => Entry | undefined,
   size: number,
+  seen?: Seen,
 ): Promise<Window> {
   const found = await findFolder(place, folder);
   if (found === undefined) return { entries: [], more: false };
@@ -54,7 +59,18 @@ async function readWindow(
     more = true;
   }
   entries.sort();
+  if (seen !== undefined && !more && entries.length <= BATCH) await look(dir, entries.filter(isFile), seen);
   return entries.length > size ? { entries: entries.slice(0, size), more: true } : { entries, more };
+}
+
+const isFile = (entry: Entry): boolean => !entry.endsWith('/');
+
+async function look(dir: OpenFile, names: readonly string[], seen: Seen): Promise<void> {
+  const stats = await statIn(dir, names);
+  for (const [at, name] of names.entries()) {
+    const stat = stats[at];
+    if (stat !== undefined) seen.set(name, stat);
+  }
 }
 
 /** Try again what may work a second time. */
@@ -68,18 +84,22 @@ export async function persist<T>({ retrier, signal }: WalkOptions, work: () => P
   });
 }
 
-/** The entries of a folder that `entryOf` wants, ascending, in small batches. */
+/**
+ * The entries of a folder that `entryOf` wants, ascending, in small batches.
+ * @param seen gets the files of a folder that is one batch, while it is open: opening it costs more than looking at an image's objects.
+ */
 export async function* readEntries(
   place: LsuPlace,
   folder: readonly string[],
   entryOf: (kind: Kind) => Entry | undefined,
   options: WalkOptions,
+  seen?: Seen,
 ): AsyncGenerator<Entry[], undefined> {
   const { window = WINDOW, signal } = options;
   for (let after = ''; ; ) {
     checkSignal(signal);
     // A directory that vanished is empty; a handle gone stale is looked up again from the top.
-    const { entries, more } = await persist(options, () => readWindow(place, folder, after, entryOf, window));
+    const { entries, more } = await persist(options, () => readWindow(place, folder, after, entryOf, window, seen));
     for (let at = 0; at < entries.length; at += BATCH) yield entries.slice(at, at + BATCH);
     const last = entries.at(-1);
     if (!more || last === undefined) return;
@@ -110,7 +130,11 @@ export async function statAll(
   const found = names.length === 0 ? undefined : await findFolder(place, folder);
   if (found === undefined) return names.map(() => undefined);
   await using dir = found;
-  return await Promise.all(names.map((name) => orMissing(dir.files.lstat(entryPath(dir, name)))));
+  return await statIn(dir, names);
+}
+
+function statIn(dir: OpenFile, names: readonly string[]): Promise<(BigIntStats | undefined)[]> {
+  return Promise.all(names.map((name) => orMissing(dir.files.lstat(entryPath(dir, name)))));
 }
 
 /** Objects below `prefix`, keys greater than `startAfter`, ascending. */
@@ -141,13 +165,14 @@ async function* listFolder(
     const later = path > startAfter || (entry.endsWith('/') && startAfter.startsWith(path));
     return inPrefix && later && isKey(entry.endsWith('/') ? path.slice(0, -1) : path) ? entry : undefined;
   };
-  for await (const batch of readEntries(place, folder, wanted, options)) {
-    const files = batch.filter((entry) => !entry.endsWith('/'));
+  const seen: Seen = new Map();
+  for await (const batch of readEntries(place, folder, wanted, options, seen)) {
+    const files = batch.filter((entry) => isFile(entry) && !seen.has(entry));
     const stats = await persist(options, () => statAll(place, folder, files));
     const infos = new Map(files.map((name, index) => [name, stats[index]]));
     for (const entry of batch) {
       checkSignal(options.signal);
-      const stat = infos.get(entry);
+      const stat = seen.get(entry) ?? infos.get(entry);
       if (stat?.isFile()) yield infoOf(base + entry, stat);
       if (entry.endsWith('/')) yield* listFolder(place, [...folder, entry.slice(0, -1)], prefix, startAfter, options);
     }
