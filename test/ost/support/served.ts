@@ -152,7 +152,12 @@ ${options.sections ?? ''}
   /** Start the engine; resolves when it can be connected to, rejects with what it said when it ends before. */
   async start(env: Record<string, string> = {}): Promise<ChildProcess> {
     const child = spawn(process.execPath, [...FLAGS, this.main, '--config', this.config, 'serve'], {
-      env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
+      env: {
+        PATH: process.env['PATH'],
+        HOME: '/nonexistent',
+        NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+        ...env,
+      },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.child = child;
