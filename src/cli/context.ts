@@ -1,10 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { type Logger, pino } from 'pino';
 import { bridge } from '../bridge/bridge.ts';
 import { withChaos } from '../chaos/store-rates.ts';
-import type { IniEntry } from '../config/ini.ts';
-import { parseIni } from '../config/ini.ts';
-import { buildSettings, type Settings, sectionSchemas } from '../config/settings.ts';
+import type { Settings } from '../config/settings.ts';
 import { flowOf, streamsOf } from '../config/streams.ts';
 import { EngineError } from '../errors.ts';
 import { createResources, type Resources } from '../pipeline/resources.ts';
@@ -16,19 +13,8 @@ import type { RetrierOptions } from '../vast/retry.ts';
 import type { ObjectStore, Storage } from '../vast/store.ts';
 import { vipOptions } from '../vast/vip-pool/configured-vips.ts';
 import { type StageChain, VendorStages } from '../vendor-stages/vendor-stages.ts';
+import { type GlobalOptions, loadSettings } from './load-settings.ts';
 import { logDestination, openLog } from './open-log.ts';
-
-/** Read when it exists and no other file is named. */
-const DEFAULT_CONFIG = '/etc/vast-ost/vast-ost.conf';
-
-/** Options that every command takes. Further ones carry the name of a setting. */
-export interface GlobalOptions {
-  readonly config?: string;
-  readonly json?: boolean;
-  /** Of `--stage`, which may stand several times. */
-  readonly stage?: readonly string[];
-  readonly [setting: string]: unknown;
-}
 
 /** What a command works with. */
 export interface Context {
@@ -44,36 +30,6 @@ export interface Context {
   readonly retries: () => number;
   /** Requests that fetch something for a restore, now. */
   readonly reading: () => number;
-}
-
-/** Settings from the file and the command line, the latter winning. */
-export async function loadSettings(options: GlobalOptions): Promise<Settings> {
-  const file = options.config ?? process.env['VAST_OST_CONFIG'];
-  const text = await readFile(file ?? DEFAULT_CONFIG, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (file === undefined && cause.code === 'ENOENT') return '';
-    throw new EngineError(
-      'VOST_CONFIG',
-      'usage',
-      `cannot read the configuration ${file ?? DEFAULT_CONFIG}: ${cause.message}`,
-      { cause },
-    );
-  });
-  const stages = options.stage === undefined ? {} : { stages: options.stage.join(' ') };
-  return buildSettings([...parseIni(text, file ?? DEFAULT_CONFIG), ...commandLineEntries({ ...options, ...stages })]);
-}
-
-function commandLineEntries(options: GlobalOptions): IniEntry[] {
-  return Object.entries(sectionSchemas).flatMap(([section, keys]) =>
-    Object.keys(keys).flatMap((key) => {
-      const value = options[camelCase(key)];
-      if (value === undefined) return [];
-      return { section, key, value: String(value), origin: `--${key.replaceAll('_', '-')}` };
-    }),
-  );
-}
-
-function camelCase(key: string): string {
-  return key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Run a command with everything it needs, and close it all afterwards. */

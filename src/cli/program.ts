@@ -9,27 +9,27 @@ import {
   rateArgument,
   sizeArgument,
 } from './arguments.ts';
-import { type BackupOptions, backup } from './commands/backup.ts';
-import { type ChaosProxyOptions, chaosProxy } from './commands/chaos-proxy.ts';
-import { type DoctorOptions, doctor } from './commands/doctor.ts';
-import { type GcOptions, gc } from './commands/gc.ts';
-import { type ListOptions, list } from './commands/list.ts';
-import { type LockOptions, lock } from './commands/lock.ts';
-import { type ProvisionOptions, provision } from './commands/provision.ts';
-import { remove } from './commands/remove.ts';
-import { type RepairCommandOptions, repair } from './commands/repair.ts';
-import { type RestoreOptions, restore } from './commands/restore.ts';
-import { type ScrubCommandOptions, scrubLsu } from './commands/scrub.ts';
-import { serve } from './commands/serve.ts';
-import { show } from './commands/show.ts';
-import { type SimOptions, sim } from './commands/sim.ts';
-import { type StageCreateOptions, stageCreate } from './commands/stage-create.ts';
-import { stageTest } from './commands/stage-test.ts';
-import { type TopOptions, top } from './commands/top.ts';
-import { type VerifyCommandOptions, verify } from './commands/verify.ts';
-import { type AtSnapshot, type Context, type GlobalOptions, loadSettings, withContext } from './context.ts';
+import type { BackupOptions } from './commands/backup.ts';
+import type { ChaosProxyOptions } from './commands/chaos-proxy.ts';
+import type { DoctorOptions } from './commands/doctor.ts';
+import type { GcOptions } from './commands/gc.ts';
+import type { ListOptions } from './commands/list.ts';
+import type { LockOptions } from './commands/lock.ts';
+import type { ProvisionOptions } from './commands/provision.ts';
+import type { RepairCommandOptions } from './commands/repair.ts';
+import type { RestoreOptions } from './commands/restore.ts';
+import type { ScrubCommandOptions } from './commands/scrub.ts';
+import type { SimOptions } from './commands/sim.ts';
+import type { StageCreateOptions } from './commands/stage-create.ts';
+import type { TopOptions } from './commands/top.ts';
+import type { VerifyCommandOptions } from './commands/verify.ts';
+import type { AtSnapshot, Context } from './context.ts';
+import { type GlobalOptions, loadSettings } from './load-settings.ts';
 
-/** The command line of `vast-ost`. Options whose names are settings override the configuration file. */
+/**
+ * The command line of `vast-ost`. Options whose names are settings override the configuration file. A command is loaded when it is run: what
+ * all of them need together takes a second of CPU.
+ */
 export function buildProgram(signal: AbortSignal): Command {
   const program = new Command('vast-ost')
     .description('Carries backup images into VAST Data storage and back, verified byte by byte.')
@@ -62,6 +62,7 @@ export function buildProgram(signal: AbortSignal): Command {
   /** Run with settings, storage and memory set up. */
   const run = async (work: (context: Context) => Promise<void>, local: object = {}): Promise<void> => {
     const options: GlobalOptions = { ...program.opts(), ...local };
+    const { withContext } = await import('./context.ts');
     await withContext(options, signal, work);
   };
 
@@ -82,7 +83,10 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--part-size-mb <n>', 'size of the first parts (default: 64)')
     .option('--parallel-streams <n>', 'parts in flight, or auto (default: auto)')
     .action((lsu: string, image: string, file: string, options: BackupOptions) =>
-      run((context) => backup(context, lsu, image, file, options), options),
+      run(
+        async (context) => (await import('./commands/backup.ts')).backup(context, lsu, image, file, options),
+        options,
+      ),
     );
 
   program
@@ -96,7 +100,10 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--read-ahead <n>', 'chunks fetched at the same time, or auto (default: auto)')
     .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
     .action((lsu: string, image: string, file: string, options: RestoreOptions) =>
-      run((context) => restore(context, lsu, image, file, options), options),
+      run(
+        async (context) => (await import('./commands/restore.ts')).restore(context, lsu, image, file, options),
+        options,
+      ),
     );
 
   program
@@ -105,7 +112,9 @@ export function buildProgram(signal: AbortSignal): Command {
     .argument('[lsu]')
     .option('--snapshots', 'name the snapshots of the LSU instead')
     .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
-    .action((lsu: string | undefined, options: ListOptions) => run((context) => list(context, lsu, options)));
+    .action((lsu: string | undefined, options: ListOptions) =>
+      run(async (context) => (await import('./commands/list.ts')).list(context, lsu, options)),
+    );
 
   program
     .command('show')
@@ -113,7 +122,9 @@ export function buildProgram(signal: AbortSignal): Command {
     .argument('<lsu>')
     .argument('<image>', 'NAME, NAME:DATE or an image id')
     .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
-    .action((lsu: string, image: string, options: AtSnapshot) => run((context) => show(context, lsu, image, options)));
+    .action((lsu: string, image: string, options: AtSnapshot) =>
+      run(async (context) => (await import('./commands/show.ts')).show(context, lsu, image, options)),
+    );
 
   program
     .command('verify')
@@ -126,7 +137,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--read-ahead <n>', 'chunks fetched at the same time, or auto (default: auto)')
     .option('--snapshot <name>', 'as a snapshot of the LSU has it (a directory store on NFS)')
     .action((lsu: string, image: string | undefined, options: VerifyCommandOptions) =>
-      run((context) => verify(context, lsu, image, options), options),
+      run(async (context) => (await import('./commands/verify.ts')).verify(context, lsu, image, options), options),
     );
 
   program
@@ -138,7 +149,9 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--bytes-per-second <size>', 'stored bytes read a second, at least 1M (default: no bound)', rateArgument)
     .option('--for <duration>', 'stop after so long, such as 4h (default: at the end of the round)', durationArgument)
     .option('--read-ahead <n>', 'chunks fetched at the same time, or auto (default: auto)')
-    .action((lsu: string, options: ScrubCommandOptions) => run((context) => scrubLsu(context, lsu, options), options));
+    .action((lsu: string, options: ScrubCommandOptions) =>
+      run(async (context) => (await import('./commands/scrub.ts')).scrubLsu(context, lsu, options), options),
+    );
 
   program
     .command('repair')
@@ -149,7 +162,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--from-snapshot <name>', 'the copy is in this snapshot (a directory store on NFS)')
     .option('--dry-run', 'name what is damaged only')
     .action((lsu: string, image: string, options: RepairCommandOptions) =>
-      run((context) => repair(context, lsu, image, options)),
+      run(async (context) => (await import('./commands/repair.ts')).repair(context, lsu, image, options)),
     );
 
   program
@@ -157,7 +170,9 @@ export function buildProgram(signal: AbortSignal): Command {
     .description('delete an image, complete or unfinished')
     .argument('<lsu>')
     .argument('<image>', 'NAME, NAME:DATE or an image id')
-    .action((lsu: string, image: string) => run((context) => remove(context, lsu, image)));
+    .action((lsu: string, image: string) =>
+      run(async (context) => (await import('./commands/remove.ts')).remove(context, lsu, image)),
+    );
 
   program
     .command('lock')
@@ -166,7 +181,9 @@ export function buildProgram(signal: AbortSignal): Command {
     .argument('<image>', 'NAME, NAME:DATE or an image id')
     .option('--until <date>', 'such as 2027-01-31 or 2027-01-31T12:00:00Z', dateArgument)
     .option('--for <duration>', 'from now on, such as 30d', durationArgument)
-    .action((lsu: string, image: string, options: LockOptions) => run((context) => lock(context, lsu, image, options)));
+    .action((lsu: string, image: string, options: LockOptions) =>
+      run(async (context) => (await import('./commands/lock.ts')).lock(context, lsu, image, options)),
+    );
 
   program
     .command('gc')
@@ -175,7 +192,9 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--older-than <duration>', 'spare what is younger', durationArgument, 86_400_000)
     .option('--pending-older-than <duration>', 'also remove unfinished images older than this', durationArgument)
     .option('--dry-run', 'name only')
-    .action((lsu: string, options: GcOptions) => run((context) => gc(context, lsu, options)));
+    .action((lsu: string, options: GcOptions) =>
+      run(async (context) => (await import('./commands/gc.ts')).gc(context, lsu, options)),
+    );
 
   program
     .command('serve')
@@ -184,7 +203,10 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--state-dir <dir>', 'where the event logs are (default: /var/lib/vast-ost)')
     .option('--chunk-size-mb <n>', 'length of a chunk (default: 64)')
     .option('--compression <name>', 'none, lz4 or auto (default: none)')
-    .action(async (options: object) => serve(await loadSettings({ ...program.opts(), ...options }), signal));
+    .action(async (options: object) => {
+      const { serve } = await import('./commands/serve.ts');
+      await serve(await loadSettings({ ...program.opts(), ...options }), signal);
+    });
 
   program
     .command('provision')
@@ -195,6 +217,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--force', 'with --teardown: remove views with data as well (the data stays in its directory)')
     .action(async (server: string, options: ProvisionOptions) => {
       const globals: GlobalOptions = program.opts();
+      const { provision } = await import('./commands/provision.ts');
       await provision(server, await loadSettings(globals), { ...options, json: globals.json === true }, signal);
     });
 
@@ -207,6 +230,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--plugins <dir>', 'where NetBackup looks for plugins', '/usr/openv/lib/ost-plugins')
     .action(async (server: string | undefined, options: Omit<DoctorOptions, 'json'>) => {
       const json = program.opts()['json'] === true;
+      const { doctor } = await import('./commands/doctor.ts');
       await doctor(await loadSettings(program.opts()), server, { ...options, json }, signal);
     });
 
@@ -218,6 +242,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--once', 'one picture, then end')
     .action(async (options: Pick<TopOptions, 'url' | 'once'>) => {
       const json = program.opts()['json'] === true;
+      const { top } = await import('./commands/top.ts');
       await top(await loadSettings({ ...program.opts(), ...options }), { ...options, json }, signal);
     });
 
@@ -240,7 +265,10 @@ export function buildProgram(signal: AbortSignal): Command {
         .choices(['reject', 'ignore', 'full'])
         .default('ignore'),
     )
-    .action((options: SimOptions) => sim({ ...options, json: program.opts()['json'] === true }, signal));
+    .action(async (options: SimOptions) => {
+      const { sim } = await import('./commands/sim.ts');
+      await sim({ ...options, json: program.opts()['json'] === true }, signal);
+    });
 
   const stage = program.command('stage').description('make and test stages of your own: docs/stages.md');
   stage
@@ -250,6 +278,7 @@ export function buildProgram(signal: AbortSignal): Command {
     .option('--seconds <n>', 'how long each measurement takes; 0 measures nothing', countArgument, 1)
     .action(async (name: string, { seconds }: { seconds: number }) => {
       const globals: GlobalOptions = program.opts();
+      const { stageTest } = await import('./commands/stage-test.ts');
       await stageTest(name, await loadSettings(globals), { seconds, json: globals.json === true }, signal);
     });
   stage
@@ -260,9 +289,10 @@ export function buildProgram(signal: AbortSignal): Command {
       new Option('--kind <kind>', 'what it shall be').choices(['transform', 'observer', 'router']).default('transform'),
     )
     .option('--dir <dir>', 'where (default: a new folder of its name)')
-    .action((name: string, options: Omit<StageCreateOptions, 'json'>) =>
-      stageCreate(name, { ...options, json: program.opts()['json'] === true }),
-    );
+    .action(async (name: string, options: Omit<StageCreateOptions, 'json'>) => {
+      const { stageCreate } = await import('./commands/stage-create.ts');
+      await stageCreate(name, { ...options, json: program.opts()['json'] === true });
+    });
 
   program
     .command('chaos-proxy')
@@ -270,9 +300,10 @@ export function buildProgram(signal: AbortSignal): Command {
     .argument('<listen>', 'HOST:PORT to listen on; port 0 takes a free one')
     .argument('<target>', 'HOST:PORT to connect to')
     .option('--faults <faults>', 'SEED or SEED,KIND=RATE,…', '1')
-    .action((listen: string, target: string, options: Pick<ChaosProxyOptions, 'faults'>) =>
-      chaosProxy(listen, target, { ...options, json: program.opts()['json'] === true }, signal),
-    );
+    .action(async (listen: string, target: string, options: Pick<ChaosProxyOptions, 'faults'>) => {
+      const { chaosProxy } = await import('./commands/chaos-proxy.ts');
+      await chaosProxy(listen, target, { ...options, json: program.opts()['json'] === true }, signal);
+    });
 
   return program;
 }

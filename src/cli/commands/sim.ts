@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { EngineError } from '../../errors.ts';
 import type { S3Keys } from '../../sim/cluster/options.ts';
 import type { ReleaseName } from '../../sim/cluster/release.ts';
-import type { Cluster } from '../../sim/cluster.ts';
+import { type Cluster, startCluster } from '../../sim/cluster.ts';
 import { printFields, printJson } from '../output.ts';
 
 export interface SimOptions {
@@ -24,8 +24,6 @@ export interface SimOptions {
 /** `vast-ost sim`: a VAST cluster in miniature, until interrupted. */
 export async function sim(options: SimOptions, signal: AbortSignal): Promise<void> {
   const keys = keysOf(process.env);
-  // Loaded here: no other command needs what it brings with it.
-  const { startCluster } = await import('../../sim/cluster.ts');
   const { json, checksums, ...rest } = options;
   const cluster = await startCluster({ ...rest, ...(keys === undefined ? {} : { keys }) });
   try {
