@@ -1,13 +1,13 @@
 import t, { type Test } from 'tap';
-import { promise } from '../support/promise.ts';
-
-t.setTimeout(120_000);
-
 import type { RetryEvent } from '../../src/vast/retry.ts';
 import { S3Storage } from '../../src/vast/s3/storage.ts';
 import type { ObjectStore } from '../../src/vast/store.ts';
+import { promise } from '../support/promise.ts';
 import { type FarmVip, VipFarm } from '../support/vip-farm.ts';
 import { MIB, randomBytes, readImage, testResources, writeImage, writerOptions } from './support.ts';
+
+// A minute and more where other processes want the processors, too.
+t.setTimeout(240_000);
 
 const IMAGES = 64;
 const VIPS = 8;
