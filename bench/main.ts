@@ -55,10 +55,10 @@ const ABOUT_LANES = `The whole way, as below, by the number of threads that imag
 of the engine's CPU time is that of V8's helpers and of the digests' threads. What follows for larger machines: docs/performance.md.`;
 
 const ABOUT_STAGES = `A stage of a vendor, with \`placement: worker\`, in an image that is written like those of the write chain, in turns with the same image without
-one. Ratios are medians over the rounds, each to the run without a stage of the same round; "no stage, again" shows how much of them is
-noise. The observer and the transform that does nothing cost nothing of their own. The one that returns new memory makes one copy
-itself, and the one that works in place changes every byte, so that most of their ratios is their own work. CPU says more than time on a
-machine that does other things as well.`;
+one. Ratios are medians over the rounds, each to the runs without a stage of the same round; in brackets is where the median of very many rounds
+would lie, with 95 %. What is wanted is "not told apart" when that reaches it and the median does not. The observer and the transform that does
+nothing cost nothing of their own. The one that returns new memory makes one copy itself, and the one that works in place changes every byte, so
+that most of their ratios is their own work. CPU says more than time on a machine that does other things as well.`;
 
 const ABOUT_COMPRESSION = `The same image with \`compression = none\`, \`lz4\` and \`auto\`, in turns, to a sink that takes bytes at any rate, or at a limited one. "Better" is the
 better one of \`none\` and \`lz4\` of the same round. As in an engine that runs, an image

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { parseOptions } from '../../bench/options.ts';
 import { BLOCK_BYTES, type DataKind, GeneratedSource } from '../../bench/source.ts';
-import { median, spread } from '../../bench/statistics.ts';
+import { median, medianInterval, spread } from '../../bench/statistics.ts';
 
 t.test('median and spread', async (t) => {
   t.equal(median([3, 1, 2]), 2);
@@ -9,6 +9,16 @@ t.test('median and spread', async (t) => {
   t.ok(Number.isNaN(median([])));
   t.equal(spread([1.234]), '1.23');
   t.equal(spread([2, 1, 10]), '2.00 [1.00-10.00]');
+});
+
+t.test('where the median of very many values would lie', async (t) => {
+  const ascending = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+  // As tables of the sign test have it: the fourth and the twelfth of 15, the tenth and the twenty-first of 30.
+  t.same(medianInterval(ascending(15).reverse()), [4, 12]);
+  t.same(medianInterval(ascending(30)), [10, 21]);
+  t.same(medianInterval(ascending(6)), [1, 6]);
+  t.same(medianInterval(ascending(5)), [1, 5], 'not enough values for 95 %: their extremes');
+  t.same(medianInterval([7]), [7, 7]);
 });
 
 t.test('only what was measured whole gets into the page', async (t) => {
