@@ -7,8 +7,6 @@ import { noChromium, openWindow } from './chromium.ts';
 
 const IMAGES = 1_000;
 
-t.setTimeout(300_000);
-
 t.test('a thousand open images', { skip: noChromium }, async (t) => {
   const bench = new Bench(t, { backend: imageHandles });
   const engine = await bench.start();

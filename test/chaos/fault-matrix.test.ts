@@ -23,8 +23,6 @@ import { promise } from '../support/promise.ts';
 
 // What a server can do wrong × where in a backup × how often. Every row is run twice, to see that its seed decides everything.
 
-t.setTimeout(240_000);
-
 const DATA = randomBytes(2 * MIB + 512, 'matrix');
 const IMAGE = imageIdOf(identity('x'));
 

@@ -5,8 +5,6 @@ import { runSequence, sequence, Tally } from './model-sequence.ts';
 import { freshLsus } from './model-stores.ts';
 
 // Few: what the calls mean is tested in memory, by many. Here it is that real stores keep what they promise to them.
-t.setTimeout(240_000);
-
 for (const kind of ['directory', 'simulator'] as const) {
   t.test(`15 sequences of calls by two hosts, under faults and kills: ${kind}`, async (t) => {
     const fresh = await freshLsus(t, kind);

@@ -4,9 +4,6 @@ import { testResources } from '../image/support.ts';
 import { promise } from '../support/promise.ts';
 import { runSequence, sequence, Tally } from './model-sequence.ts';
 
-// A few seconds on a machine of its own; `make soak` has 10,000.
-t.setTimeout(240_000);
-
 t.test('200 sequences of calls by two hosts, under faults and kills, leave what the model says', async (t) => {
   promise({
     row: '16',

@@ -13,8 +13,6 @@ import { Wire } from '../support/wire.ts';
 
 // What is wrong with a whole server, not with a request: its clock, its certificate, what it can do.
 
-t.setTimeout(120_000);
-
 const PART = 5 * MIB;
 const DATA = randomBytes(PART + MIB + 5, 'servers');
 const resources = testResources(t, 64 * MIB);

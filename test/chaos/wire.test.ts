@@ -13,8 +13,6 @@ import { type Line, type Scheme, Wire } from '../support/wire.ts';
 
 // Faults of the line itself, between the real S3 client and the simulated server, over HTTP and TLS.
 
-t.setTimeout(240_000);
-
 /** Two parts: S3's smallest, and the rest. */
 const PART = 5 * MIB;
 const DATA = randomBytes(PART + MIB + 5, 'wire');

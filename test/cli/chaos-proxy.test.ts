@@ -5,8 +5,6 @@ import { createInterface } from 'node:readline';
 import t from 'tap';
 import { run, start } from './support.ts';
 
-t.setTimeout(60_000);
-
 t.test('a proxy that breaks connections tells what it does, until Ctrl-C', async (t) => {
   const server = createServer((_, response) => response.end('well')).listen(0, '127.0.0.1');
   await once(server, 'listening');

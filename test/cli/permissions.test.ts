@@ -9,7 +9,6 @@ import { promise } from '../support/promise.ts';
 import { run } from './support.ts';
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-t.setTimeout(240_000);
 
 /** Most that anything may be open to, by its place: docs/service.md. The first line that fits counts. */
 const PROMISED: readonly (readonly [RegExp, number])[] = [

@@ -36,8 +36,6 @@ async function dashboard(prometheus: Prometheus, { port }: SlowEngine): Promise<
   return all.find(({ metric }) => metric['instance'] === `127.0.0.1:${port}`)?.metric['limit'] ?? '';
 }
 
-t.setTimeout(600_000);
-
 t.test('console, top and dashboard give what holds a backup back the same name', async (t) => {
   const ports = new Map<string, number>();
   for (const name of Object.keys(SLOWNESSES)) ports.set(name, await freePort());

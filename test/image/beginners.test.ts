@@ -16,8 +16,6 @@ import { context, feed, layout, Slots, TUNING } from './handle-support.ts';
 import { Lines } from './lines.ts';
 import { identity, keysOf, MIB, memoryLsu, randomBytes, readImage, testResources } from './support.ts';
 
-t.setTimeout(180_000);
-
 const NAME = identity('new');
 const PREFIX = imagePrefix(imageIdOf(NAME));
 const WRITERS = ['first', 'second', 'third'] as const;

@@ -3,9 +3,6 @@ import { promise } from '../support/promise.ts';
 import { runKilled, type Script } from './handle-plugin.ts';
 import { MIB, randomBytes, textBytes } from './support.ts';
 
-// Hundreds of small runs in each test.
-t.setTimeout(600_000);
-
 const scripts: Record<string, Script> = {
   'plain parts of one chunk, and a journal that fills': {
     data: randomBytes(10 * MIB + 512),

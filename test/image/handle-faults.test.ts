@@ -17,9 +17,6 @@ import { wrapStore } from '../support/wrap-store.ts';
 import { context, feed, layout, Slots, TUNING } from './handle-support.ts';
 import { identity, keysOf, MIB, memoryLsu, randomBytes, readImage, testResources, textBytes } from './support.ts';
 
-// Each request of a close fails in turn.
-t.setTimeout(300_000);
-
 const OPERATIONS = ['put', 'read', 'head', 'delete', 'create-upload', 'part', 'list-parts', 'complete'] as const;
 
 /** A store of which the n-th operation fails, whatever it is. */

@@ -6,8 +6,6 @@ import { runKilled } from './handle-plugin.ts';
 import { context, feed, layout, Slots } from './handle-support.ts';
 import { MIB, memoryLsu, randomBytes, readImage, testResources, textBytes } from './support.ts';
 
-t.setTimeout(240_000);
-
 t.test('whatever a plugin does, and whenever an engine dies, the image comes out whole', async (t) => {
   promise({
     row: '16',

@@ -6,8 +6,6 @@ import { startServer } from '../vast/s3/support.ts';
 import { runKilled, type Script } from './handle-plugin.ts';
 import { MIB, randomBytes, textBytes } from './support.ts';
 
-t.setTimeout(240_000);
-
 /** 5 MiB is S3's smallest part. */
 const script: Script = {
   data: Buffer.concat([randomBytes(9 * MIB), textBytes(6 * MIB), randomBytes(6 * MIB + 512)]),

@@ -11,8 +11,6 @@ import { Killer } from './crash-support.ts';
 import { context, feed, JOURNAL_BYTES, layout, Slots, TUNING } from './handle-support.ts';
 import { identity, MIB, memoryLsu, randomBytes, readImage, testResources } from './support.ts';
 
-t.setTimeout(240_000);
-
 const data = randomBytes(4 * MIB);
 const FULL = { code: 'VOST_CHAOS', failure: 'capacity' };
 

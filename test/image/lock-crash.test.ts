@@ -4,9 +4,6 @@ import { MIB, randomBytes } from './support.ts';
 
 const DAY_MS = 86_400_000;
 
-// A hundred small runs.
-t.setTimeout(240_000);
-
 t.test('an image that is to be locked is locked when it is complete, wherever its engine died', async (t) => {
   const script: Script = {
     data: randomBytes(2 * MIB),

@@ -16,8 +16,6 @@ import { context, feed, layout, Slots, TUNING } from './handle-support.ts';
 import { Lines } from './lines.ts';
 import { identity, MIB, memoryLsu, randomBytes, readImage, testResources } from './support.ts';
 
-t.setTimeout(180_000);
-
 const NAME = identity('left');
 const PREFIX = imagePrefix(imageIdOf(NAME));
 const takeOver = (): boolean => true;

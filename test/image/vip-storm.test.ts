@@ -6,9 +6,6 @@ import { promise } from '../support/promise.ts';
 import { type FarmVip, VipFarm } from '../support/vip-farm.ts';
 import { MIB, randomBytes, readImage, testResources, writeImage, writerOptions } from './support.ts';
 
-// A minute and more where other processes want the processors, too.
-t.setTimeout(240_000);
-
 const IMAGES = 64;
 const VIPS = 8;
 const PER_VIP = 4;

@@ -21,8 +21,6 @@ import { ADMIN, cluster } from '../sim/support.ts';
 import { until } from '../support/turns.ts';
 import { bornLate, seriesOf } from './support.ts';
 
-t.setTimeout(120_000);
-
 const MIB = 1024 * 1024;
 const ELSEWHERE: ScrubState = {
   format: 'vast-ost-scrub',

@@ -16,9 +16,6 @@ import { MIB, randomBytes, readImage, testResources, writeImage, writerOptions }
 import { ADMIN, cluster as startSim } from '../sim/support.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-// A minute and a half where nothing else runs: VMS needs 40 s for one answer and the login before it.
-t.setTimeout(600_000);
-
 const IMAGES = 64;
 const VIPS = 4;
 const PER_VIP = 8;

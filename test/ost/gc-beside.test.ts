@@ -18,9 +18,6 @@ const MIB = 1024 * 1024;
 const MAIN = fileURLToPath(new URL('./support/other-machine.ts', import.meta.url));
 const DAY_MS = 86_400_000;
 
-// Engines are started and killed, and the command line runs beside them.
-t.setTimeout(600_000);
-
 /** Collects garbage of an LSU again and again, as another machine would, with no guard at all and with what is old for the default one. */
 class Collector {
   readonly found: Garbage[] = [];

@@ -10,8 +10,6 @@ import { OST_HOST } from './support/ost-host.ts';
 
 // The kernel gives back no call on two of an engine's directories: a shim below Node holds them.
 
-t.setTimeout(240_000);
-
 t.test('an engine whose mounts hang', { skip: existsSync(OST_HOST) ? false : 'ost-host is not built' }, async (t) => {
   promise({
     row: '15',

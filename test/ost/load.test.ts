@@ -14,8 +14,6 @@ const SIZES = 4;
 /** What sockets, pools and libraries open on first use. */
 const FEW = 32;
 
-t.setTimeout(300_000);
-
 t.test('500 images open at the same time', async (t) => {
   promise({
     row: 'load',

@@ -17,9 +17,6 @@ const LEASE_MS = 2000;
 /** What the engines do not use. */
 const CHUNK: Readonly<Record<string, number>> = { directory: 1, simulator: 8 };
 
-// Engines of two machines start in each.
-t.setTimeout(600_000);
-
 async function connected(t: Test, served: Served, chunkBytes: number): Promise<Host> {
   const host = new Host({ slotBytes: chunkBytes });
   t.teardown(() => host.close());

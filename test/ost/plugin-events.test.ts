@@ -12,7 +12,6 @@ import { OST_HOST, ostHost } from './support/ost-host.ts';
 import { Served } from './support/served.ts';
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-t.setTimeout(240_000);
 
 const DAY_MS = 86_400_000;
 

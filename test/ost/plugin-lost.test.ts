@@ -14,7 +14,6 @@ const MIB = 1024 * 1024;
 const data = randomBytes(3 * MIB);
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-t.setTimeout(240_000);
 
 /** A backup that dies in the middle; the engine must let go of its memory. */
 async function loseHost(t: Test, served: Served, image: string): Promise<void> {

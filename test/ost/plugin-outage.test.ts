@@ -12,7 +12,6 @@ const OUTAGE = join(buildFolder(), 'ost-test', 'outage');
 const LIBRARY = join(buildFolder(), 'libstspiVastData.so');
 
 if (!existsSync(OUTAGE)) t.bailout('build/ost-test/outage is missing: run make');
-t.setTimeout(240_000);
 
 /** Every function of the interface, from its header. */
 const header = readFileSync(fileURLToPath(new URL('../../addon/include/stspi.h', import.meta.url)), 'utf8');

@@ -5,7 +5,6 @@ import { OST_HOST, ostHost } from './support/ost-host.ts';
 import { FULL_LSU, Served } from './support/served.ts';
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-t.setTimeout(240_000);
 
 // A few points for each store, in the order in which a job comes to them; `make restarts` has all of them.
 t.test('a directory, with LZ4: kill -9 while two streams are written, published and read', async (t) => {

@@ -5,7 +5,6 @@ import { type Ended, OST_HOST, ostHost } from './support/ost-host.ts';
 import { Served } from './support/served.ts';
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-t.setTimeout(240_000);
 
 const performance = 'chunk_size_mb = 1\npart_size_mb = 1';
 const host = (served: Served, command: string, ...args: string[]): Promise<Ended> =>

@@ -15,7 +15,6 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BUILT = 'dist/cli/main.js';
 
 if (!existsSync(OST_HOST) || !existsSync(join(ROOT, BUILT))) t.bailout('build/ost-host or dist is missing: run make');
-t.setTimeout(240_000);
 
 /** What was built, once more, as another version. */
 function otherVersion(t: Test, version: string): string {

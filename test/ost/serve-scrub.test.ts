@@ -13,9 +13,6 @@ const HOUR_MS = 3_600_000;
 const SIZES = { one: 2 * MIB, three: 2 * MIB, two: 3 * MIB };
 const ALL = 7 * MIB;
 
-// A scrub at its slowest, and four engines.
-t.setTimeout(300_000);
-
 const stateOf = (file: string): ScrubState | undefined => {
   const text = readIfThere(file);
   return text === '' ? undefined : (JSON.parse(text) as ScrubState);

@@ -11,9 +11,6 @@ import { readIfThere, Served, type StoreKind } from './support/served.ts';
 
 const MIB = 1024 * 1024;
 
-// Engines are started and killed a dozen times.
-t.setTimeout(600_000);
-
 /** Bytes that do not compress, the same in every run. */
 const noise = (length: number): Buffer => createHash('shake256', { outputLength: length }).update('vast-ost').digest();
 

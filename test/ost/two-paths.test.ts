@@ -28,7 +28,6 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const MIB = 2 ** 20;
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-t.setTimeout(120_000);
 
 class Site {
   readonly sim: Cluster;

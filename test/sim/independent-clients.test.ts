@@ -144,8 +144,6 @@ async function roundTrip(t: Test, client: Client, dir: string, completions: () =
   await execute(client.removeBucket);
 }
 
-t.setTimeout(4 * PATIENCE_MS);
-
 /** Notes uploads without touching them: the delay is none. */
 function countCompletions({ faults }: Cluster): () => number {
   faults.apply({ rules: [{ where: 's3', operation: 'CompleteMultipartUpload', effect: { kind: 'delay', ms: 0 } }] });

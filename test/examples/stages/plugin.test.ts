@@ -9,7 +9,6 @@ import { Served, type ServedOptions } from '../../ost/support/served.ts';
 import { filesWith, keyRing, keyText, SHIPPED, type Shipped, shipped, stageName } from './support.ts';
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-t.setTimeout(240_000);
 
 const CANARY = 'the canary that nobody may see';
 const performance = 'chunk_size_mb = 1\npart_size_mb = 1';

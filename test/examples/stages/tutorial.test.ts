@@ -9,7 +9,6 @@ import { tempDir } from '../../support/temp-dir.ts';
 import { filesWith, ROOT, SHIPPED } from './support.ts';
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-t.setTimeout(240_000);
 
 /** A block of code, and the sentence before it. */
 interface Block {

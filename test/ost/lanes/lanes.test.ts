@@ -7,8 +7,6 @@ import { Bench, type BenchOptions, held } from '../support/engine.ts';
 import { imageId, refuses } from '../support/host.ts';
 import type { Trouble } from './troubled-lane.ts';
 
-t.setTimeout(420_000);
-
 const MIB = 1024 * 1024;
 const FILE = new URL('./troubled-lane.ts', import.meta.url);
 const data = randomBytes(5 * MIB + 512);

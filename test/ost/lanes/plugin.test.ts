@@ -4,7 +4,6 @@ import { OST_HOST } from '../support/ost-host.ts';
 import { conformance } from '../support/plugin-suite.ts';
 
 if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-t.setTimeout(240_000);
 
 t.test('everything that the plugin promises, through lanes', async (t) => {
   await conformance(t, 'simulator', {}, [], 'lanes = 2');

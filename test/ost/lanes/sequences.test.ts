@@ -2,8 +2,6 @@ import t from 'tap';
 import { promise } from '../../support/promise.ts';
 import { runLaneSequences } from './sequences.ts';
 
-t.setTimeout(240_000);
-
 t.test('whatever hosts do, and whenever lanes end, images come out whole', async (t) => {
   promise({
     row: 'restart',

@@ -5,8 +5,6 @@ import { DATA, HandlePlace, type OpenBackend, TUNING } from './handle-place.ts';
 
 /** What every backend promises of its handles; see src/image/image-backend.ts. */
 export function handleSuite(openBackend: OpenBackend): void {
-  t.setTimeout(120_000);
-
   async function placeOf(t: Test): Promise<HandlePlace> {
     const place = await HandlePlace.open(t.testdir({}), openBackend);
     t.teardown(() => place.close());

@@ -34,8 +34,6 @@ export async function conformance(
 /** The real plugin, played by ost-host, against the real engine. */
 export function pluginSuite(kind: StoreKind): void {
   if (!existsSync(OST_HOST)) t.bailout('build/ost-host is missing: run make');
-  // Sixteen seconds where nothing else runs.
-  t.setTimeout(240_000);
 
   t.test(`everything that the plugin promises (${kind})`, async (t: Test) => {
     await conformance(t, kind);

@@ -15,8 +15,6 @@ import { tempDir } from '../../support/temp-dir.ts';
 
 // A backup into a directory whose system calls fail: really, below Node, one after another.
 
-t.setTimeout(240_000);
-
 const DATA = randomBytes(2 * MIB + 5);
 const { ENOSPC, EDQUOT, EIO, ESTALE } = constants.errno;
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
