@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Command, makeStamped } from './command.ts';
@@ -47,6 +47,8 @@ interface Sample {
   /** CPU-seconds per GiB of host and engine. */
   readonly backupCost: number;
   readonly restoreCost: number;
+  /** CPU-seconds per GiB of the sink: it drops what comes without a copy, and has to copy what goes. */
+  readonly sink?: { readonly backup: number; readonly restore: number };
   /** How late the engine's loop was while it restored, 99th percentile, milliseconds. */
   readonly restoreDelay?: number;
   readonly scattered?: {
@@ -101,13 +103,13 @@ async function measure({ place: where, streams }: ReadingCase, bytes: number, tl
   return withStore(where, tls, async (store, sink) => {
     const size = sizeArguments(streams, bytes);
     const { result } = await besideEngine(store, async (place, engine) => {
-      const before = await engine.usage();
-      const { gib: sent, gibPerSecond: backup, host: hostBackup } = await runHost(['--lsu', LSU, ...size], place);
-      const after = await engine.usage();
       const now = async () => ({
         ...(await engine.usage()),
-        ...(sink === undefined ? { requests: 0, bytes_out: 0 } : await sink.stats()),
+        ...(sink === undefined ? { requests: 0, bytes_out: 0, cpu_seconds: 0 } : await sink.stats()),
       });
+      const before = await now();
+      const { gib: sent, gibPerSecond: backup, host: hostBackup } = await runHost(['--lsu', LSU, ...size], place);
+      const after = await now();
       const marks: Awaited<ReturnType<typeof now>>[] = [];
       const said = await readBack(place, size, async () => {
         marks.push(await now());
@@ -122,6 +124,12 @@ async function measure({ place: where, streams }: ReadingCase, bytes: number, tl
         restore: Number(gib) / Number(seconds),
         backupCost: hostBackup + (after.cpuSeconds - before.cpuSeconds) / sent,
         restoreCost: Number(host) + (restored.cpuSeconds - written.cpuSeconds) / Number(gib),
+        ...(sink && {
+          sink: {
+            backup: (after.cpu_seconds - before.cpu_seconds) / sent,
+            restore: (restored.cpu_seconds - written.cpu_seconds) / Number(gib),
+          },
+        }),
         restoreDelay: restored.loopDelayP99,
         scattered: {
           readsPerSecond: Number(reads) / Number(took),
@@ -180,6 +188,7 @@ function besideFio(ours: readonly Sample[], disk: readonly Awaited<ReturnType<ty
 const HEADINGS = [
   ...['case', 'GiB', 'backup GiB/s', 'CPU-s/GiB'],
   ...['restore GiB/s', 'CPU-s/GiB', 'event loop p99, ms', 'restore / backup'],
+  ...['sink, backup: CPU-s/GiB', 'sink, restore: CPU-s/GiB', 'restore / its CPU bound'],
 ];
 const SCATTERED_HEADINGS = ['reads/s', 'requests / read', 'bytes read / asked'];
 
@@ -221,6 +230,11 @@ export async function measureReading(
     const each = (figure: (one: (typeof scattered)[number]) => number, digits = 2) =>
       scattered.length === 0 ? '' : spread(scattered.map(figure), digits);
     const known = one.place !== 'directory';
+    const sinks = samples.flatMap(({ sink }) => sink ?? []);
+    const bounds = samples.flatMap(({ restore, restoreCost, sink }) =>
+      sink === undefined ? [] : (restore * (restoreCost + sink.restore)) / availableParallelism(),
+    );
+    const any = (values: readonly number[]) => (values.length === 0 ? '' : spread(values));
     return [
       one.title,
       `${(bytes * (one.share ?? 1)) / GIB}`,
@@ -230,6 +244,9 @@ export async function measureReading(
       of(({ restoreCost }) => restoreCost),
       delays.length === 0 ? '' : spread(delays, 1),
       `${median(samples.map(({ backup, restore }) => restore / backup)).toFixed(2)}×`,
+      any(sinks.map(({ backup }) => backup)),
+      any(sinks.map(({ restore }) => restore)),
+      any(bounds),
       each(({ readsPerSecond }) => readsPerSecond, 0),
       known ? each(({ requests }) => requests) : '',
       known ? each(({ amplification }) => amplification) : '',

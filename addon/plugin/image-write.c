@@ -174,7 +174,7 @@ static int write_piece(struct session *session, struct image *image, const uint8
   uint8_t *to = slots_address(&session->slots, slot->number) + within;
   pthread_mutex_unlock(&session->lock);
   slots_prepare(&session->slots, slot->number, within + length, steady ? PREFAULT_STEP : 0);
-  fastest_copy(to, from, length, within + length > slot->used);
+  copy_to_slot(to, from, length, within + length > slot->used);
   pthread_mutex_lock(&session->lock);
   if (!coverage_add(&slot->coverage, within, length))
     return fail(failure, STS_ENOMEM, "no memory for a write map");

@@ -20,24 +20,40 @@ static ssize_t receive(struct connection *connection, void *into, size_t length,
   return got;
 }
 
-static ssize_t transmit(struct connection *connection, const void *data, size_t length) {
+static ssize_t transmit(struct connection *connection, const void *data, size_t length, int flags) {
   if (connection->tls) {
     size_t written = 0;
     return SSL_write_ex(connection->tls, data, length, &written) ? (ssize_t)written : -1;
   }
   ssize_t sent;
-  do sent = send(connection->fd, data, length, MSG_NOSIGNAL);
+  do sent = send(connection->fd, data, length, MSG_NOSIGNAL | flags);
   while (sent < 0 && errno == EINTR);
   return sent;
 }
 
-bool connection_send(struct connection *connection, const void *data, size_t length) {
+static bool send_all(struct connection *connection, const void *data, size_t length, int flags) {
   const uint8_t *at = data;
   while (length > 0) {
-    ssize_t sent = transmit(connection, at, length);
+    ssize_t sent = transmit(connection, at, length, flags);
     if (sent <= 0) return false;
     at += sent;
     length -= (size_t)sent;
+  }
+  return true;
+}
+
+bool connection_send(struct connection *connection, const void *data, size_t length) {
+  return send_all(connection, data, length, 0);
+}
+
+bool connection_send_stamped(struct connection *connection, uint64_t offset, uint64_t length) {
+  while (length > 0) {
+    uint8_t stamp[STAMP_BYTES];
+    struct stamped next = ring_at(connection->sink->ring, offset, length, stamp);
+    if (!send_all(connection, next.stamp, next.stamp_length, next.length > 0 ? MSG_MORE : 0)) return false;
+    if (!send_all(connection, next.data, next.length, 0)) return false;
+    offset += next.stamp_length + next.length;
+    length -= next.stamp_length + next.length;
   }
   return true;
 }

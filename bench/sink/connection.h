@@ -48,6 +48,8 @@ bool connection_drain(struct connection *connection, uint64_t length, const stru
 bool connection_answer(struct connection *connection, const char *status, const char *headers, const void *body,
                        uint64_t length);
 bool connection_send(struct connection *connection, const void *data, size_t length);
+/* Bytes `offset` and on of the endless stream of stamped blocks that begins with number 0: out of the ring, without a copy. */
+bool connection_send_stamped(struct connection *connection, uint64_t offset, uint64_t length);
 
 /* s3.c: answer one request; reads its body too. False ends the connection. */
 bool s3_handle(struct connection *connection, const struct request *request);

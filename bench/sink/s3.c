@@ -11,7 +11,6 @@
 /* Bodies that are no payload: the lists of CompleteMultipartUpload and DeleteObjects. */
 #define MAX_DOCUMENT_BYTES (4 * 1024 * 1024)
 #define PAGE 1000
-#define GET_BYTES 262144
 
 struct call {
   struct connection *connection;
@@ -209,21 +208,9 @@ static bool list_parts(struct call *call) {
 
 /* The bytes that were kept, or stamped blocks in place of those that were not. */
 static bool send_bytes(struct call *call, const struct object *object, uint64_t offset, uint64_t length) {
-  struct sink *sink = call->connection->sink;
-  bool sent = true;
-  if (object->bytes) {
-    sent = connection_send(call->connection, object->bytes + offset, length);
-  } else {
-    uint8_t *buffer = must_alloc(GET_BYTES);
-    for (uint64_t done = 0; sent && done < length;) {
-      size_t step = length - done < GET_BYTES ? (size_t)(length - done) : GET_BYTES;
-      ring_read(sink->ring, offset + done, buffer, step);
-      sent = connection_send(call->connection, buffer, step);
-      done += step;
-    }
-    free(buffer);
-  }
-  if (sent) sink->bytes_out += length;
+  bool sent = object->bytes ? connection_send(call->connection, object->bytes + offset, length)
+                            : connection_send_stamped(call->connection, offset, length);
+  if (sent) call->connection->sink->bytes_out += length;
   return sent;
 }
 

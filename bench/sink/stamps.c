@@ -5,7 +5,6 @@
 
 #include "text.h"
 
-#define STAMP_BYTES 8
 #define MAX_RUNS 65536
 
 static uint64_t decode(const uint8_t *stamp) {
@@ -103,16 +102,16 @@ void ring_make(uint8_t *ring) {
   }
 }
 
-void ring_read(const uint8_t *ring, uint64_t offset, uint8_t *into, size_t length) {
-  while (length > 0) {
-    uint64_t number = offset / BLOCK_BYTES;
-    size_t inside = (size_t)(offset % BLOCK_BYTES);
-    size_t step = BLOCK_BYTES - inside < length ? BLOCK_BYTES - inside : length;
-    memcpy(into, ring + offset % RING_BYTES, step);
-    for (size_t at = inside; at < STAMP_BYTES && at < inside + step; at++)
-      into[at - inside] = (uint8_t)(number >> (8 * at));
-    into += step;
-    offset += step;
-    length -= step;
-  }
+struct stamped ring_at(const uint8_t *ring, uint64_t offset, uint64_t length, uint8_t stamp[STAMP_BYTES]) {
+  uint64_t number = offset / BLOCK_BYTES;
+  size_t inside = (size_t)(offset % BLOCK_BYTES), all = BLOCK_BYTES - inside;
+  if (length < all) all = (size_t)length;
+  struct stamped next = {.data = ring + offset % RING_BYTES, .length = all};
+  if (inside >= STAMP_BYTES) return next;
+  for (size_t at = 0; at < STAMP_BYTES; at++) stamp[at] = (uint8_t)(number >> (8 * at));
+  next.stamp = stamp + inside;
+  next.stamp_length = STAMP_BYTES - inside < all ? STAMP_BYTES - inside : all;
+  next.data += next.stamp_length;
+  next.length -= next.stamp_length;
+  return next;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define BLOCK_BYTES 262144
+#define STAMP_BYTES 8
 #define RING_BYTES (8 * 1024 * 1024)
 
 /* Blocks with consecutive numbers. */
@@ -42,7 +43,14 @@ bool verdict_is_good(const struct verdict *verdict);
 
 /* The payload that stamped blocks are made of; the same in every process. */
 void ring_make(uint8_t *ring);
-/* Bytes `offset` and on of the endless stream of stamped blocks that begins with number 0. */
-void ring_read(const uint8_t *ring, uint64_t offset, uint8_t *into, size_t length);
+
+/* What comes next of the endless stream of stamped blocks that begins with number 0, to the end of its block at most. */
+struct stamped {
+  const uint8_t *stamp; /* first, when there is any of it */
+  size_t stamp_length;
+  const uint8_t *data; /* in the ring */
+  size_t length;
+};
+struct stamped ring_at(const uint8_t *ring, uint64_t offset, uint64_t length, uint8_t stamp[STAMP_BYTES]);
 
 #endif

@@ -1,4 +1,5 @@
 /* Every length around the borders of lines, pages and runs, to and from every place in a line; nothing beside is touched. */
+#include "../plugin/copy-ahead.h"
 #include "../plugin/past-caches.h"
 #include "check.h"
 #include <stdint.h>
@@ -12,8 +13,11 @@ static void copies(const uint8_t *from, uint8_t *to, uint8_t *expected, size_t l
   size_t all = LONGEST + 2 * BESIDE;
   for (size_t i = 0; i < all; i++) to[i] = expected[i] = (uint8_t)(i * 31 + 7);
   size_t place = length % 2 == 0 ? length / 2 % 64 : (length * 13) % 64;
-  copy_past_caches(to + BESIDE + place, from + length % 64, length);
   memcpy(expected + BESIDE + place, from + length % 64, length);
+  copy_past_caches(to + BESIDE + place, from + length % 64, length);
+  CHECK(memcmp(to, expected, all) == 0);
+  memset(to + BESIDE + place, 0, length);
+  copy_ahead(to + BESIDE + place, from + length % 64, length);
   CHECK(memcmp(to, expected, all) == 0);
 }
 
@@ -29,5 +33,5 @@ int main(void) {
   free(from);
   free(to);
   free(expected);
-  return check_done("past-caches");
+  return check_done("copies");
 }
