@@ -33,8 +33,3 @@ export function nextMarker(): string {
   markers += 1;
   return markers.toString(16).padStart(16, '0');
 }
-
-/** The pieces in one new array. */
-export function join(pieces: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(pieces));
-}

@@ -14,7 +14,7 @@ import type {
 } from '../store.ts';
 import { noSuchKey, noSuchLsu, shortRead, storageClosed } from '../store-errors.ts';
 import { MemoryRetention } from './retention.ts';
-import { join, type MemoryLsu, type MemoryObject, type MemoryState, nextMarker } from './state.ts';
+import { type MemoryLsu, type MemoryObject, type MemoryState, nextMarker } from './state.ts';
 import { MemoryStoreUpload } from './upload.ts';
 
 const LIMITS: StoreLimits = {
@@ -65,7 +65,7 @@ export class MemoryStore implements ObjectStore {
   async put(key: string, body: Body, options: RequestOptions = {}): Promise<ObjectInfo> {
     checkKey(key);
     checkSignal(options.signal);
-    const bytes = join(body);
+    const bytes = Buffer.concat(body);
     checkObjectBytes(bytes.byteLength, this.limits);
     await tick();
     checkSignal(options.signal);

@@ -3,7 +3,7 @@ import { checkPart, checkParts, checkSignal } from '../body.ts';
 import type { ObjectInfo, PartBody, PartInfo, RequestOptions, StoreLimits, Upload } from '../store.ts';
 import { noSuchUpload } from '../store-errors.ts';
 import type { MemoryRetention } from './retention.ts';
-import { join, type MemoryLsu, type MemoryUpload, nextMarker } from './state.ts';
+import { type MemoryLsu, type MemoryUpload, nextMarker } from './state.ts';
 
 /** An upload whose parts wait in memory. */
 export class MemoryStoreUpload implements Upload {
@@ -37,7 +37,7 @@ export class MemoryStoreUpload implements Upload {
   async putPart(part: PartBody, options: RequestOptions = {}): Promise<PartInfo> {
     checkPart(part, this.#limits);
     checkSignal(options.signal);
-    const bytes = join(part.body);
+    const bytes = Buffer.concat(part.body);
     await tick();
     checkSignal(options.signal);
     const info = { number: part.number, size: part.size, etag: nextMarker() };
@@ -57,7 +57,7 @@ export class MemoryStoreUpload implements Upload {
     // From here on nothing comes between: an upload that was aborted meanwhile is gone.
     const upload = this.#upload();
     const size = checkParts(this.#lsu, this.key, parts, stored, this.#limits);
-    const bytes = join(parts.map((part) => upload.parts.get(part.number)?.bytes ?? new Uint8Array()));
+    const bytes = Buffer.concat(parts.map((part) => upload.parts.get(part.number)?.bytes ?? new Uint8Array()));
     const info = { key: this.key, size, modified: Date.now(), etag: nextMarker() };
     this.#retention?.check(this.key);
     this.#data.objects.set(this.key, { info, bytes });
