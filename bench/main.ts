@@ -73,7 +73,8 @@ number over the sum of CPU-seconds per GiB of sender and sink.`;
 const ABOUT_READING = `Through the plugin, every leaf verified, beside a backup of as many bytes by as many streams in the same round. Then each stream
 reads 512 bytes to 128 KiB at random places, as a browsed restore does. A read costs one request and fetches the leaves of 1 MiB that it touches, without which nothing can be
 verified; the index costs one request for each 4 MiB of it (120 GiB of the image). The commands back up a file that is in memory and restore to
-nowhere, and count from their start to their end. The directory's disk changes its speed from minute to minute; fio uses it in turns with us.`;
+nowhere, and count from their start to their end. The sink drops what it gets within the kernel, and has to copy what it gives; "CPU bound" is what the
+processors could carry with its share. The directory's disk changes its speed from minute to minute; fio uses it in turns with us.`;
 
 const ABOUT_DIGESTS = `Through plugin and engine into a directory, with the tree of digests and with none: an engine of which every leaf has the same digest, at no
 cost. How a directory compares with fio: Restore.`;

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Half and four times the distance cost a tenth more. */
+/* On an AMD EPYC half and four times the distance cost a twentieth more. */
 enum { LINE = 64, AHEAD = 1024 };
 
 void copy_ahead(void *to, const void *from, size_t length) {

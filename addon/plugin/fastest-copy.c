@@ -58,7 +58,7 @@ static copy_fn *best_of(struct contest *contest) {
   return contest->ways[best];
 }
 
-/* One copy of the contest. Whoever ends the last one decides it; until then those that are too many go the way that is nowhere bad. */
+/* One copy of the contest. Whoever ends the last one decides it; until then, and after a fork amid it, the others fetch ahead. */
 static void compete(struct contest *contest, void *to, const void *from, size_t length) {
   uint32_t turn = atomic_load(&contest->begun);
   if (turn < contest->count * ROUNDS) turn = atomic_fetch_add(&contest->begun, 1);
