@@ -20,7 +20,7 @@ NODE_INCLUDE ?= $(patsubst %/node_api.h,%,$(firstword $(wildcard \
   $(dir $(realpath $(shell command -v node)))../include/node/node_api.h \
   /usr/local/include/node/node_api.h /usr/include/node/node_api.h)))
 
-BRIDGE_MODULE := module module_slab module_digest module_arena module_window module_socket module_tcp module_process environment
+BRIDGE_MODULE := module module_slab module_prefault module_digest module_arena module_window module_socket module_tcp module_process environment
 BRIDGE_CORE := $(filter-out $(BRIDGE_MODULE),$(basename $(notdir $(wildcard addon/bridge/*.c))))
 BRIDGE_TESTS := $(basename $(notdir $(wildcard addon/bridge/test/*_test.c)))
 

@@ -156,6 +156,7 @@ NAPI_MODULE_INIT() {
         {"allocSlab", NULL, alloc_slab, NULL, NULL, NULL, visible, NULL},
         {"freeSlab", NULL, free_slab, NULL, NULL, NULL, visible, NULL},
         {"trimSlab", NULL, trim_slab, NULL, NULL, NULL, visible, NULL},
+        {"prefault", NULL, prefault, NULL, NULL, NULL, visible, NULL},
         {"addressOf", NULL, address_of, NULL, NULL, NULL, visible, NULL},
         {"createWindow", NULL, create_window, NULL, NULL, NULL, visible, NULL},
         {"windowMemory", NULL, window_memory, NULL, NULL, NULL, visible, NULL},

@@ -9,6 +9,7 @@
 napi_value alloc_slab(napi_env env, napi_callback_info info);
 napi_value free_slab(napi_env env, napi_callback_info info);
 napi_value trim_slab(napi_env env, napi_callback_info info);
+napi_value prefault(napi_env env, napi_callback_info info);
 napi_value address_of(napi_env env, napi_callback_info info);
 napi_value create_window(napi_env env, napi_callback_info info);
 napi_value window_memory(napi_env env, napi_callback_info info);

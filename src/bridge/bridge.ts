@@ -125,6 +125,12 @@ export interface HostBridge {
    * {@link Bridge.freeSlab}, which detaches it; memory that a native thread still reads stays mapped until it is done.
    */
   arenaView(arena: MappedArena, offset: number, bytes: number): ArrayBuffer;
+  /**
+   * Make the pages of some bytes of a view (or a slab), on another thread, so that whoever writes there first need not: a page costs a fault, zeros, and
+   * where the machine is a virtual one perhaps a page of its host. The bytes stay as they are. Resolves as well when the system cannot (Linux
+   * before 5.14, no memory).
+   */
+  prefault(bytes: Uint8Array): Promise<void>;
   /** Let go of the mapping; it goes when all views have ended. A second call does nothing. */
   unmapArena(arena: MappedArena): void;
   /** The seals (F_SEAL_…) of a memfd of ordinary pages; throws EINVAL for any other file. */

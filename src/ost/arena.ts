@@ -17,7 +17,7 @@ const BOUNDS = {
   journalCount: [1, 1024],
 } as const;
 
-type ArenaBridge = Pick<HostBridge, 'mapArena' | 'arenaView' | 'unmapArena'> & Pick<Bridge, 'freeSlab'>;
+type ArenaBridge = Pick<HostBridge, 'mapArena' | 'arenaView' | 'prefault' | 'unmapArena'> & Pick<Bridge, 'freeSlab'>;
 
 /** Sizes and places of an arena, bytes: docs/engine-protocol.md section 3. */
 export interface ArenaLayout {
@@ -101,6 +101,8 @@ export class Arena {
   readonly #views = new Map<number, ArrayBuffer>();
   /** Views of slots, and the first slot of each. */
   readonly #slots = new Map<ArrayBufferLike, number>();
+  /** How much of a slot has its pages, as far as this side knows: bytes from its beginning. */
+  readonly #warm = new Map<number, number>();
   readonly #atEnd: (() => void)[] = [];
   #gone = false;
 
@@ -125,6 +127,19 @@ export class Arena {
     const view = this.#view(slotsOffset + first * slotBytes, Math.min(together, slotCount - first) * slotBytes);
     this.#slots.set(view, first);
     return new Uint8Array(view, (slot - first) * slotBytes, slotBytes);
+  }
+
+  /** Have the pages of the first `bytes` of a slot made, so that no thread of JavaScript stops for them when it writes there. */
+  async prefault(slot: number, bytes: number): Promise<void> {
+    const warm = this.#warm.get(slot) ?? 0;
+    if (warm >= bytes) return;
+    await this.#bridge.prefault(this.slot(slot).subarray(warm, bytes));
+    this.#warm.set(slot, bytes);
+  }
+
+  /** Pages of slots may be gone, which a host gives back when it has closed an image: to be called when the next one is opened. */
+  cooled(): void {
+    this.#warm.clear();
   }
 
   /** The place of bytes that are part of a {@link slot}; undefined for others. */

@@ -11,7 +11,7 @@ const onSockets = ['receiveWithDescriptor', 'peerOf', 'sendDatagram', 'tcpProgre
 const onProcess = ['forbidDumps', 'mapArena', 'sealsOf', 'tryLock', 'leave', ...onSockets];
 
 t.test('the surface', (t) => {
-  const memory = ['allocSlab', 'freeSlab', 'trimSlab', 'arenaView', 'unmapArena'];
+  const memory = ['allocSlab', 'freeSlab', 'trimSlab', 'prefault', 'arenaView', 'unmapArena'];
   const windows = ['addressOf', 'createWindow', 'windowMemory', 'showSlab', 'windowChanged', 'clearWindow'];
   const copies = ['fillSlab', 'copySlab'];
   const digests = ['leafDigests', 'md5', 'sha256', 'xxh32'];
@@ -73,6 +73,7 @@ t.test('things that are no bytes', (t) => {
   const others = [undefined, null, 1, 'bytes', {}, [], slab, new Uint16Array(4), new Uint8ClampedArray(4)];
   for (const other of [...others, new DataView(slab), new Int8Array(1), new Proxy(new Uint8Array(1), {})]) {
     t.throws(() => bridge.leafDigests(other as Uint8Array), { name: 'TypeError', message: /^leafDigests: / });
+    t.throws(() => bridge.prefault(other as Uint8Array), { name: 'TypeError', message: /^prefault: / });
     for (const name of ['sha256', 'md5', 'xxh32'] as const) {
       t.throws(() => bridge[name]([new Uint8Array(1), other as Uint8Array]), {
         name: 'TypeError',

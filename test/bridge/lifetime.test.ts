@@ -40,6 +40,7 @@ t.test('workers that are terminated or exit while their digests run', async (t) 
       bridge.leafDigests(new Uint8Array(slab));
       bridge.sha256([mine]);
       bridge.md5([mine.subarray(i), new Uint8Array(slab)]);
+      bridge.prefault(new Uint8Array(slab, i << 19));
     }
     bridge.md5([mine.subarray(9)]).then(() => parentPort.postMessage('one ended'));
     parentPort.postMessage('started');`;

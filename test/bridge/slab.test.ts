@@ -67,6 +67,31 @@ t.test('trimming zeroes the contents and frees the pages; the slab stays usable'
   t.end();
 });
 
+t.test('pages are made ahead on another thread, the ones that are asked for, and what is there stays', async (t) => {
+  const slab = bridge.allocSlab(256 * MIB);
+  const bytes = new Uint8Array(slab);
+  bytes[MIB] = 7;
+  const empty = memory('VmRSS');
+  // From the middle of a page to the middle of another.
+  await bridge.prefault(bytes.subarray(MIB - 100, 193 * MIB + 5));
+  const made = memory('VmRSS') - empty;
+  t.ok(made > 160 * MIB && made < 224 * MIB, `${made} bytes`);
+  t.equal(bytes[MIB], 7);
+  t.ok(bytes.subarray(2 * MIB, 4 * MIB).every((byte) => byte === 0));
+  await bridge.prefault(bytes.subarray(256 * MIB - 1));
+  t.ok(memory('VmRSS') - empty < 224 * MIB);
+  for (const none of [bytes.subarray(5, 5), new Uint8Array(MIB)])
+    t.throws(() => bridge.prefault(none), { name: 'TypeError', message: /^prefault: / }, 'no bytes of a slab');
+  const freed = Array.from({ length: 8 }, (_, i) => bridge.prefault(bytes.subarray(i * MIB)));
+  bridge.freeSlab(slab);
+  t.same(
+    await Promise.all(freed),
+    new Array(8).fill(undefined),
+    'memory that is freed meanwhile stays mapped until then',
+  );
+  t.throws(() => bridge.prefault(bytes), { name: 'TypeError', message: /^prefault: / });
+});
+
 t.test('slabs that nobody reaches any more are unmapped by the garbage collector', async (t) => {
   const before = memory('VmSize');
   (() => {

@@ -36,6 +36,35 @@ t.test('each slot is its own memory, and its bytes are found again in another ma
   t.throws(() => arena.slot(0), { message: 'the arena was unmapped' });
 });
 
+t.test('pages of a slot are made once, until the host may have given them back', async (t) => {
+  const layout = layoutOf({ slotBytes: MIB, slotCount: 4, journalBytes: 65_536, journalCount: 1 }) as ArenaLayout;
+  const fd = native.makeMemfd(layout.arenaBytes, ARENA_SEALS);
+  t.teardown(() => closeSync(fd));
+  const asked: (number | undefined)[][] = [];
+  const counting: typeof bridge = {
+    ...bridge,
+    prefault: async (bytes) => {
+      const span = arena.spanOf(bytes);
+      asked.push([span?.slot, span?.at, span?.length]);
+      return bridge.prefault(bytes);
+    },
+  };
+  const arena = new Arena(counting, fd, layout);
+  for (const bytes of [4096, 100, 4096, 3 * 4096, 2 * 4096]) await arena.prefault(2, bytes);
+  t.same(asked.splice(0), [
+    [2, 0, 4096],
+    [2, 4096, 2 * 4096],
+  ]);
+  await arena.prefault(3, MIB);
+  arena.cooled();
+  await arena.prefault(3, MIB);
+  t.same(asked, [
+    [3, 0, MIB],
+    [3, 0, MIB],
+  ]);
+  arena.unmap();
+});
+
 t.test('slots that come together make few views', async (t) => {
   const layout = layoutOf({ slotBytes: MIB, slotCount: SLOTS, journalBytes: 65_536, journalCount: 1 }) as ArenaLayout;
   const fd = native.makeMemfd(layout.arenaBytes, ARENA_SEALS);

@@ -48,6 +48,7 @@ export async function openReader(
     const range = rangeOf(manifest.chunk_size, maxRange);
     const ahead = store.flow?.ahead;
     const endAhead = ahead?.begin();
+    session.arena.cooled();
     const image = new ReadImage({
       host,
       number,

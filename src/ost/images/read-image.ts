@@ -135,6 +135,7 @@ export class ReadImage implements OpenImage {
       try {
         use.hold = await this.#grants.acquire(this.#share, likely, this.#stop.signal);
         this.counters.waitedMs += performance.now() - asked;
+        if (sequential) await this.#host.arena.prefault(slot, likely);
         const into = this.#host.arena.slot(slot).subarray(0, room);
         range = await this.#handle.read(start, Math.min(length, room), into, sequential, this.#stop.signal);
       } finally {
