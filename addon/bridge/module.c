@@ -62,6 +62,18 @@ bool whole_of(napi_env env, napi_value value, uint64_t max, uint64_t *number) {
     return true;
 }
 
+bool view_of(napi_env env, napi_value value, struct view *view) {
+    bool is_array = false;
+    napi_typedarray_type type;
+    size_t offset;
+    void *data;
+    if (value == NULL || napi_is_typedarray(env, value, &is_array) != napi_ok || !is_array) return false;
+    if (napi_get_typedarray_info(env, value, &type, &view->bytes, &data, &view->buffer, &offset) != napi_ok) return false;
+    view->data = data;
+    view->memory = view->bytes == 0 ? NULL : view->data - offset;
+    return type == napi_uint8_array;
+}
+
 bool descriptor_of(napi_env env, napi_value value, int *fd) {
     uint64_t number;
     if (!whole_of(env, value, INT32_MAX, &number)) return false;

@@ -42,6 +42,15 @@ bool arguments_of(napi_env env, napi_callback_info info, size_t count, napi_valu
 bool descriptor_of(napi_env env, napi_value value, int *fd);
 /* A whole number from 0 to `max`. False when the value is none; nothing is thrown. */
 bool whole_of(napi_env env, napi_value value, uint64_t max, uint64_t *number);
+/* The bytes of a Uint8Array, and its ArrayBuffer, which begins at `memory`. */
+struct view {
+    uint8_t *data;
+    size_t bytes;
+    uint8_t *memory;
+    napi_value buffer;
+};
+/* False when the value is no Uint8Array; nothing is thrown, and no JavaScript runs. */
+bool view_of(napi_env env, napi_value value, struct view *view);
 
 /* All throw and answer NULL, for `return throw_…`. */
 napi_value throw_type(napi_env env, const char *message);

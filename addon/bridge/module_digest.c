@@ -16,25 +16,20 @@ static napi_value throw_argument(napi_env env, const char *function, const char 
 
 /* Fills piece `i` from a Uint8Array and holds its slab. Runs no JavaScript. */
 static bool read_piece(napi_env env, const char *function, napi_value value, struct request *request, size_t i) {
-    bool is_array = false, detached = false;
-    napi_typedarray_type type;
-    size_t bytes, offset;
-    void *data;
-    napi_value buffer;
-    if (napi_is_typedarray(env, value, &is_array) != napi_ok || !is_array ||
-        napi_get_typedarray_info(env, value, &type, &bytes, &data, &buffer, &offset) != napi_ok ||
-        type != napi_uint8_array) {
+    struct view view;
+    bool detached = false;
+    if (!view_of(env, value, &view)) {
         throw_argument(env, function, "the bytes must be a Uint8Array");
         return false;
     }
-    if (bytes == 0) {
+    if (view.bytes == 0) {
         /* A view of freed memory is empty as well, but its digest would be a lie. */
-        napi_is_detached_arraybuffer(env, buffer, &detached);
+        napi_is_detached_arraybuffer(env, view.buffer, &detached);
         if (detached) throw_argument(env, function, "the bytes were freed or transferred");
         return !detached;
     }
-    request->slabs[i] = slab_hold((uint8_t *)data - offset);
-    request->pieces[i] = (struct piece){data, bytes};
+    request->slabs[i] = slab_hold(view.memory);
+    request->pieces[i] = (struct piece){view.data, view.bytes};
     return true;
 }
 

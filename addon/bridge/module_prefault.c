@@ -5,6 +5,11 @@
 #include "module.h"
 #include "slab.h"
 
+#ifndef MADV_POPULATE_WRITE
+/* Linux 5.14; glibc before 2.35 does not know it. */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 /* One call. The slab is held, so its addresses stay mapped even when its ArrayBuffer is freed meanwhile. */
 struct prefault {
     struct slab *slab;
@@ -31,25 +36,11 @@ static void end(napi_env env, napi_status status, void *data) {
     free(call);
 }
 
-/* The slab that `bytes` are in, held, and where they are; NULL when they are in none. */
-static struct slab *place_of(napi_env env, napi_value value, uintptr_t *data, size_t *bytes) {
-    bool is_array = false;
-    napi_typedarray_type type;
-    size_t offset;
-    void *place;
-    napi_value buffer;
-    if (value == NULL || napi_is_typedarray(env, value, &is_array) != napi_ok || !is_array) return NULL;
-    if (napi_get_typedarray_info(env, value, &type, bytes, &place, &buffer, &offset) != napi_ok) return NULL;
-    if (type != napi_uint8_array || *bytes == 0) return NULL;
-    *data = (uintptr_t)place;
-    return slab_hold((char *)place - offset);
-}
-
 napi_value prefault(napi_env env, napi_callback_info info) {
-    uintptr_t data;
-    size_t bytes;
+    struct view view;
     napi_value promise, name;
-    struct slab *slab = place_of(env, first_argument(env, info), &data, &bytes);
+    bool some = view_of(env, first_argument(env, info), &view) && view.bytes > 0;
+    struct slab *slab = some ? slab_hold(view.memory) : NULL;
     if (slab == NULL) return throw_type(env, "prefault: the bytes must be a Uint8Array in a slab");
     struct prefault *call = malloc(sizeof *call);
     if (call == NULL) {
@@ -57,9 +48,9 @@ napi_value prefault(napi_env env, napi_callback_info info) {
         return throw_code(env, "ENOMEM", "prefault: no memory");
     }
     /* A slab begins and ends with whole pages. */
-    uintptr_t from = data & ~(uintptr_t)(SLAB_ALIGNMENT - 1);
-    size_t pages = (bytes + (data - from) + SLAB_ALIGNMENT - 1) & ~(size_t)(SLAB_ALIGNMENT - 1);
-    *call = (struct prefault){.slab = slab, .from = from, .bytes = pages};
+    uintptr_t from = (uintptr_t)view.data & ~(uintptr_t)(SLAB_ALIGNMENT - 1);
+    size_t bytes = (view.bytes + ((uintptr_t)view.data - from) + SLAB_ALIGNMENT - 1) & ~(size_t)(SLAB_ALIGNMENT - 1);
+    *call = (struct prefault){.slab = slab, .from = from, .bytes = bytes};
     if (napi_create_string_utf8(env, "prefault", NAPI_AUTO_LENGTH, &name) == napi_ok &&
         napi_create_promise(env, &call->deferred, &promise) == napi_ok &&
         napi_create_async_work(env, NULL, name, make_pages, end, call, &call->work) == napi_ok) {

@@ -110,22 +110,17 @@ napi_value clear_window(napi_env env, napi_callback_info info) {
 }
 
 napi_value fill_slab(napi_env env, napi_callback_info info) {
-    napi_value arguments[3], memory;
-    napi_typedarray_type type;
-    size_t bytes, offset;
-    void *data;
+    napi_value arguments[3];
+    struct view view;
     uint64_t to = 0;
-    bool is_array = false, detached = true;
+    bool detached = true;
     if (!arguments_of(env, info, 3, arguments)) return NULL;
-    if (napi_is_typedarray(env, arguments[2], &is_array) != napi_ok || !is_array ||
-        napi_get_typedarray_info(env, arguments[2], &type, &bytes, &data, &memory, &offset) != napi_ok ||
-        type != napi_uint8_array)
-        return throw_type(env, "fillSlab: the bytes must be a Uint8Array");
-    if (napi_is_detached_arraybuffer(env, memory, &detached) == napi_ok && detached)
+    if (!view_of(env, arguments[2], &view)) return throw_type(env, "fillSlab: the bytes must be a Uint8Array");
+    if (napi_is_detached_arraybuffer(env, view.buffer, &detached) == napi_ok && detached)
         return throw_type(env, "fillSlab: the bytes were freed or transferred");
-    struct slab *slab = place_of(env, arguments[0], arguments[1], bytes, &to);
+    struct slab *slab = place_of(env, arguments[0], arguments[1], view.bytes, &to);
     if (slab == NULL) return throw_type(env, "fillSlab: there is no such place in a slab");
-    if (bytes > 0) memmove((char *)slab_data(slab) + to, data, bytes);
+    if (view.bytes > 0) memmove((char *)slab_data(slab) + to, view.data, view.bytes);
     slab_release(slab);
     return NULL;
 }
