@@ -1,5 +1,7 @@
+import { fstatSync } from 'node:fs';
 import { setImmediate as tick } from 'node:timers/promises';
 import t from 'tap';
+import { bridge } from '../../src/bridge/bridge.ts';
 import { EngineError } from '../../src/errors.ts';
 import { encodeFrame } from '../../src/ost/wire/frame.ts';
 import { promise } from '../support/promise.ts';
@@ -298,6 +300,30 @@ t.test('ranges of a reader in order meet: each ends where it was asked to', asyn
   const answer = await host.ask('IMAGE_READ', { handle: 2n, offset: 0n, length: 2 * MIB, slot: 0, hint: 1 });
   t.equal(answer.length, 2 * MIB, 'no more than that, whatever fits the slot');
   await host.ask('IMAGE_CLOSE', { handle: 2n, mode: 4, size: 0n });
+});
+
+t.test('pages of a slot are made ahead for reads in order, once for each opened image', async (t) => {
+  const bench = await memoryBench(t);
+  const host = await bench.host({ slotBytes: 4 * MIB });
+  await host.backup(1n, imageId('image'), Buffer.alloc(MIB));
+  const none = fstatSync(host.memfd).blocks;
+  // As many pages as were asked for, though the image ends before.
+  const readTo = async (handle: bigint, slot: number, hint: number): Promise<number> => {
+    const before = fstatSync(host.memfd).blocks;
+    await host.ask('IMAGE_READ', { handle, offset: 0n, length: 4 * MIB, slot, hint });
+    host.tell('SLOT_RETURN', { handle, slot });
+    return (fstatSync(host.memfd).blocks - before) * 512;
+  };
+  await host.openRead(2n, imageId('image'));
+  t.equal(await readTo(2n, 8, 1), 4 * MIB);
+  t.equal(await readTo(2n, 8, 1), 0);
+  t.equal(await readTo(2n, 9, 0), MIB, 'scattered: what is there and no more');
+  await host.ask('IMAGE_CLOSE', { handle: 2n, mode: 4, size: 0n });
+  for (const slot of [8, 9]) bridge.trimSlab(host.arena.slot(slot).buffer as ArrayBuffer);
+  t.ok(fstatSync(host.memfd).blocks <= none);
+  await host.openRead(3n, imageId('image'));
+  t.equal(await readTo(3n, 8, 1), 4 * MIB, 'the host has given them back');
+  await host.ask('IMAGE_CLOSE', { handle: 3n, mode: 4, size: 0n });
 });
 
 t.test('a host that does not read its answers is cut off', async (t) => {
