@@ -1,7 +1,10 @@
 /* Reading, metadata blobs. */
 #include "conformance.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -83,6 +86,38 @@ static bool backwards(struct check *check) {
   return true;
 }
 
+/* What there is of the memory that is shared with the engine, bytes. */
+static uint64_t shared_bytes(void) {
+  uint64_t bytes = 0;
+  for (int fd = 0; fd < 1024; fd++) {
+    char link[32], target[64] = "";
+    struct stat file;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    if (readlink(link, target, sizeof(target) - 1) < 0 || strstr(target, "memfd:vast-ost") == NULL) continue;
+    if (fstat(fd, &file) == 0) bytes += (uint64_t)file.st_blocks * 512;
+  }
+  return bytes;
+}
+
+/* Ranges that were read ahead and that nobody came for leave no more memory behind than ones that were read. */
+static bool closed_early(struct check *check) {
+  sts_image_def_t def = check_def(check, "closed-early");
+  stsp_image_handle_t image;
+  /* Whole ranges, of 1 to 16 MiB: the slots that stay warm are then as warm each time. */
+  EXPECT(check_make(check, &check->lsu, &def, 46, 48 * MIB));
+  EXPECT(check_compare(check, &check->lsu, &def, 46, 48 * MIB));
+  uint64_t kept = shared_bytes();
+  EXPECT(kept > 0);
+  for (unsigned i = 0; i < 4; i++) {
+    EXPECT_OK(sts.open_image(&check->lsu, &def, STS_O_READ, &image));
+    EXPECT(check_read(check, image, 46, 0, MIB, 65536));
+    EXPECT_OK(sts.close_image(image, STS_CLOSEF_IH_COMPLETE, NULL));
+    EXPECT(shared_bytes() <= kept);
+  }
+  EXPECT_OK(sts.delete_image(&check->lsu, &def, 0));
+  return true;
+}
+
 static bool meta(struct check *check) {
   static const uint32_t lengths[] = {0, 1, 513, 65536, 1 << 20};
   sts_image_def_t def = check_def(check, "meta");
@@ -123,6 +158,7 @@ const struct check_entry read_checks[] = {
     {"read: end of the image, wrong mode, NULL", end_of_image, 0},
     {"scattered reads of an old image while a new one is written", scattered, 0},
     {"read: backwards, forwards again", backwards, 0},
+    {"read: closed early, the memory goes back", closed_early, 0},
     {"metadata blobs of 0 B to 16 MB", meta, STS_SRVC_IMAGE_META},
     {NULL, NULL, 0},
 };

@@ -51,6 +51,8 @@ static struct slot *start_read(struct session *session, struct image *image, uin
   }
   slot->start = offset;
   slot->length = length;
+  /* The engine makes pages now, whether anybody takes the answer or not. */
+  slots_touched(&session->slots, number, length);
   struct wire_image_read message = {image->handle, offset, length, number, hint};
   slot->request = request_start(session, WIRE_TYPE_IMAGE_READ, &message, failure);
   if (slot->request != NULL) return slot;
